@@ -1,0 +1,70 @@
+# The two commands a newcomer needs are `make up` and `make test`; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+IMAGES := examples/images
+PYTHON := build/venv/bin/python
+JOBS   := $(shell nproc)
+
+.PHONY: help setup build guests model up test unit asan tsan fuzz e2e lint format bench lock clean
+
+help:           ## this list
+	@sed -nE 's/^([a-z]+): .*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup:          ## install what is missing: Debian packages, Python environment, llhttp
+	@tools/setup.sh
+
+build: setup    ## build the program: build/trilby
+	@cmake --preset release > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset release --parallel $(JOBS)
+	@ln -sfn release/src/cli/trilby build/trilby
+
+guests: setup   ## build the example's functions
+	@$(MAKE) --no-print-directory -C $(IMAGES)/functions
+
+model: setup    ## turn the published weights into the example's model
+	@$(PYTHON) $(IMAGES)/model/convert.py $(IMAGES)/models
+
+up: build guests model  ## run the article's system until Ctrl-C
+	@exec build/trilby up $(IMAGES)/trilby.toml
+
+test: unit asan tsan fuzz e2e lint  ## every test
+	@echo "make test: all passed"
+
+unit: build     ## unit tests
+	@ctest --preset release
+
+asan: setup     ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake --preset asan > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset asan --parallel $(JOBS)
+	@ctest --preset asan
+
+tsan: setup     ## unit tests under ThreadSanitizer (all but the engine, whose fibers it does not know)
+	@cmake --preset tsan > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset tsan --parallel $(JOBS)
+	@ctest --preset tsan
+
+fuzz: setup     ## every fuzz target for FUZZ_SECONDS (30)
+	@cmake --preset fuzz > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset fuzz --parallel $(JOBS)
+	@tools/fuzz.sh build/fuzz $${FUZZ_SECONDS:-30}
+
+e2e: build guests model  ## end-to-end, command-line and browser tests
+	@$(PYTHON) -m pytest -q tests examples/images/model
+
+lint: build     ## formatting, clang-tidy, the order of the layers
+	@tools/lint.sh
+
+format: setup   ## format the C++ sources in place
+	@git ls-files '*.h' '*.cc' | xargs build/venv/bin/clang-format -i
+
+bench: build guests model  ## measure against the peers; writes bench/results
+	@$(PYTHON) bench/run.py
+
+lock: setup     ## make tools/requirements.txt anew from requirements.in
+	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools
+	@build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host -o tools/requirements.txt tools/requirements.in
+
+clean:          ## remove what was built here (not the caches in ~/.cache/trilby)
+	@rm -rf build
+	@$(MAKE) --no-print-directory -C $(IMAGES)/functions clean

@@ -1,0 +1,30 @@
+/// \file  Small questions about text that several folders ask.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace trilby {
+
+/// Length of the valid UTF-8 sequence that `text` begins with (RFC 3629: shortest form, no surrogates); 0 when there is
+/// none.
+[[nodiscard]] std::size_t utf8_sequence_length(std::string_view text);
+[[nodiscard]] bool is_utf8(std::string_view text);
+
+/// ASCII only, as HTTP field names are compared.
+[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
+[[nodiscard]] std::string ascii_lower(std::string_view text);
+
+/// What a guest or a caller wrote, made safe for one line of a terminal or a log: control characters and bytes that are
+/// not UTF-8 become U+FFFD, and at most `max_bytes` are kept, with an ellipsis when more was there.
+[[nodiscard]] std::string printable_line(std::string_view text, std::size_t max_bytes);
+
+/// The candidate that a person who typed `word` most likely meant, for "did you mean".
+/// \return nothing when none is close (a third of the letters may differ)
+[[nodiscard]] std::optional<std::string_view> closest_match(std::string_view word,
+                                                            std::span<const std::string_view> candidates);
+
+}  // namespace trilby

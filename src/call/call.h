@@ -1,0 +1,91 @@
+/// \file  What travels through Trilby. HTTP requests, Dapr callbacks, schedules, `trilby invoke` and tests all become a
+/// Call, and every Call ends exactly once with an Outcome.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/reason.h"
+#include "base/units.h"
+#include "call/body.h"
+#include "call/fields.h"
+
+namespace trilby {
+
+/// Calls that call other functions count their hops; the last one is refused (design: loops between apps must end).
+inline constexpr unsigned kMaxHops = 8;
+
+/// W3C Trace Context of the caller, passed on; empty when there was none.
+struct TraceContext {
+  std::string traceparent;
+  std::string tracestate;
+};
+
+/// Says that nobody waits for a call any more: the caller left, or the program drains. Shared by the one who made the
+/// call and the one who runs it. Threading: loop-bound.
+class Cancellation {
+ public:
+  /// The first call counts. The listener runs before this returns.
+  void cancel(Reason why);
+  [[nodiscard]] bool cancelled() const { return cancelled_; }
+  [[nodiscard]] Reason why() const { return why_; }
+  /// One listener at a time; runs at most once. Pass nullptr to stop listening.
+  void listen(std::function<void(Reason)> listener) { listener_ = std::move(listener); }
+
+ private:
+  bool cancelled_ = false;
+  Reason why_ = Reason::Cancelled;
+  std::function<void(Reason)> listener_;
+};
+
+/// One request or event on its way to whoever answers it. Movable; owns what it carries. Threading: loop-bound.
+struct Call {
+  std::string id;      ///< request id: 16 to 64 characters of [0-9A-Za-z_-], in the answer, the logs and the record
+  std::string method;  ///< HTTP method, upper case; "POST" for events
+  std::string path;    ///< normalised path, begins with '/', without the query
+  std::string query;   ///< without the '?', undecoded; may be empty
+  Fields fields;       ///< without hop-by-hop and `trilby-*` fields
+  std::unique_ptr<BodySource> body;  ///< never null
+  Clock::time_point deadline =
+      Clock::time_point::max();  ///< who asked gives up then; a function's own limits may be earlier
+  TraceContext trace;
+  std::string caller;  ///< who asked: an app-id, "http", "cli"
+  unsigned hops = 0;
+  std::shared_ptr<Cancellation> cancellation;  ///< may be null: cannot be cancelled
+};
+
+/// What one run of a function cost. Zero where it did not come to that.
+struct Record {
+  Duration queued{};       ///< waiting for a slot
+  Duration instantiate{};  ///< store and instance
+  Duration cpu{};          ///< the guest's own time on the thread
+  Duration wall{};         ///< from admission to the end of the guest
+  Bytes memory_peak{};     ///< all linear memories and GC heaps together
+  Bytes memory_limit{};
+  Bytes input{};
+  Bytes output{};
+  std::uint32_t denials = 0;  ///< what the guest asked for and was refused
+};
+
+/// How a call ended, and what to answer. Made by functions, files, upstreams and refusals alike.
+struct Outcome {
+  Reason reason = Reason::Internal;
+  int status = 500;                  ///< HTTP status to answer with
+  Fields fields;                     ///< of the answer: content-type, etag, ...
+  std::unique_ptr<BodySource> body;  ///< null: answer with a problem document made of reason and detail
+  std::string detail;    ///< safe for the caller, for the problem document; printable, one line, may be empty
+  std::string message;   ///< for the operator's log only; may name paths, addresses, guest frames
+  std::string function;  ///< the function that ran; empty when none did
+  Record record;
+};
+using OnOutcome = std::function<void(Outcome)>;
+
+/// An Outcome without body: status from the reason table, answered as a problem document.
+[[nodiscard]] Outcome refusal(Reason reason, std::string detail = {});
+/// The same, for an Error whose message is only for the operator.
+[[nodiscard]] Outcome refusal(Error error);
+
+}  // namespace trilby

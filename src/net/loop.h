@@ -1,0 +1,59 @@
+/// \file  One event loop per core. The only door between loops is post().
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/units.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace trilby::net {
+
+/// An event loop: sockets, timers and posted work of one thread.
+/// Threading: run() on one thread; post() and stop() from any; everything else on the loop's thread.
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  /// Runs until stop(). Work that waits when it stops is dropped unrun when the loop is destroyed.
+  void run();
+  void stop();
+  /// Runs `work` on the loop's thread, later, in order.
+  void post(std::function<void()> work);
+  [[nodiscard]] bool in_loop_thread() const;
+  [[nodiscard]] boost::asio::io_context& context();  ///< for net/ and http/ only
+
+ private:
+  friend class Timer;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Calls back once, at or soon after a moment, unless cancelled or destroyed first. Cheap to start and cancel (no
+/// system call in the common case), so each request may have its own. Threading: loop-bound.
+class Timer {
+ public:
+  explicit Timer(Loop& loop);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  /// Restarts when running.
+  void start(Clock::time_point at, std::function<void()> on_time);
+  void start(Duration after, std::function<void()> on_time) { start(Clock::now() + after, std::move(on_time)); }
+  void cancel();
+  [[nodiscard]] bool running() const;
+
+ private:
+  struct Entry;
+  Loop& loop_;
+  std::unique_ptr<Entry> entry_;
+};
+
+}  // namespace trilby::net

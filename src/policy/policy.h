@@ -1,0 +1,49 @@
+/// \file  What a function may use and do, as values, and every decision about it. No I/O, no clock.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/units.h"
+
+namespace trilby::policy {
+
+using namespace trilby::literals;
+
+/// Hard limits of one function. Every one is enforced; the defaults are those that `trilby check` prints.
+struct Limits {
+  Bytes memory = 64_MiB;                          ///< linear memories and GC heaps together, 64 KiB..1 GiB
+  Duration cpu = std::chrono::seconds(1);         ///< the guest's own time, 1 ms..10 min
+  Duration wall = std::chrono::seconds(10);       ///< admission to end, 1 ms..1 h
+  Bytes request_body = 8_MiB;                     ///< 0..1 GiB
+  Bytes response_body = 64_MiB;                   ///< standard output of a command, 0..1 GiB
+  Bytes stderr_output = 64_KiB;                   ///< kept and logged; more is dropped and counted
+  std::uint32_t concurrency = 32;                 ///< calls of this function that run at once, over all loops, 1..1000
+  std::uint32_t queue = 128;                      ///< calls that wait for a slot, 0..100000
+  Duration queue_wait = std::chrono::seconds(1);  ///< longest wait for a slot
+};
+
+inline constexpr std::uint64_t kMaxTableElements = 100'000;  ///< all tables of one call together
+inline constexpr Bytes kGuestStack = 512_KiB;
+
+/// What a function may reach. Empty: nothing.
+struct Grants {
+  std::set<std::string, std::less<>> models;  ///< names of [model.*]
+};
+
+struct Policy {
+  Limits limits;
+  Grants grants;
+};
+
+/// \return Reason::Manifest, naming the field and its range, when a limit is out of range or could not be enforced
+[[nodiscard]] Result<void> validate(const Limits& limits);
+
+[[nodiscard]] inline bool may_use_model(const Grants& grants, std::string_view model) {
+  return grants.models.contains(model);
+}
+
+}  // namespace trilby::policy
