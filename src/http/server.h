@@ -23,7 +23,8 @@ struct ServerLimits {
   Duration head_timeout = std::chrono::seconds(10);  ///< first byte of a head to its end
   Duration body_idle = std::chrono::seconds(30);     ///< between two pieces of a body, either way
   Duration keep_alive = std::chrono::seconds(75);    ///< between two requests
-  std::uint32_t connections = 10'000;                ///< per loop; more are closed at once
+  Duration linger = std::chrono::seconds(30);        ///< a peer that goes on sending after the last answer
+  std::uint32_t connections = 10'000;                ///< per server; more are closed at once
 };
 
 /// One request and the answer to it. The handler keeps it (shared) until it has responded.

@@ -13,21 +13,25 @@ class io_context;
 namespace trilby::net {
 
 /// An event loop: sockets, timers and posted work of one thread.
-/// Threading: run() on one thread; post() and stop() from any; everything else on the loop's thread.
+/// Threading: run() on one thread; post() and stop() from any; everything else on the loop's thread, or on the one that
+/// made the loop while it does not run. Ownership: outlives its timers and streams.
 class Loop {
  public:
+  /// Takes three descriptors; throws std::exception when the system has none.
   Loop();
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  /// Runs until stop(). Work that waits when it stops is dropped unrun when the loop is destroyed.
+  /// Runs until stop(). Work that waits when it stops is dropped unrun when the loop is destroyed. An exception that
+  /// leaves a callback leaves run(): there are none but std::bad_alloc, which ends the worker.
   void run();
+  /// Also before run(), which then returns at once.
   void stop();
   /// Runs `work` on the loop's thread, later, in order.
   void post(std::function<void()> work);
   [[nodiscard]] bool in_loop_thread() const;
-  [[nodiscard]] boost::asio::io_context& context();  ///< for net/ and http/ only
+  [[nodiscard]] boost::asio::io_context& context();  ///< for net/ only
 
  private:
   friend class Timer;
@@ -44,9 +48,9 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  /// Restarts when running.
+  /// Restarts when running. `on_time` may destroy the timer.
   void start(Clock::time_point at, std::function<void()> on_time);
-  void start(Duration after, std::function<void()> on_time) { start(Clock::now() + after, std::move(on_time)); }
+  void start(Duration after, std::function<void()> on_time);
   void cancel();
   [[nodiscard]] bool running() const;
 

@@ -1,0 +1,429 @@
+#include "http/connection.h"
+
+#include <algorithm>
+#include <ctime>
+#include <tuple>
+#include <utility>
+
+namespace trilby::http {
+namespace {
+
+// An idle connection keeps the small buffer: ordinary heads fit, and a longer one is parsed in pieces.
+constexpr std::size_t kHeadBuffer = 4 * 1024;
+constexpr std::size_t kBodyBuffer = 64 * 1024;
+// A peer that reads the last answer stops sending within a round trip or two; one that sends on is heard out for
+// ServerLimits::linger, but not for more than this.
+constexpr std::chrono::seconds kLingerIdle{2};
+constexpr std::uint64_t kLingerBytes = std::uint64_t{256} << 20U;
+
+class RequestBody final : public BodySource {
+ public:
+  RequestBody(std::shared_ptr<Connection> connection, Connection::RequestNumber request,
+              std::optional<std::uint64_t> length)
+      : connection_(std::move(connection)), request_(request), length_(length) {}
+  ~RequestBody() override { connection_->drop_body(request_); }
+
+  void read(OnChunk on_chunk) override { connection_->read_body(request_, std::move(on_chunk)); }
+  std::optional<std::string> take_ready() override { return connection_->take_ready_body(request_); }
+  [[nodiscard]] std::optional<std::uint64_t> length() const override { return length_; }
+
+ private:
+  const std::shared_ptr<Connection> connection_;
+  const Connection::RequestNumber request_;
+  const std::optional<std::uint64_t> length_;
+};
+
+class ConnectionExchange final : public Exchange {
+ public:
+  ConnectionExchange(std::shared_ptr<Connection> connection, Connection::RequestNumber request, RequestHead head)
+      : connection_(std::move(connection)), request_(request), head_(std::move(head)) {}
+  ~ConnectionExchange() override { connection_->drop_exchange(request_); }
+
+  RequestHead& head() override { return head_; }
+  std::unique_ptr<BodySource> take_body() override { return connection_->take_body(request_); }
+  void respond(Response response) override { connection_->respond(request_, std::move(response)); }
+  void on_abandoned(std::function<void()> listener) override {
+    connection_->on_abandoned(request_, std::move(listener));
+  }
+  [[nodiscard]] std::string_view peer() const override { return connection_->peer(); }
+
+ private:
+  const std::shared_ptr<Connection> connection_;
+  const Connection::RequestNumber request_;
+  RequestHead head_;
+};
+
+tl::unexpected<Error> peer_has_gone() {
+  return fail(Reason::Cancelled, "the peer went away before the end of its request");
+}
+
+}  // namespace
+
+void ServerCore::remove(const std::shared_ptr<Connection>& connection) {
+  connections.erase(connection);
+  if (draining && connections.empty() && drained) {
+    loop.post(std::exchange(drained, nullptr));
+  }
+}
+
+Connection::Wire::Wire(ServerCore& core, net::Socket socket, Connection& owner)
+    : stream(core.loop, std::move(socket), owner),
+      timer(core.loop),
+      writer(core.loop, stream, core.limits.body_idle, owner) {}
+
+Connection::Connection(std::shared_ptr<ServerCore> core, net::Socket socket)
+    : core_(std::move(core)),
+      peer_(net::peer_name(socket.get())),
+      parser_({.head_bytes = core_->limits.head.count, .fields = core_->limits.fields}) {
+  wire_.emplace(*core_, std::move(socket), *this);
+}
+
+void Connection::start() {
+  process();
+}
+
+void Connection::drain() {
+  if (wire_ && phase_ == Phase::Head && !processing_ && parser_.between_requests() && wire_->stream.input().empty()) {
+    close();
+  }
+}
+
+void Connection::fail() {
+  if (!wire_) {
+    return;
+  }
+  const auto self = shared_from_this();
+  close();
+  abandon();
+  give(peer_has_gone());
+}
+
+void Connection::close() {
+  const auto self = shared_from_this();
+  wire_.reset();
+  core_->remove(self);
+}
+
+// ---- what happens on the wire
+
+void Connection::on_input(net::Stream::Input input) {
+  const auto self = shared_from_this();
+  if (input == net::Stream::Input::Failed) {
+    return fail();
+  }
+  input_ended_ = input == net::Stream::Input::End;
+  switch (phase_) {
+    case Phase::Head:
+      return process();
+    case Phase::Linger:
+      return throw_away_input();
+    case Phase::Exchange:
+      // A peer that stops sending before it was answered has gone, as browsers and proxies do it. (It may be one that
+      // only says that it will ask nothing more; if whoever works on the request answers all the same, it is written.)
+      if (input_ended_ && !responded_) {
+        abandon();
+      }
+      if (reader_) {
+        deliver_body();
+      }
+      listen();
+  }
+}
+
+void Connection::on_writable() {
+  const auto self = shared_from_this();
+  wire_->writer.on_writable();
+}
+
+void Connection::on_write_failed() {
+  wire_->stream.abort();
+  fail();
+}
+
+void Connection::on_written() {
+  const auto self = shared_from_this();
+  ++request_;
+  abandoned_ = nullptr;
+  if (!closing_) {
+    phase_ = Phase::Head;
+    return process();
+  }
+  const bool peer_closes = request_complete_ && !parser_.framing().keep_alive && wire_->stream.input().empty();
+  if (input_ended_ || peer_closes) {
+    close();
+  } else {
+    linger();
+  }
+  give(peer_has_gone());
+}
+
+void Connection::on_time() {
+  const auto self = shared_from_this();
+  if (phase_ == Phase::Exchange) {
+    give(trilby::fail(Reason::RequestTimeout, "no piece of the request body came for {}",
+                      format(core_->limits.body_idle)));
+  } else if (phase_ == Phase::Head && head_started_) {
+    refuse(Reason::RequestTimeout, "The head of the request took too long");
+  } else {
+    close();
+  }
+}
+
+/// Keeps a read under way: it brings the next bytes, and the news that the peer has gone. What nobody wants yet stays
+/// in the kernel once the buffer is full.
+void Connection::listen() {
+  if (!wire_ || input_ended_) {
+    return;
+  }
+  const bool is_large =
+      phase_ == Phase::Linger || (phase_ == Phase::Exchange && !request_complete_ &&
+                                  parser_.framing().content_length.value_or(kBodyBuffer) > kHeadBuffer);
+  wire_->stream.receive(is_large ? kBodyBuffer : kHeadBuffer);
+}
+
+RequestParser::Step Connection::parse() {
+  const auto step = parser_.next(wire_->stream.input());
+  wire_->stream.consume(step.used);
+  return step;
+}
+
+void Connection::start_timer(Duration after) {
+  wire_->timer.start(after, [this] { on_time(); });
+}
+
+// ---- heads
+
+/// Takes requests out of the input until one is under way that is not answered at once. A loop, so that many pipelined
+/// requests do not deepen the stack.
+void Connection::process() {
+  if (processing_) {
+    return;
+  }
+  const auto self = shared_from_this();
+  processing_ = true;
+  while (wire_ && phase_ == Phase::Head && process_step()) {
+  }
+  processing_ = false;
+  listen();
+}
+
+/// \return false when the input is used up
+bool Connection::process_step() {
+  switch (parse().event) {
+    case RequestParser::Event::Head:
+      begin_exchange();
+      return true;
+    case RequestParser::Event::Refused:
+      refuse(parser_.reason(), parser_.detail());
+      return true;
+    default:
+      await_head();
+      return false;
+  }
+}
+
+void Connection::await_head() {
+  const bool is_idle = parser_.between_requests();
+  if (input_ended_ || (is_idle && core_->draining)) {
+    return close();
+  }
+  if (is_idle) {
+    start_timer(core_->limits.keep_alive);
+  } else if (!std::exchange(head_started_, true)) {
+    start_timer(core_->limits.head_timeout);
+  }
+}
+
+void Connection::begin_exchange() {
+  wire_->timer.cancel();
+  head_started_ = false;
+  phase_ = Phase::Exchange;
+  responded_ = false;
+  body_use_ = BodyUse::Untouched;
+  is_head_request_ = parser_.head().method == "HEAD";
+  continued_ = parser_.framing().http_1_0 || parser_.framing().expectation == Expectation::None;
+  request_complete_ = parser_.framing().content_length == 0 && parse().event == RequestParser::Event::End;
+  if (parser_.framing().expectation == Expectation::Other && !parser_.framing().http_1_0) {
+    return refuse(Reason::BadRequest, "Unknown expectation", 417);
+  }
+  core_->handler(std::make_shared<ConnectionExchange>(shared_from_this(), request_, std::move(parser_.head())));
+}
+
+// ---- bodies
+
+std::unique_ptr<BodySource> Connection::take_body(RequestNumber request) {
+  if (is_current(request)) {
+    body_use_ = BodyUse::Taken;
+  }
+  return std::make_unique<RequestBody>(shared_from_this(), request, parser_.framing().content_length);
+}
+
+void Connection::read_body(RequestNumber request, BodySource::OnChunk on_chunk) {
+  if (!is_current(request)) {
+    return on_chunk(peer_has_gone());
+  }
+  const auto self = shared_from_this();
+  reader_ = std::move(on_chunk);
+  deliver_body();
+  if (!processing_) {
+    listen();
+  }
+}
+
+void Connection::drop_body(RequestNumber request) {
+  if (request == request_) {
+    body_use_ = BodyUse::Dropped;
+    reader_ = nullptr;
+  }
+}
+
+std::optional<std::string> Connection::take_ready_body(RequestNumber request) {
+  if (!is_current(request) || parser_.framing().content_length.value_or(kBodyBuffer) > wire_->stream.input().size()) {
+    return std::nullopt;
+  }
+  return parse_body();
+}
+
+/// Takes what the buffer holds of the body.
+std::string Connection::parse_body() {
+  std::string bytes;
+  for (bool more = !request_complete_; more;) {
+    const auto step = parser_.next(wire_->stream.input());
+    more = step.event == RequestParser::Event::Body;
+    if (more) {
+      bytes += parser_.body();
+    }
+    request_complete_ = step.event == RequestParser::Event::End;
+    wire_->stream.consume(step.used);
+  }
+  return bytes;
+}
+
+/// Gives a piece of the body to the one who waits, or waits for it.
+void Connection::deliver_body() {
+  if (auto bytes = parse_body(); request_complete_ || !bytes.empty()) {
+    give(BodySource::Chunk{std::move(bytes), request_complete_});
+  } else if (parser_.is_refused()) {
+    give(trilby::fail(parser_.reason(), "malformed request body: {}", parser_.detail()));
+  } else if (input_ended_) {
+    give(peer_has_gone());
+  } else {
+    start_timer(core_->limits.body_idle);
+    if (!std::exchange(continued_, true)) {
+      wire_->writer.interim("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+  }
+}
+
+void Connection::give(Result<BodySource::Chunk> chunk) {
+  if (const auto reader = std::exchange(reader_, nullptr)) {
+    if (wire_) {
+      wire_->timer.cancel();
+    }
+    reader(std::move(chunk));
+  }
+}
+
+// ---- answers
+
+void Connection::respond(RequestNumber request, Response response) {
+  if (!is_current(request) || responded_) {
+    return;
+  }
+  const auto self = shared_from_this();
+  if (body_use_ != BodyUse::Taken) {
+    std::ignore = parse_body();  // what has come of a body that nobody wants; when that is all, the connection is kept
+  }
+  // An answer that begins before the request has been read to its end is the last: the peer may be sending still.
+  closing_ = !parser_.framing().keep_alive || !request_complete_ || core_->draining ||
+             (input_ended_ && wire_->stream.input().empty());
+  send(std::move(response));
+}
+
+/// Answers what never reaches the handler, and ends the connection.
+void Connection::refuse(Reason reason, std::string_view detail, std::optional<int> status) {
+  phase_ = Phase::Exchange;
+  is_head_request_ = false;
+  request_complete_ = false;
+  closing_ = true;
+  Response page = core_->refusal_page(reason, detail);
+  page.status = status.value_or(page.status);
+  send(std::move(page));
+}
+
+void Connection::send(Response response) {
+  responded_ = true;
+  if (response.status < 200 || response.status > 599) {
+    response = core_->refusal_page(Reason::Internal, {});
+  }
+  BodyFraming framing;
+  framing.length = response.body ? response.body->length() : 0;
+  if (is_head_request_ || response.status == 304) {
+    // What GET would have got, when that is known.
+    framing.length = response.body ? framing.length : std::nullopt;
+  } else if (response.status == 204) {
+    framing.length = std::nullopt;
+  } else if (framing.length) {
+    framing.kind = BodyFraming::Kind::Length;
+  } else {
+    framing.kind = parser_.framing().http_1_0 ? BodyFraming::Kind::Close : BodyFraming::Kind::Chunked;
+  }
+  std::string& head = core_->head;
+  head.clear();
+  append_response_head(head, response.status, response.fields, framing, core_->date.at(std::time(nullptr)), closing_);
+  wire_->writer.start(head, framing, std::move(response.body));
+}
+
+void Connection::on_abandoned(RequestNumber request, std::function<void()> listener) {
+  if (request != request_) {
+    return;  // answered
+  }
+  if (wire_ && !input_ended_) {
+    abandoned_ = std::move(listener);
+  } else {
+    listener();
+  }
+}
+
+void Connection::drop_exchange(RequestNumber request) {
+  if (!is_current(request) || responded_) {
+    return;
+  }
+  // Whoever worked on the request gave up. That is as it should be when the peer has gone.
+  if (input_ended_) {
+    fail();
+  } else {
+    respond(request, core_->refusal_page(Reason::Internal, {}));
+  }
+}
+
+void Connection::abandon() {
+  if (const auto listener = std::exchange(abandoned_, nullptr)) {
+    listener();
+  }
+}
+
+// ---- the end
+
+/// The answer is out, the peer may be sending still. Closing now would make the kernel reset the connection, and the
+/// peer might never see the answer; so it is told that nothing more comes, and heard out for a while.
+void Connection::linger() {
+  wire_->stream.shutdown_send();
+  phase_ = Phase::Linger;
+  linger_until_ = Clock::now() + core_->limits.linger;
+  throw_away_input();
+}
+
+void Connection::throw_away_input() {
+  const std::size_t size = wire_->stream.input().size();
+  wire_->stream.consume(size);
+  thrown_away_ += size;
+  const auto now = Clock::now();
+  if (input_ended_ || thrown_away_ > kLingerBytes || now >= linger_until_) {
+    return close();
+  }
+  start_timer(std::min<Duration>(kLingerIdle, linger_until_ - now));
+  listen();
+}
+
+}  // namespace trilby::http

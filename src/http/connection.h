@@ -1,0 +1,130 @@
+/// \file  One connection of the server: which request is under way, and what may happen next. Private to http/.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "http/http1_codec.h"
+#include "http/response_head.h"
+#include "http/response_writer.h"
+#include "http/server.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+namespace trilby::http {
+
+class Connection;
+
+/// What the connections of one server share.
+struct ServerCore {
+  net::Loop& loop;
+  const ServerLimits limits;
+  const Handler handler;
+  const RefusalPage refusal_page;
+  DateCache date{};
+  std::string head{};  // scratch: the head being made
+  std::unordered_set<std::shared_ptr<Connection>> connections{};
+  bool draining = false;
+  std::function<void()> drained{};
+
+  void remove(const std::shared_ptr<Connection>& connection);
+};
+
+/// Takes requests off one connection, one at a time, and puts the answers on it, in order.
+/// Ownership: kept by the server while it is open, and by the exchanges and bodies it gave out. Those name the request
+/// they belong to; what they ask for after its end, or after the connection's, does nothing.
+/// Threading: loop-bound.
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         private net::Stream::Listener,
+                         private ResponseWriter::Owner {
+ public:
+  using RequestNumber = std::uint64_t;
+
+  Connection(std::shared_ptr<ServerCore> core, net::Socket socket);
+  void start();
+  /// Closes when no request is under way; else the answer to it is the last.
+  void drain();
+  /// Closes at once. Whoever works on a request is told that the peer has gone.
+  void fail();
+
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+  // For Exchange and its body.
+  [[nodiscard]] std::unique_ptr<BodySource> take_body(RequestNumber request);
+  [[nodiscard]] std::optional<std::string> take_ready_body(RequestNumber request);
+  void read_body(RequestNumber request, BodySource::OnChunk on_chunk);
+  void drop_body(RequestNumber request);
+  void respond(RequestNumber request, Response response);
+  void on_abandoned(RequestNumber request, std::function<void()> listener);
+  void drop_exchange(RequestNumber request);
+
+ private:
+  enum class Phase : std::uint8_t {
+    Head,      ///< between requests, or inside a head
+    Exchange,  ///< a request is under way
+    Linger,    ///< the last answer is out; what still comes is thrown away
+  };
+  enum class BodyUse : std::uint8_t { Untouched, Taken, Dropped };
+
+  /// What is there while the connection is open. The loop may be gone when the last exchange lets go of the rest.
+  struct Wire {
+    Wire(ServerCore& core, net::Socket socket, Connection& owner);
+    net::Stream stream;
+    net::Timer timer;  // what the peer must do next
+    ResponseWriter writer;
+  };
+
+  void on_input(net::Stream::Input input) override;
+  void on_writable() override;
+  void on_written() override;
+  void on_write_failed() override;
+  void on_time();
+
+  void process();
+  bool process_step();
+  void begin_exchange();
+  void await_head();
+  void refuse(Reason reason, std::string_view detail, std::optional<int> status = std::nullopt);
+  void send(Response response);
+  void deliver_body();
+  [[nodiscard]] std::string parse_body();
+  void give(Result<BodySource::Chunk> chunk);
+  void abandon();
+  void linger();
+  void throw_away_input();
+  void listen();
+  void close();
+
+  [[nodiscard]] bool is_current(RequestNumber request) const { return wire_ && request == request_; }
+  RequestParser::Step parse();
+  void start_timer(Duration after);
+
+  const std::shared_ptr<ServerCore> core_;
+  const std::string peer_;
+  RequestParser parser_;
+  std::optional<Wire> wire_;  // nothing: closed
+
+  Phase phase_ = Phase::Head;
+  bool processing_ = false;    // inside process()
+  bool input_ended_ = false;   // the peer will send nothing more
+  bool head_started_ = false;  // the head's time is running
+  std::uint64_t thrown_away_ = 0;
+  Clock::time_point linger_until_{};
+
+  // The request under way.
+  RequestNumber request_ = 0;
+  bool is_head_request_ = false;
+  bool request_complete_ = false;  // its last byte was parsed
+  bool responded_ = false;
+  bool closing_ = false;    // its answer is the last
+  bool continued_ = false;  // 100 Continue is sent, or not asked for
+  BodyUse body_use_ = BodyUse::Untouched;
+  BodySource::OnChunk reader_;  // waits for a piece of the body
+  std::function<void()> abandoned_;
+};
+
+}  // namespace trilby::http

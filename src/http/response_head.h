@@ -1,0 +1,44 @@
+/// \file  The head of an answer, as bytes. Private to http/.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "call/fields.h"
+
+namespace trilby::http {
+
+/// The Date field's value, formatted once a second. Threading: loop-bound.
+class DateCache {
+ public:
+  [[nodiscard]] std::string_view at(std::time_t now);
+
+ private:
+  std::time_t formatted_ = -1;
+  std::array<char, 30> text_{};
+};
+
+/// How the end of a body shows.
+struct BodyFraming {
+  enum class Kind : std::uint8_t {
+    None,     ///< there is no body, whatever the fields say: HEAD, 204, 304
+    Length,   ///< `length` bytes
+    Chunked,  ///< chunks
+    Close,    ///< with the connection: HTTP/1.0
+  };
+  Kind kind = Kind::None;
+  std::optional<std::uint64_t> length;  ///< announced, when it is known; also of what HEAD would have got
+};
+
+/// Appends status line, fields and the empty line. Fields that frame the message are the server's own: those in
+/// `fields` are left out, and so is any field that is not well formed (RFC 9110 section 5), above all one with CR, LF
+/// or NUL.
+/// \param status  200 to 599
+void append_response_head(std::string& out, int status, const Fields& fields, const BodyFraming& framing,
+                          std::string_view date, bool close);
+
+}  // namespace trilby::http

@@ -1,0 +1,123 @@
+#include "http/response_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace trilby::http {
+
+ResponseWriter::ResponseWriter(net::Loop& loop, net::Stream& stream, Duration stall, Owner& owner)
+    : stream_(stream), owner_(owner), stall_(stall), timer_(loop) {}
+
+void ResponseWriter::interim(std::string_view answer) {
+  lead_ += answer;
+  pump();
+}
+
+void ResponseWriter::start(std::string_view head, BodyFraming framing, std::unique_ptr<BodySource> body) {
+  lead_ += head;
+  framing_ = framing;
+  left_ = framing.length.value_or(0);
+  const bool has_length = framing.kind == BodyFraming::Kind::Length;
+  last_ = framing.kind == BodyFraming::Kind::None || (has_length && left_ == 0);
+  body_ = last_ ? nullptr : std::move(body);
+  active_ = true;
+  pump();
+}
+
+void ResponseWriter::on_writable() {
+  pump();
+}
+
+void ResponseWriter::pump() {
+  while (true) {
+    if (active_ && !last_ && !pulling_ && piece_.empty()) {
+      pull();
+    }
+    const Flushed flushed = broken_ ? Flushed::Failed : flush();
+    if (flushed == Flushed::Failed) {
+      return owner_.on_write_failed();
+    }
+    if (flushed == Flushed::Blocked) {
+      return;
+    }
+    if (active_ && last_) {
+      active_ = false;
+      body_.reset();
+      return owner_.on_written();
+    }
+    if (!active_ || pulling_) {
+      return;
+    }
+  }
+}
+
+void ResponseWriter::pull() {
+  pulling_ = inside_read_ = true;
+  body_->read([this](Result<BodySource::Chunk> chunk) { take(std::move(chunk)); });
+  inside_read_ = false;
+}
+
+void ResponseWriter::take(Result<BodySource::Chunk> chunk) {
+  pulling_ = false;
+  broken_ = !chunk || !frame(std::move(*chunk));
+  if (!inside_read_) {
+    pump();
+  }
+}
+
+/// \return false when the body is not what was announced
+bool ResponseWriter::frame(BodySource::Chunk chunk) {
+  last_ = chunk.last;
+  piece_ = std::move(chunk.bytes);
+  if (framing_.kind == BodyFraming::Kind::Length) {
+    if (piece_.size() > left_) {
+      return false;
+    }
+    left_ -= piece_.size();
+    return !last_ || left_ == 0;
+  }
+  if (framing_.kind == BodyFraming::Kind::Chunked) {
+    if (!piece_.empty()) {
+      fmt::format_to(std::back_inserter(lead_), "{:x}\r\n", piece_.size());
+      tail_ = last_ ? "\r\n0\r\n\r\n" : "\r\n";
+    } else if (last_) {  // an empty piece in the middle would read as the end
+      tail_ = "0\r\n\r\n";
+    }
+  }
+  return true;
+}
+
+ResponseWriter::Flushed ResponseWriter::flush() {
+  std::size_t size = lead_.size() + piece_.size() + tail_.size() - written_;
+  if (size > 0) {
+    std::array<std::string_view, 3> pieces{lead_, piece_, tail_};
+    std::size_t skip = written_;
+    for (std::string_view& piece : pieces) {
+      const std::size_t gone = std::min(skip, piece.size());
+      piece.remove_prefix(gone);
+      skip -= gone;
+    }
+    const auto taken = stream_.write(pieces);
+    if (!taken) {
+      return Flushed::Failed;
+    }
+    written_ += *taken;
+    if (*taken < size) {
+      timer_.start(stall_, [this] { owner_.on_write_failed(); });
+      stream_.wait_writable();
+      return Flushed::Blocked;
+    }
+  }
+  timer_.cancel();
+  lead_.clear();
+  piece_.clear();
+  tail_ = {};
+  written_ = 0;
+  return Flushed::All;
+}
+
+}  // namespace trilby::http

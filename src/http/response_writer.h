@@ -1,0 +1,70 @@
+/// \file  Puts answers on a connection. Private to http/.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "call/body.h"
+#include "http/response_head.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+namespace trilby::http {
+
+/// Writes heads and bodies, pulling each piece of a body when the socket has taken the one before. What is there at
+/// once goes out in one system call. Threading: loop-bound. Ownership: outlived by stream and owner.
+class ResponseWriter {
+ public:
+  /// Either call may destroy the writer.
+  class Owner {
+   public:
+    virtual void on_written() = 0;  ///< the answer is with the kernel, whole; may run inside start()
+    /// The connection broke, took nothing for too long, or the body ended before its time: the answer stays a fragment.
+    virtual void on_write_failed() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  /// \param stall  how long the peer may take nothing
+  ResponseWriter(net::Loop& loop, net::Stream& stream, Duration stall, Owner& owner);
+
+  /// Writes an interim answer; the owner hears only of failure.
+  void interim(std::string_view answer);
+  /// Writes an answer, once the one before is written. `body` is not read when the framing says that there is none.
+  void start(std::string_view head, BodyFraming framing, std::unique_ptr<BodySource> body);
+  void on_writable();  ///< the stream's word
+
+ private:
+  void pump();
+  void pull();
+  void take(Result<BodySource::Chunk> chunk);
+  bool frame(BodySource::Chunk chunk);
+  enum class Flushed : std::uint8_t { All, Blocked, Failed };
+  Flushed flush();
+
+  net::Stream& stream_;
+  Owner& owner_;
+  const Duration stall_;
+  net::Timer timer_;  // runs while the socket is full
+
+  // What is to be written next: one after the other, of which the first written_ bytes are gone.
+  std::string lead_;  // heads, and the header of a chunk
+  std::string piece_;
+  std::string_view tail_;
+  std::size_t written_ = 0;
+
+  std::unique_ptr<BodySource> body_;
+  BodyFraming framing_;
+  std::uint64_t left_ = 0;  // of an announced length
+  bool active_ = false;     // an answer was started and is not written
+  bool last_ = false;       // what is to be written ends it
+  bool pulling_ = false;
+  bool inside_read_ = false;
+  bool broken_ = false;  // the body ended badly
+};
+
+}  // namespace trilby::http

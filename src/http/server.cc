@@ -1,0 +1,57 @@
+#include "http/server.h"
+
+#include <utility>
+#include <vector>
+
+#include "http/connection.h"
+
+namespace trilby::http {
+
+struct Server::Impl {
+  std::shared_ptr<ServerCore> core;
+};
+
+Server::Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPage refusal_page)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->core = std::make_shared<ServerCore>(ServerCore{
+      .loop = loop, .limits = limits, .handler = std::move(handler), .refusal_page = std::move(refusal_page)});
+}
+
+Server::~Server() {
+  impl_->core->drained = nullptr;
+  const std::vector<std::shared_ptr<Connection>> connections(impl_->core->connections.begin(),
+                                                             impl_->core->connections.end());
+  for (const auto& connection : connections) {
+    connection->fail();
+  }
+}
+
+void Server::serve(int connected_socket) {
+  net::Socket socket(connected_socket);
+  if (impl_->core->draining || connections() >= impl_->core->limits.connections) {
+    return;
+  }
+  const auto connection = std::make_shared<Connection>(impl_->core, std::move(socket));
+  impl_->core->connections.insert(connection);
+  connection->start();
+}
+
+void Server::drain(std::function<void()> drained) {
+  impl_->core->draining = true;
+  const std::vector<std::shared_ptr<Connection>> connections(impl_->core->connections.begin(),
+                                                             impl_->core->connections.end());
+  for (const auto& connection : connections) {
+    connection->drain();
+  }
+  if (impl_->core->connections.empty()) {
+    impl_->core->loop.post(std::move(drained));
+  } else {
+    impl_->core->drained = std::move(drained);
+  }
+}
+
+std::size_t Server::connections() const {
+  return impl_->core->connections.size();
+}
+
+}  // namespace trilby::http

@@ -1,0 +1,230 @@
+#include "http/test_server.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <future>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+namespace trilby::http {
+namespace {
+
+constexpr std::chrono::seconds kPatience{10};
+
+std::size_t number(std::string_view text, int base) {
+  std::size_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value, base);
+  return value;
+}
+
+}  // namespace
+
+std::optional<std::string> Answer::field(std::string_view name) const {
+  for (std::size_t at = head.find("\r\n"); at != std::string::npos; at = head.find("\r\n", at + 2)) {
+    const std::string_view line = std::string_view(head).substr(at + 2, head.find("\r\n", at + 2) - at - 2);
+    const std::size_t colon = line.find(": ");
+    if (colon != std::string_view::npos && equal_ignoring_case(line.substr(0, colon), name)) {
+      return std::string(line.substr(colon + 2));
+    }
+  }
+  return std::nullopt;
+}
+
+TestClient::TestClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  const timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0};
+  setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+}
+
+void TestClient::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) {
+      ADD_FAILURE() << "the server takes nothing: " << std::generic_category().message(errno);
+      return;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+}
+
+std::size_t TestClient::send_what_fits(std::string_view bytes) {
+  const std::size_t size = bytes.size();
+  pollfd polled{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
+  while (!bytes.empty() && poll(&polled, 1, 50) == 1) {
+    const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN) {
+      break;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+  }
+  return size - bytes.size();
+}
+
+bool TestClient::read_more() {
+  std::array<char, 65536> buffer;
+  const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+  EXPECT_FALSE(size < 0 && errno == EAGAIN) << "the server says nothing";
+  if (size <= 0) {
+    was_reset_ = size < 0;
+    return false;
+  }
+  waiting_.append(buffer.data(), static_cast<std::size_t>(size));
+  return true;
+}
+
+Answer TestClient::answer(bool to_head) {
+  Answer got;
+  std::size_t end = 0;
+  while ((end = waiting_.find("\r\n\r\n")) == std::string::npos) {
+    if (!read_more()) {
+      return got;
+    }
+  }
+  got.head = waiting_.substr(0, end + 2);
+  waiting_.erase(0, end + 4);
+  got.status = static_cast<int>(number(std::string_view(got.head).substr(9, 3), 10));
+  const auto take = [&](std::size_t size) {
+    while (waiting_.size() < size && read_more()) {
+    }
+    const bool is_whole = waiting_.size() >= size;
+    std::string taken = waiting_.substr(0, size);
+    waiting_.erase(0, size);
+    return std::pair(is_whole, taken);
+  };
+  if (to_head) {
+    got.whole = true;
+  } else if (const auto length = got.field("content-length")) {
+    std::tie(got.whole, got.body) = take(number(*length, 10));
+  } else if (got.field("transfer-encoding") == "chunked") {
+    for (std::size_t size = 1; size > 0;) {
+      while ((end = waiting_.find("\r\n")) == std::string::npos) {
+        if (!read_more()) {
+          return got;
+        }
+      }
+      size = number(waiting_, 16);
+      waiting_.erase(0, end + 2);
+      const auto [is_whole, chunk] = take(size + 2);
+      if (!is_whole) {
+        return got;
+      }
+      got.body += chunk.substr(0, size);
+    }
+    got.whole = true;
+  } else {
+    while (read_more()) {
+    }
+    got.whole = !was_reset_;
+    got.body = std::exchange(waiting_, {});
+  }
+  return got;
+}
+
+Answer TestClient::get(std::string_view target) {
+  send(fmt::format("GET {} HTTP/1.1\r\nHost: test\r\n\r\n", target));
+  return answer();
+}
+
+bool TestClient::at_end() {
+  return waiting_.empty() && !read_more();
+}
+
+void TestClient::shutdown_send() {
+  ::shutdown(socket_.get(), SHUT_WR);
+}
+
+void TestClient::reset() {
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+  socket_.close();
+}
+
+TestServer::TestServer(Handler handler, ServerLimits limits) : listening_(net::listen_tcp("127.0.0.1", 0).value()) {
+  server_.emplace(loop_, limits, std::move(handler), [](Reason reason, std::string_view detail) {
+    Response page = text_response(fmt::format("{}: {}", name(reason), detail));
+    page.status = info(reason).status;
+    return page;
+  });
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+TestServer::~TestServer() {
+  destroy_server();
+  loop_.stop();
+  thread_.join();
+}
+
+void TestServer::destroy_server() {
+  on_loop([this] { server_.reset(); });
+}
+
+TestClient TestServer::connect() {
+  TestClient client(net::local_port(listening_.get()));
+  pollfd polled{.fd = listening_.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&polled, 1, 10'000), 1);
+  const int accepted = accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  on_loop([&] { server_->serve(accepted); });
+  return client;
+}
+
+void TestServer::on_loop(const std::function<void()>& work) {
+  std::promise<void> done;
+  loop_.post([&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+bool TestServer::wait_until(const std::function<bool()>& condition) {
+  const auto until = Clock::now() + kPatience;
+  bool holds = false;
+  while (!holds && Clock::now() < until) {
+    on_loop([&] { holds = condition(); });
+    std::this_thread::yield();
+  }
+  return holds;
+}
+
+Response text_response(std::string text) {
+  Response response;
+  response.fields.add("content-type", "text/plain");
+  response.body = make_body(std::move(text));
+  return response;
+}
+
+void echo(const std::shared_ptr<Exchange>& exchange) {
+  answer_with(exchange, exchange->take_body());
+}
+
+void answer_with(const std::shared_ptr<Exchange>& exchange, std::unique_ptr<BodySource> request_body) {
+  // The reading keeps itself: its handle lives in its own callback.
+  const auto handle = std::make_shared<std::shared_ptr<void>>();
+  *handle = read_all(std::move(request_body), Bytes{1 << 20}, [exchange, handle](Result<std::string> body) {
+    if (body) {
+      exchange->respond(text_response(std::move(*body)));
+    } else {
+      Response response = text_response(std::string(name(body.error().reason)));
+      response.status = info(body.error().reason).status;
+      exchange->respond(std::move(response));
+    }
+    handle->reset();
+  });
+}
+
+}  // namespace trilby::http

@@ -1,0 +1,110 @@
+#include "net/acceptor.h"
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+namespace trilby::net {
+namespace {
+
+// Long enough not to spin, short enough not to be noticed by those who wait in the kernel's queue.
+constexpr int kPauseMs = 50;
+constexpr std::chrono::seconds kSilence{10};
+// Connections taken from one listener before the others get their turn.
+constexpr int kBurst = 64;
+
+}  // namespace
+
+Acceptor::Acceptor(std::vector<Loop*> loops) : loops_(std::move(loops)) {}
+
+Acceptor::~Acceptor() {
+  stop();
+}
+
+void Acceptor::add(Socket listening, OnConnection on_connection) {
+  listeners_.push_back({std::move(listening), std::make_shared<const OnConnection>(std::move(on_connection))});
+}
+
+Result<void> Acceptor::start() {
+  stop_event_ = Socket(eventfd(0, EFD_CLOEXEC));
+  if (!stop_event_) {
+    return fail(Reason::Internal, "cannot accept connections: {}", std::generic_category().message(errno));
+  }
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    return fail(Reason::Internal, "cannot start the thread that accepts connections: {}", error.what());
+  }
+  return {};
+}
+
+void Acceptor::stop() {
+  if (thread_.joinable()) {
+    eventfd_write(stop_event_.get(), 1);
+    thread_.join();
+  }
+  listeners_.clear();
+}
+
+void Acceptor::run() {
+  std::vector<pollfd> polled{{.fd = stop_event_.get(), .events = POLLIN, .revents = 0}};
+  for (const Listener& listener : listeners_) {
+    polled.push_back({.fd = listener.socket.get(), .events = POLLIN, .revents = 0});
+  }
+  bool paused = false;
+  while (true) {
+    // In a pause only the stop event is looked at: the listeners would be ready all the time.
+    const int ready = paused ? poll(polled.data(), 1, kPauseMs) : poll(polled.data(), polled.size(), -1);
+    if (ready > 0 && polled[0].revents != 0) {
+      return;
+    }
+    const bool was_paused = std::exchange(paused, false);
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+      if (!was_paused && polled[i + 1].revents == 0) {
+        continue;
+      }
+      if (const int error = accept_some(listeners_[i]); error != 0) {
+        paused = true;
+        report_pause(error);
+      }
+    }
+  }
+}
+
+void Acceptor::report_pause(int error) {
+  const auto now = Clock::now();
+  if (now >= silent_until_) {
+    silent_until_ = now + kSilence;
+    log::warn("cannot accept connections for now; new ones wait", {{"error", std::generic_category().message(error)}});
+  }
+}
+
+int Acceptor::accept_some(const Listener& listener) {
+  for (int i = 0; i < kBurst; ++i) {
+    Socket connection(accept4(listener.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (connection) {
+      deal(listener, std::move(connection));
+    } else if (errno == EAGAIN) {
+      return 0;
+    } else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO) {
+      return errno;
+    }
+  }
+  return 0;
+}
+
+void Acceptor::deal(const Listener& listener, Socket connection) {
+  const std::size_t loop = next_loop_;
+  next_loop_ = (next_loop_ + 1) % loops_.size();
+  auto shared = std::make_shared<Socket>(std::move(connection));  // posted work must be copyable
+  loops_[loop]->post(
+      [loop, shared, on_connection = listener.on_connection] { (*on_connection)(loop, std::move(*shared)); });
+}
+
+}  // namespace trilby::net

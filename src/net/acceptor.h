@@ -1,0 +1,57 @@
+/// \file  The thread that accepts connections and deals them to the loops.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "net/loop.h"
+#include "net/socket.h"
+
+namespace trilby::net {
+
+/// Accepts on any number of listening sockets and deals the connections round-robin. When the process is out of
+/// descriptors it pauses and leaves connections in the kernel's queue.
+/// Threading: not thread-safe; it starts one thread. Ownership: the loops outlive it.
+class Acceptor {
+ public:
+  /// Runs on the thread of loop number `loop`, possibly after stop(). `connection` is non-blocking and close-on-exec.
+  using OnConnection = std::function<void(std::size_t loop, Socket connection)>;
+
+  explicit Acceptor(std::vector<Loop*> loops);  ///< at least one
+  ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  /// Before start(). `listening` may be shared with other processes.
+  void add(Socket listening, OnConnection on_connection);
+  /// \return Reason::Internal when the system gives no thread or descriptor
+  [[nodiscard]] Result<void> start();
+  /// Accepts nothing more and closes the listening sockets. Connections dealt already still reach their loops.
+  void stop();
+
+ private:
+  struct Listener {
+    Socket socket;
+    std::shared_ptr<const OnConnection> on_connection;
+  };
+
+  void run();
+  void report_pause(int error);
+  /// \return 0, or the errno that asks for a pause: out of descriptors, out of memory
+  int accept_some(const Listener& listener);
+  void deal(const Listener& listener, Socket connection);
+
+  std::vector<Loop*> loops_;
+  std::vector<Listener> listeners_;
+  Socket stop_event_;  // readable: stop
+  std::size_t next_loop_ = 0;
+  Clock::time_point silent_until_{};  // when a pause may be logged again
+  std::thread thread_;
+};
+
+}  // namespace trilby::net

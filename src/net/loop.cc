@@ -1,0 +1,97 @@
+#include "net/loop.h"
+
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "net/timer_queue.h"
+
+namespace trilby::net {
+
+namespace asio = boost::asio;
+
+struct Loop::Impl {
+  TimerQueue timers;  // first, so last to go: work that is dropped unrun with the context may own timers
+  // Sockets and timers belong to the loop's thread, so only post() and stop() need Asio's locks.
+  asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
+  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  asio::steady_timer alarm{context};
+  Clock::time_point alarm_at = Clock::time_point::max();  // max: not set
+  std::atomic<std::thread::id> thread;
+
+  /// Sets the alarm when a timer is due before it. An alarm that turns out too early is harmless and costs less than
+  /// setting it anew each time.
+  void set_alarm() {
+    const auto at = timers.wake_at();
+    if (at >= alarm_at) {
+      return;
+    }
+    alarm_at = at;
+    alarm.expires_at(at);
+    alarm.async_wait([this](const boost::system::error_code& error) {
+      if (!error) {
+        alarm_at = Clock::time_point::max();
+        timers.run_due(Clock::now());
+        set_alarm();
+      }
+    });
+  }
+};
+
+Loop::Loop() : impl_(std::make_unique<Impl>()) {}
+Loop::~Loop() = default;
+
+void Loop::run() {
+  impl_->thread = std::this_thread::get_id();
+  impl_->context.run();
+  impl_->thread = std::thread::id();
+}
+
+void Loop::stop() {
+  impl_->context.stop();
+}
+
+void Loop::post(std::function<void()> work) {
+  asio::post(impl_->context, std::move(work));
+}
+
+bool Loop::in_loop_thread() const {
+  return impl_->thread == std::this_thread::get_id();
+}
+
+asio::io_context& Loop::context() {
+  return impl_->context;
+}
+
+struct Timer::Entry : TimerQueue::Entry {};
+
+Timer::Timer(Loop& loop) : loop_(loop), entry_(std::make_unique<Entry>()) {}
+
+Timer::~Timer() {
+  loop_.impl_->timers.erase(*entry_);
+}
+
+void Timer::start(Clock::time_point at, std::function<void()> on_time) {
+  loop_.impl_->timers.start(*entry_, at, std::move(on_time));
+  loop_.impl_->set_alarm();
+}
+
+void Timer::start(Duration after, std::function<void()> on_time) {
+  const auto now = Clock::now();
+  start(after < Clock::time_point::max() - now ? now + after : Clock::time_point::max(), std::move(on_time));
+}
+
+void Timer::cancel() {
+  TimerQueue::stop(*entry_);
+}
+
+bool Timer::running() const {
+  return entry_->on_time != nullptr;
+}
+
+}  // namespace trilby::net

@@ -1,0 +1,70 @@
+#include "net/socket.h"
+
+#include <array>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace trilby::net {
+namespace {
+
+TEST(ListenTcp, TakesAFreePortAndSaysWhich) {
+  const auto socket = listen_tcp("127.0.0.1", 0);
+  ASSERT_TRUE(socket) << socket.error().message;
+  EXPECT_NE(local_port(socket->get()), 0);
+  EXPECT_TRUE(fcntl(socket->get(), F_GETFL) & O_NONBLOCK);
+  EXPECT_TRUE(fcntl(socket->get(), F_GETFD) & FD_CLOEXEC);
+}
+
+TEST(ListenTcp, NamesThePortThatIsInUse) {
+  const auto first = listen_tcp("127.0.0.1", 0);
+  ASSERT_TRUE(first);
+  const auto port = local_port(first->get());
+  const auto second = listen_tcp("127.0.0.1", port);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().reason, Reason::Manifest);
+  EXPECT_NE(second.error().message.find("127.0.0.1 port " + std::to_string(port)), std::string::npos)
+      << second.error().message;
+  EXPECT_NE(second.error().message.find("another program"), std::string::npos) << second.error().message;
+}
+
+TEST(ListenTcp, RefusesWhatIsNoAddressOfThisMachine) {
+  for (const char* host : {"localhost", "", "127.0.0.1:80", "256.0.0.1", "[::1", "192.0.2.1"}) {
+    const auto socket = listen_tcp(host, 0);
+    ASSERT_FALSE(socket) << host;
+    EXPECT_EQ(socket.error().reason, Reason::Manifest);
+  }
+}
+
+TEST(ListenTcp, TakesIpv6WithAndWithoutBrackets) {
+  const auto plain = listen_tcp("::1", 0);
+  if (!plain && plain.error().message.find("no such address") != std::string::npos) {
+    GTEST_SKIP() << "this machine has no IPv6";
+  }
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_TRUE(listen_tcp("[::1]", 0));
+}
+
+TEST(Socket, ClosesWhatItOwnsOnce) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  Socket read_end(ends[0]);
+  {
+    Socket write_end(ends[1]);
+    Socket moved(std::move(write_end));
+    EXPECT_FALSE(write_end);  // NOLINT(bugprone-use-after-move): what a moved-from socket is
+    moved = Socket(moved.release());
+    EXPECT_TRUE(moved);
+  }
+  char byte = 0;
+  EXPECT_EQ(read(read_end.get(), &byte, 1), 0);
+}
+
+TEST(PeerName, IsEmptyForWhatIsNotConnected) {
+  EXPECT_EQ(peer_name(-1), "");
+  EXPECT_EQ(local_port(-1), 0);
+}
+
+}  // namespace
+}  // namespace trilby::net

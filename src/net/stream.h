@@ -1,0 +1,65 @@
+/// \file  One end of a TCP connection.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "net/loop.h"
+#include "net/socket.h"
+
+namespace trilby::net {
+
+/// A connected TCP socket with a bounded buffer for what comes in and none for what goes out.
+/// Threading: loop-bound. Ownership: owns the socket. After close() and after its end the listener is told nothing.
+class Stream {
+ public:
+  enum class Input : std::uint8_t {
+    More,    ///< input() has grown
+    End,     ///< the peer will send nothing more; it may still read
+    Failed,  ///< the connection is gone
+  };
+
+  /// What a stream tells its owner. Either call may close or destroy the stream.
+  class Listener {
+   public:
+    virtual void on_input(Input input) = 0;  ///< the answer to receive()
+    virtual void on_writable() = 0;          ///< the answer to wait_writable()
+
+   protected:
+    ~Listener() = default;
+  };
+
+  /// Takes over a connected, non-blocking socket. What is wrong with it shows at the first receive().
+  Stream(Loop& loop, Socket socket, Listener& listener);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  /// What has come and is not consumed. Valid until consume(), receive() or the end of the stream.
+  [[nodiscard]] std::string_view input() const;
+  void consume(std::size_t bytes);
+
+  /// Asks for input, unless that is asked for already or `capacity` unconsumed bytes are waiting. The buffer takes that
+  /// size when it can: not while input is asked for, and never below what is waiting.
+  void receive(std::size_t capacity);
+
+  /// Writes what the socket takes at once, in one system call.
+  /// \param pieces  at most 4
+  /// \return bytes taken, fewer than given when the socket is full; nothing when the connection is gone
+  [[nodiscard]] std::optional<std::size_t> write(std::span<const std::string_view> pieces);
+  void wait_writable();
+
+  void shutdown_send();  ///< tells the peer that nothing more comes
+  void close();
+  void abort();  ///< closes with a reset, so that the peer cannot take a part for the whole
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace trilby::net
