@@ -3,8 +3,7 @@
 //! The C side of these declarations is `src/wasm/engine_abi.h`.
 
 use std::mem::{align_of, size_of};
-use wasmtime_c_api::wasmtime::{Enabled, Error, PoolingAllocationConfig, ResourceLimiter, Result, Store};
-use wasmtime_c_api::WasmtimeStoreData;
+use wasmtime_c_api::wasmtime::{Enabled, PoolingAllocationConfig, ResourceLimiter, Result, Store};
 
 pub use wasmtime_c_api::*;
 
@@ -31,9 +30,6 @@ pub struct trilby_limiter_t {
 
 struct Limiter {
     shared: *mut trilby_limiter_t,
-    /// What the last growth added, to take back if the engine then fails to carry it out.
-    last_memory: u64,
-    last_table: u64,
 }
 
 // A store, its limiter and the C struct behind it are used by one thread at a time.
@@ -41,52 +37,36 @@ unsafe impl Send for Limiter {}
 unsafe impl Sync for Limiter {}
 
 /// Adds `to - from` to `used` unless that passes `max`.
-fn take(used: &mut u64, max: u64, from: usize, to: usize) -> Option<u64> {
+///
+/// What passes a `maximum` below ours, which is the guest's own, fails in the engine whatever we say, so it is neither
+/// counted as used nor as denied. Growths that we allow and the kernel then refuses stay counted: the engine reports failures also for
+/// growths it never asked about, so taking back on report would let a guest talk its sum down.
+fn grow(used: &mut u64, denied: &mut u32, max: u64, from: usize, to: usize, maximum: Option<usize>) -> bool {
+    if maximum.is_some_and(|maximum| to > maximum && (maximum as u64) < max) {
+        return false;
+    }
     let more = to.saturating_sub(from) as u64;
-    let total = used.checked_add(more).filter(|total| *total <= max)?;
-    *used = total;
-    Some(more)
+    match used.checked_add(more).filter(|total| *total <= max) {
+        Some(total) => {
+            *used = total;
+            true
+        }
+        None => {
+            *denied = denied.saturating_add(1);
+            false
+        }
+    }
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let shared = unsafe { &mut *self.shared };
-        match take(&mut shared.memory_bytes, shared.max_memory_bytes, current, desired) {
-            Some(more) => {
-                self.last_memory = more;
-                Ok(true)
-            }
-            None => {
-                shared.denied += 1;
-                Ok(false)
-            }
-        }
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        let s = unsafe { &mut *self.shared };
+        Ok(grow(&mut s.memory_bytes, &mut s.denied, s.max_memory_bytes, current, desired, maximum))
     }
 
-    fn memory_grow_failed(&mut self, _error: Error) -> Result<()> {
-        let shared = unsafe { &mut *self.shared };
-        shared.memory_bytes -= std::mem::take(&mut self.last_memory);
-        Ok(())
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let shared = unsafe { &mut *self.shared };
-        match take(&mut shared.table_elements, shared.max_table_elements, current, desired) {
-            Some(more) => {
-                self.last_table = more;
-                Ok(true)
-            }
-            None => {
-                shared.denied += 1;
-                Ok(false)
-            }
-        }
-    }
-
-    fn table_grow_failed(&mut self, _error: Error) -> Result<()> {
-        let shared = unsafe { &mut *self.shared };
-        shared.table_elements -= std::mem::take(&mut self.last_table);
-        Ok(())
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        let s = unsafe { &mut *self.shared };
+        Ok(grow(&mut s.table_elements, &mut s.denied, s.max_table_elements, current, desired, maximum))
     }
 
     fn instances(&self) -> usize {
@@ -107,7 +87,7 @@ impl ResourceLimiter for Limiter {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn trilby_store_limiter(store: *mut wasmtime_store_t, limiter: *mut trilby_limiter_t) {
     let store = unsafe { &mut *store.cast::<Store<WasmtimeStoreData>>() };
-    let mut own = Limiter { shared: limiter, last_memory: 0, last_table: 0 };
+    let mut own = Limiter { shared: limiter };
     store.limiter(move |_| {
         let own: *mut Limiter = &mut own;
         // The closure may be called again only after the borrow it hands out has ended.

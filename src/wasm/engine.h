@@ -1,0 +1,80 @@
+/// \file  The engine: one per process, with the pool that every sandbox comes from and the clock that interrupts
+/// guests.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "base/units.h"
+
+struct wasm_engine_t;
+
+namespace trilby::wasm {
+
+using namespace trilby::literals;
+
+/// Calls that may live at once over all functions and loops. Each reserves 8 GiB of address space (memory and GC heap),
+/// so this many take 32 TiB of the 128 there are.
+inline constexpr std::uint32_t kMaxLiveCalls = 4000;
+/// How long a guest runs at most before it yields to its loop, one bulk instruction aside.
+inline constexpr Duration kTick = std::chrono::milliseconds(1);
+
+/// "48.0.8"
+[[nodiscard]] std::string_view engine_version();
+
+struct EngineSettings {
+  Bytes max_memory = 64_MiB;      ///< the largest memory limit of any function, 64 KiB..1 GiB
+  std::uint32_t max_calls = 256;  ///< live at once over all functions and loops, 1..kMaxLiveCalls
+};
+
+/// Compiles and runs modules. Ownership: outlives everything made with it. Threading: every function may be called on
+/// any thread. Nothing may fork after it exists (the compiler's threads would be missing in the child).
+class Engine {
+ public:
+  /// \return Reason::Manifest when the settings or the process's limits (RLIMIT_AS) do not allow it, with the mend
+  static Result<std::unique_ptr<Engine>> create(const EngineSettings& settings);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// A place in the pool for one sandbox. While any exists, the epoch ticks.
+  class Place {
+   public:
+    Place() = default;
+    Place(Place&& other) noexcept : engine_(std::exchange(other.engine_, nullptr)) {}
+    Place& operator=(Place&& other) noexcept;
+    ~Place() { leave(); }
+    explicit operator bool() const { return engine_ != nullptr; }
+
+   private:
+    friend class Engine;
+    explicit Place(Engine* engine) : engine_(engine) {}
+    void leave();
+    Engine* engine_ = nullptr;
+  };
+  /// \return an empty place when the pool is full
+  [[nodiscard]] Place enter();
+  [[nodiscard]] std::uint32_t live() const { return live_.load(std::memory_order_relaxed); }
+
+  /// Everything that compiled code depends on beside the module: engine version, settings, this machine's CPU features.
+  [[nodiscard]] std::string_view fingerprint() const { return fingerprint_; }
+  [[nodiscard]] const EngineSettings& settings() const { return settings_; }
+  [[nodiscard]] wasm_engine_t* raw() const { return raw_; }  ///< for wasm/ and host/ only
+
+ private:
+  class Ticker;
+  Engine(const EngineSettings& settings, wasm_engine_t* raw);
+
+  EngineSettings settings_;
+  wasm_engine_t* raw_;
+  std::string fingerprint_;
+  std::atomic<std::uint32_t> live_{0};
+  std::unique_ptr<Ticker> ticker_;
+};
+
+}  // namespace trilby::wasm

@@ -1,0 +1,49 @@
+/// \file  A module linked with the host functions it imports: the last step that is done once and not for each call.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "wasm/engine.h"
+#include "wasm/module.h"
+
+struct wasmtime_instance_pre;
+struct wasmtime_linker;
+
+namespace trilby::wasm {
+
+/// Ready to be instantiated again and again. Threading: any; immutable.
+class Prepared {
+ public:
+  Prepared(Engine& engine, std::shared_ptr<const Module> module, wasmtime_instance_pre* raw)
+      : engine_(&engine), module_(std::move(module)), raw_(raw) {}
+  [[nodiscard]] Engine& engine() const { return *engine_; }
+  [[nodiscard]] const wasmtime_instance_pre* raw() const { return raw_.get(); }
+
+ private:
+  struct Delete {
+    void operator()(wasmtime_instance_pre* raw) const;
+  };
+  Engine* engine_;
+  std::shared_ptr<const Module> module_;
+  std::unique_ptr<wasmtime_instance_pre, Delete> raw_;
+};
+
+/// The host functions that modules may import, by module and name. Filled by host/, then only read.
+class Linker {
+ public:
+  explicit Linker(Engine& engine);
+  [[nodiscard]] wasmtime_linker* raw() const { return raw_.get(); }  ///< for host/ only
+  [[nodiscard]] Engine& engine() const { return engine_; }
+  /// \return Reason::Manifest with the engine's words when an import is missing or has another type
+  [[nodiscard]] Result<Prepared> link(std::shared_ptr<const Module> module) const;
+
+ private:
+  struct Delete {
+    void operator()(wasmtime_linker* raw) const;
+  };
+  Engine& engine_;
+  std::unique_ptr<wasmtime_linker, Delete> raw_;
+};
+
+}  // namespace trilby::wasm
