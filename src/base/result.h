@@ -33,6 +33,7 @@ template <typename... Args>
 
 }  // namespace trilby
 
+// NOLINTBEGIN(bugprone-macro-parentheses): names and declarations cannot stand in parentheses.
 #define TRILBY_CONCAT_INNER(a, b) a##b
 #define TRILBY_CONCAT(a, b) TRILBY_CONCAT_INNER(a, b)
 
@@ -53,3 +54,4 @@ template <typename... Args>
     return ::trilby::fail(std::move(name).error());        \
   }                                                        \
   declaration = std::move(*name)
+// NOLINTEND(bugprone-macro-parentheses)

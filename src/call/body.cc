@@ -10,6 +10,7 @@ class BufferedBody final : public BodySource {
   explicit BufferedBody(std::string bytes) : bytes_(std::move(bytes)), length_(bytes_.size()) {}
 
   void read(OnChunk on_chunk) override { on_chunk(Chunk{std::move(bytes_), true}); }
+  [[nodiscard]] std::optional<std::string> take_ready() override { return std::move(bytes_); }
   [[nodiscard]] std::optional<std::uint64_t> length() const override { return length_; }
 
  private:

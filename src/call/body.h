@@ -32,6 +32,8 @@ class BodySource {
 
   /// Asks for the next chunk. One read at a time. `on_chunk` runs exactly once, possibly before read() returns.
   virtual void read(OnChunk on_chunk) = 0;
+  /// All of the body when it is there already; nothing is left to read then. Spares small calls the machinery of read_all().
+  [[nodiscard]] virtual std::optional<std::string> take_ready() { return std::nullopt; }
   /// Total length in bytes, when it is known beforehand.
   [[nodiscard]] virtual std::optional<std::uint64_t> length() const = 0;
 };

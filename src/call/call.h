@@ -67,6 +67,8 @@ struct Record {
   Bytes memory_limit{};
   Bytes input{};
   Bytes output{};
+  std::uint32_t inferences = 0;  ///< that it waited for
+  Duration inference{};          ///< time it waited for them, queue of the model included
   std::uint32_t denials = 0;  ///< what the guest asked for and was refused
 };
 

@@ -24,6 +24,11 @@ class Fields {
   /// Replaces every field of that name with one.
   void set(std::string_view name, std::string value);
   void remove(std::string_view name);
+  /// Removes every field for which `unwanted(field)` is true.
+  template <typename Predicate>
+  void remove_if(const Predicate& unwanted) {
+    std::erase_if(fields_, unwanted);
+  }
 
   /// \return the first value; nullptr when there is none. Valid until the next change.
   [[nodiscard]] const std::string* find(std::string_view name) const;
@@ -34,6 +39,7 @@ class Fields {
   [[nodiscard]] auto begin() const { return fields_.begin(); }
   [[nodiscard]] auto end() const { return fields_.end(); }
   void clear() { fields_.clear(); }
+  void reserve(std::size_t count) { fields_.reserve(count); }
 
  private:
   std::vector<Field> fields_;

@@ -26,13 +26,24 @@ struct FunctionSpec {
 /// Threading: shared by all loops. Ownership: shared_ptr; outlives its calls.
 class Function;
 
-/// Runs calls on one loop.
+/// Runs calls on one loop. Threading: loop-bound. Ownership: destroyed after its last call has ended (see cancel_all())
+/// and before its loop.
 class Invoker {
  public:
   virtual ~Invoker() = default;
   /// Takes `call` through admission to a fresh sandbox. `done` runs exactly once, on this loop, possibly before start()
   /// returns.
   virtual void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) = 0;
+
+  /// Calls that have started and not ended: reading their body, waiting for a slot, or running.
+  [[nodiscard]] virtual std::size_t live() const = 0;
+  /// Ends every live call with `why` (Draining when the program stops). Their `done` has run when this returns.
+  virtual void cancel_all(Reason why) = 0;
 };
+
+[[nodiscard]] std::unique_ptr<Invoker> make_invoker(net::Loop& loop);
+
+/// One call on a loop of its own, for `trilby invoke` and the like; blocks until it has ended.
+[[nodiscard]] Outcome run_once(const std::shared_ptr<const Function>& function, Call call);
 
 }  // namespace trilby::invoke

@@ -1,0 +1,64 @@
+/// \file  What one call's guest reaches of the world: its input and output, and what it was granted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/units.h"
+#include "policy/policy.h"
+#include "wasm/prepared.h"
+
+namespace trilby::inference {
+class ModelHost;
+}
+
+namespace trilby::host {
+
+/// Standard input, output and error of a command, in memory.
+struct Stdio {
+  std::string input;
+  std::size_t input_at = 0;
+  std::string output;
+  Bytes output_limit;  ///< over it the guest ends with LimitOutput
+  std::string errors;
+  Bytes errors_limit;  ///< over it the rest is dropped
+  std::uint64_t errors_dropped = 0;
+  bool open[3] = {true, true, true};
+};
+
+struct Poll;
+struct Random;
+class NnSession;
+
+/// State of the host functions for one guest. Ownership: whoever runs the sandbox; outlives it. Threading: loop-bound.
+struct Host {
+  Host(std::string_view function, const policy::Grants& granted, const inference::ModelHost* model_host);
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  std::string_view program;  ///< its argv[0]
+  const policy::Grants& grants;
+  const inference::ModelHost* models;  ///< may be null
+
+  Stdio stdio;
+  std::uint32_t denials = 0;     ///< what it asked for and was refused
+  std::uint32_t inferences = 0;  ///< that it waited for
+  Duration inference{};          ///< time it waited for them
+  bool grant_missing = false;    ///< one of these would need a grant in the manifest
+  std::unique_ptr<Poll> poll;    // what follows is made at first use
+  std::unique_ptr<Random> random;
+  std::unique_ptr<NnSession> nn;
+};
+
+/// Defines everything that functions without directories may import.
+void define_imports(const wasm::Linker& linker);
+/// Whether define_imports() defines it.
+[[nodiscard]] bool provides(std::string_view module, std::string_view name);
+
+inline constexpr std::string_view kWasiModule = "wasi_snapshot_preview1";
+inline constexpr std::string_view kNnModule = "wasi_ephemeral_nn";
+
+}  // namespace trilby::host

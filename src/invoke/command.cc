@@ -1,0 +1,107 @@
+#include "invoke/command.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "invoke/content_type.h"
+
+namespace trilby::invoke {
+namespace {
+
+constexpr std::size_t kMaxDetail = 512;
+constexpr std::size_t kMaxLoggedLines = 100;  // of one call
+
+/// What the guest said, as one line for the caller.
+std::string detail_from(std::string_view errors) {
+  std::string line(errors.substr(0, kMaxDetail + 1));  // one more, so that printable_line sees that there was more
+  std::replace_if(line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  const std::size_t first = line.find_first_not_of(' ');
+  const std::size_t last = line.find_last_not_of(' ');
+  return first == std::string::npos
+             ? std::string()
+             : printable_line(std::string_view(line).substr(first, last - first + 1), kMaxDetail);
+}
+
+std::string detail_for(Reason reason, const policy::Limits& limits, const host::Stdio& stdio) {
+  switch (reason) {
+    case Reason::BadInput:
+      return detail_from(stdio.errors);
+    case Reason::LimitMemory:
+      return fmt::format("it may use {}", format(limits.memory));
+    case Reason::LimitOutput:
+      return fmt::format("it may write {}", format(limits.response_body));
+    case Reason::LimitCpu:
+      return fmt::format("it may compute for {}", format(limits.cpu));
+    case Reason::LimitWall:
+      return fmt::format("it may take {}", format(limits.wall));
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool grant_missing) {
+  using How = wasm::Ending::How;
+  if (ending.how == How::Stopped) {
+    return ending.reason;
+  }
+  if (ending.how == How::Returned || (ending.how == How::Exited && ending.exit_code == 0)) {
+    return Reason::Ok;
+  }
+  if (ending.how == How::Exited && ending.exit_code == kExitBadInput) {
+    return Reason::BadInput;
+  }
+  if (denied_growths > 0) {
+    return Reason::LimitMemory;
+  }
+  if (ending.how == How::Failed) {
+    return Reason::Internal;
+  }
+  if (grant_missing) {
+    return Reason::Denied;
+  }
+  return ending.how == How::Exited ? Reason::FunctionFailed : Reason::Trap;
+}
+
+Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Costs& costs, host::Host& host) {
+  const policy::Limits& limits = function.limits();
+  Outcome outcome = refusal(judge(ending, costs.denied_growths, host.grant_missing));
+  outcome.record.output = Bytes{host.stdio.output.size()};
+  if (outcome.reason == Reason::Ok) {
+    const std::string& type = function.spec().content_type;
+    outcome.fields.add("content-type", type == kSniff ? std::string(sniff_content_type(host.stdio.output)) : type);
+    outcome.body = make_body(std::move(host.stdio.output));
+  } else {
+    outcome.detail = detail_for(outcome.reason, limits, host.stdio);
+    outcome.message = ending.how == wasm::Ending::How::Exited ? fmt::format("it exited with {}", ending.exit_code)
+                                                              : std::move(ending.message);
+  }
+  outcome.record.instantiate = costs.instantiate;
+  outcome.record.cpu = costs.cpu;
+  outcome.record.memory_peak = costs.memory_peak;
+  outcome.record.memory_limit = limits.memory;
+  outcome.record.input = Bytes{host.stdio.input.size()};
+  outcome.record.inferences = host.inferences;
+  outcome.record.inference = host.inference;
+  outcome.record.denials = host.denials;
+  return outcome;
+}
+
+void log_errors(const Function& function, std::string_view call_id, const host::Stdio& stdio) {
+  std::string_view rest = stdio.errors;
+  for (std::size_t lines = 0; !rest.empty() && lines < kMaxLoggedLines; ++lines) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    if (end > 0) {
+      log::info("stderr", {{"function", function.name()}, {"request", call_id}, {"line", rest.substr(0, end)}});
+    }
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  const std::uint64_t dropped = stdio.errors_dropped + rest.size();
+  if (dropped > 0) {
+    log::info("more on stderr was dropped", {{"function", function.name()}, {"request", call_id}, {"bytes", dropped}});
+  }
+}
+
+}  // namespace trilby::invoke

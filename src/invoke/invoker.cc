@@ -1,0 +1,259 @@
+#include "invoke/invoker.h"
+
+#include <algorithm>
+#include <list>
+#include <optional>
+#include <utility>
+
+#include "host/host.h"
+#include "invoke/admission.h"
+#include "invoke/command.h"
+#include "invoke/function.h"
+#include "wasm/sandbox.h"
+
+namespace trilby::invoke {
+namespace {
+
+class LoopInvoker;
+
+/// One call on its way: its body is read, then it waits for a slot, then it runs. Whatever ends it goes through
+/// finish(). The body comes first, so that whoever sends slowly takes no slot from others.
+class Run {
+ public:
+  Run(LoopInvoker& invoker, std::shared_ptr<const Function> function, Call call, OnOutcome done);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  void start();
+  void cancel(Reason why);
+
+  std::list<Run>::iterator self{};
+
+ private:
+  void listen();
+  void read_body();
+  void take_body(Result<std::string> body);
+  void wait_for_slot();
+  void enter(Admission::Slot slot);
+  void run(Clock::time_point now);
+  void end(wasm::Ending ending);
+  void finish(Outcome&& outcome);
+  void refuse(Error error);
+
+  LoopInvoker& invoker_;
+  const std::shared_ptr<const Function> function_;
+  Call call_;
+  OnOutcome done_;
+  Clock::time_point admitted_{};
+  Duration queued_{};
+
+  std::shared_ptr<void> reading_;
+  std::unique_ptr<Admission::Waiter> waiting_;
+  Admission::Slot slot_;
+  host::Host host_;
+  std::optional<wasm::Sandbox> sandbox_;  // after what it works on
+  std::optional<wasm::Ending> ending_;
+  std::optional<net::Timer> deadline_;  // set only for calls that do not end at once
+  bool inline_ = false;                 // a callback comes from inside the function that it is given to
+};
+
+class LoopInvoker final : public Invoker {
+ public:
+  explicit LoopInvoker(net::Loop& loop) : loop_(loop) {}
+
+  void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) override {
+    Run& run = runs_.emplace_back(*this, function, std::move(call), std::move(done));
+    run.self = std::prev(runs_.end());
+    run.start();
+  }
+
+  [[nodiscard]] std::size_t live() const override { return runs_.size(); }
+
+  void cancel_all(Reason why) override {
+    // Their callbacks may end or start others, so the list is walked by turning it.
+    for (std::size_t left = runs_.size(); left > 0 && !runs_.empty(); --left) {
+      runs_.splice(runs_.end(), runs_, runs_.begin());
+      runs_.back().cancel(why);
+    }
+  }
+
+  [[nodiscard]] net::Loop& loop() { return loop_; }
+  [[nodiscard]] wasm::CpuMeter& meter() { return meter_; }
+  void forget(std::list<Run>::iterator run) { runs_.erase(run); }
+
+ private:
+  net::Loop& loop_;
+  wasm::CpuMeter meter_;
+  std::list<Run> runs_;
+};
+
+Run::Run(LoopInvoker& invoker, std::shared_ptr<const Function> function, Call call, OnOutcome done)
+    : invoker_(invoker),
+      function_(std::move(function)),
+      call_(std::move(call)),
+      done_(std::move(done)),
+      host_(function_->name(), function_->spec().policy.grants, function_->models()) {}
+
+void Run::start() {
+  if (call_.cancellation && call_.cancellation->cancelled()) {
+    return finish(refusal(call_.cancellation->why()));
+  }
+  read_body();
+}
+
+/// From now on the call outlives this turn of the loop. May end it: last in its caller.
+void Run::listen() {
+  if (call_.cancellation) {
+    if (call_.cancellation->cancelled()) {
+      return cancel(call_.cancellation->why());
+    }
+    call_.cancellation->listen([this](Reason why) { cancel(why); });
+  }
+  const auto limit = admitted_ == Clock::time_point{} ? Clock::time_point::max() : admitted_ + function_->limits().wall;
+  const auto deadline = std::min(call_.deadline, limit);
+  if (deadline != Clock::time_point::max()) {
+    if (!deadline_) {
+      deadline_.emplace(invoker_.loop());
+    }
+    deadline_->start(deadline, [this] { cancel(Reason::LimitWall); });
+  }
+}
+
+void Run::read_body() {
+  const Bytes limit = function_->limits().request_body;
+  if (call_.body->length().value_or(limit.count + 1) <= limit.count) {
+    if (auto ready = call_.body->take_ready()) {
+      return take_body(std::move(*ready));
+    }
+  }
+  std::optional<Result<std::string>> arrived;
+  inline_ = true;
+  reading_ = read_all(std::move(call_.body), limit, [this, &arrived](Result<std::string> body) {
+    if (inline_) {
+      arrived = std::move(body);
+    } else {
+      take_body(std::move(body));
+    }
+  });
+  inline_ = false;
+  if (arrived) {
+    return take_body(std::move(*arrived));
+  }
+  listen();
+}
+
+void Run::take_body(Result<std::string> body) {
+  if (!body) {
+    return refuse(std::move(body).error());
+  }
+  host_.stdio.input = std::move(*body);
+  admitted_ = Clock::now();
+  Admission::Slot slot = function_->admission().try_enter();
+  if (slot) {
+    return enter(std::move(slot));
+  }
+  wait_for_slot();
+}
+
+void Run::wait_for_slot() {
+  auto waiter = function_->admission().wait(invoker_.loop(), [this](Result<Admission::Slot> slot) {
+    queued_ = Clock::now() - admitted_;
+    if (!slot) {
+      return refuse(std::move(slot).error());
+    }
+    enter(std::move(*slot));
+  });
+  if (!waiter) {
+    return refuse(std::move(waiter).error());
+  }
+  waiting_ = std::move(*waiter);
+  listen();
+}
+
+void Run::enter(Admission::Slot slot) {
+  slot_ = std::move(slot);
+  const policy::Limits& limits = function_->limits();
+  const wasm::Prepared& prepared = function_->prepared();
+  wasm::Engine::Place place = prepared.engine().enter();
+  if (!place) {
+    return refuse({Reason::Overloaded, "all places of the engine's pool are taken"});
+  }
+  host_.stdio.output_limit = limits.response_body;
+  host_.stdio.errors_limit = limits.stderr_output;
+  sandbox_.emplace(invoker_.loop(), invoker_.meter(), prepared, std::move(place),
+                   wasm::Sandbox::Limits{limits.memory, limits.cpu}, &host_);
+  run(queued_ == Duration{} ? admitted_ : Clock::now());
+}
+
+/// Most calls end in their first turn; only the others need a timer and somebody who listens.
+void Run::run(Clock::time_point now) {
+  inline_ = true;
+  sandbox_->run(kCommandEntry, now, [this](wasm::Ending ending) {
+    if (inline_) {
+      ending_ = std::move(ending);
+    } else {
+      end(std::move(ending));
+    }
+  });
+  inline_ = false;
+  if (ending_) {
+    return end(std::move(*ending_));
+  }
+  listen();
+}
+
+void Run::end(wasm::Ending ending) {
+  const wasm::Costs costs = sandbox_->costs();
+  Outcome outcome = answer_of(*function_, std::move(ending), costs, host_);
+  outcome.record.wall = costs.ended - admitted_;
+  log_errors(*function_, call_.id, host_.stdio);
+  finish(std::move(outcome));
+}
+
+void Run::cancel(Reason why) {
+  if (sandbox_) {
+    return sandbox_->stop(why);  // comes back through end()
+  }
+  refuse({why, {}});
+}
+
+void Run::refuse(Error error) {
+  Outcome outcome = refusal(std::move(error));
+  if (outcome.reason == Reason::BodyTooLarge) {
+    outcome.detail = fmt::format("it may have {}", format(function_->limits().request_body));
+  }
+  finish(std::move(outcome));
+}
+
+void Run::finish(Outcome&& outcome) {
+  if (call_.cancellation) {
+    call_.cancellation->listen(nullptr);
+  }
+  outcome.function = function_->name();
+  outcome.record.queued = queued_;
+  const OnOutcome done = std::move(done_);
+  invoker_.forget(self);  // destroys this, and gives the slot to the next
+  done(std::move(outcome));
+}
+
+}  // namespace
+
+std::unique_ptr<Invoker> make_invoker(net::Loop& loop) {
+  return std::make_unique<LoopInvoker>(loop);
+}
+
+Outcome run_once(const std::shared_ptr<const Function>& function, Call call) {
+  net::Loop loop;
+  Outcome outcome;
+  const auto invoker = make_invoker(loop);
+  loop.post([&] {
+    invoker->start(function, std::move(call), [&](Outcome ended) {
+      outcome = std::move(ended);
+      loop.stop();
+    });
+  });
+  loop.run();
+  return outcome;
+}
+
+}  // namespace trilby::invoke

@@ -1,0 +1,454 @@
+#include "invoke/invoker.h"
+
+#include <cstring>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "invoke/test_calls.h"
+
+namespace trilby::invoke {
+namespace {
+
+Outcome call(const std::shared_ptr<const Function>& function, std::string input = {}) {
+  return run_once(function, test_call(std::move(input)));
+}
+
+policy::Limits with_memory(Bytes memory) {
+  policy::Limits limits;
+  limits.memory = memory;
+  return limits;
+}
+
+policy::Limits with_cpu(Duration cpu) {
+  policy::Limits limits;
+  limits.cpu = cpu;
+  return limits;
+}
+
+std::string eight_bytes(std::uint64_t number) {
+  std::string text(sizeof number, '\0');
+  std::memcpy(text.data(), &number, sizeof number);
+  return text;
+}
+const std::string kForever = eight_bytes(~0ULL);
+
+TEST(Command, AnswersWithItsStandardOutput) {
+  Outcome outcome = call(test_function("echo"), "hello");
+  EXPECT_EQ(outcome.reason, Reason::Ok);
+  EXPECT_EQ(outcome.status, 200);
+  EXPECT_EQ(*outcome.fields.find("content-type"), "application/octet-stream");
+  EXPECT_EQ(read_body(outcome), "hello");
+  EXPECT_EQ(outcome.function, "echo");
+}
+
+TEST(Command, HasARecordOfWhatItCost) {
+  const Outcome outcome = call(test_function("echo"), "hello");
+  const Record& record = outcome.record;
+  EXPECT_GT(record.instantiate, 0ns);
+  EXPECT_GT(record.cpu, 0ns);
+  EXPECT_GE(record.wall, record.instantiate);
+  EXPECT_EQ(record.queued, 0ns);
+  EXPECT_EQ(record.memory_peak, 128_KiB);
+  EXPECT_EQ(record.memory_limit, 64_MiB);
+  EXPECT_EQ(record.input, Bytes{5});
+  EXPECT_EQ(record.output, Bytes{5});
+  EXPECT_EQ(record.denials, 0U);
+}
+
+TEST(Command, ReadsALargeBodyWhole) {
+  std::string input(3'000'000, 'x');
+  input.back() = 'y';
+  Outcome outcome = call(test_function("echo"), input);
+  EXPECT_EQ(read_body(outcome), input);
+}
+
+TEST(Command, IsSniffedOnlyWhenTheManifestSaysSo) {
+  const wasm::TestDirectory directory;
+  FunctionSpec spec = spec_of("echo", directory.guest("echo"));
+  spec.content_type = "sniff";
+  const auto function = prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
+  EXPECT_EQ(*call(function, "{\"a\":1}").fields.find("content-type"), "application/json");
+}
+
+TEST(Command, ExitsAsTheTableSays) {
+  const auto function = test_function("exit");
+  EXPECT_EQ(call(function, std::string(1, '\0')).reason, Reason::Ok);
+  EXPECT_EQ(call(function, "\x01").reason, Reason::FunctionFailed);
+  const Outcome bad_input = call(function, "\x41");
+  EXPECT_EQ(bad_input.reason, Reason::BadInput);
+  EXPECT_EQ(bad_input.status, 422);
+  EXPECT_EQ(bad_input.detail, "no good");
+  EXPECT_EQ(bad_input.body, nullptr);
+}
+
+TEST(Command, TrapsWithoutTellingTheCallerMore) {
+  for (const char* guest : {"unreachable", "recurse", "throw"}) {
+    const Outcome outcome = call(test_function(guest));
+    EXPECT_EQ(outcome.reason, Reason::Trap) << guest;
+    EXPECT_EQ(outcome.detail, "") << guest;
+    EXPECT_FALSE(outcome.message.empty()) << guest;
+  }
+  EXPECT_NE(call(test_function("unreachable")).message.find("named_in_the_log"), std::string::npos);
+}
+
+TEST(Command, IsOfferedAllOfWasiAndRefusedWhatItMayNot) {
+  Outcome outcome = call(test_function("wasi"));
+  EXPECT_EQ(outcome.reason, Reason::Ok) << outcome.message;
+  EXPECT_EQ(read_body(outcome), "fine");
+  EXPECT_EQ(outcome.record.denials, 14U);
+}
+
+TEST(Memory, GrownOverTheLimitIsLimitMemory) {
+  const Outcome outcome = call(test_function("grow", with_memory(1_MiB)));
+  EXPECT_EQ(outcome.reason, Reason::LimitMemory);
+  EXPECT_EQ(outcome.record.memory_peak, 1_MiB);
+  EXPECT_EQ(outcome.detail, "it may use 1MiB");
+}
+
+TEST(Memory, DeniedGrowthIsNoFailureOfItself) {
+  const auto function = test_function("grow", with_memory(1_MiB));
+  EXPECT_EQ(call(function, std::string(1, '\0')).reason, Reason::Ok);
+  EXPECT_EQ(call(function, "\x41").reason, Reason::BadInput);
+  EXPECT_EQ(call(function, "\x02").reason, Reason::LimitMemory);
+}
+
+TEST(Memory, TablesAreBoundedToo) {
+  EXPECT_EQ(call(test_function("grow_table")).reason, Reason::LimitMemory);
+}
+
+TEST(Memory, IsFreshForEveryCall) {
+  const auto function = test_function("canary");
+  for (int i = 0; i < 20; ++i) {
+    const Outcome outcome = call(function);
+    ASSERT_EQ(outcome.reason, Reason::Ok) << outcome.message;
+  }
+}
+
+TEST(Memory, IsFreshAfterACallThatWasStopped) {
+  const auto function = test_function("canary");
+  for (const char* guest : {"grow", "fill", "unreachable"}) {
+    ASSERT_NE(call(test_function(guest, with_cpu(1ms))).reason, Reason::Ok);
+    ASSERT_EQ(call(function).reason, Reason::Ok) << guest;
+  }
+}
+
+TEST(Cpu, EndlessLoopsEndAndOthersGoOnMeanwhile) {
+  for (const char* guest : {"spin", "spin_in_start", "fill"}) {
+    const auto busy = test_function(guest, with_cpu(100ms));
+    const auto echo = test_function("echo");
+    Calls calls;
+    calls.run([&] {
+      calls.start("busy", busy, test_call());
+      calls.start("echo", echo, test_call("a"));
+    });
+    EXPECT_EQ(calls.ended.front().name, "echo") << guest;
+    EXPECT_EQ(calls.reason("echo"), Reason::Ok) << guest;
+    EXPECT_EQ(calls.reason("busy"), Reason::LimitCpu) << guest;
+    EXPECT_GE(calls.find("busy")->record.cpu, 100ms) << guest;
+  }
+}
+
+TEST(Cpu, HostCallsCount) {
+  for (const char which : {'\0', '\1', '\2', '\3'}) {
+    const auto busy = test_function("host_calls", with_cpu(50ms));
+    const auto echo = test_function("echo");
+    Calls calls;
+    calls.run([&] {
+      calls.start("busy", busy, test_call(std::string(1, which)));
+      calls.start("echo", echo, test_call("a"));
+    });
+    EXPECT_EQ(calls.ended.front().name, "echo") << int{which};
+    EXPECT_EQ(calls.reason("busy"), Reason::LimitCpu) << int{which};
+  }
+}
+
+TEST(Cpu, ALongRandomRequestYields) {
+  const auto random = test_function("random", with_cpu(10s));
+  const auto echo = test_function("echo");
+  Calls calls;
+  calls.run([&] {
+    calls.start("random", random, test_call());
+    calls.start("echo", echo, test_call("a"));
+  });
+  EXPECT_EQ(calls.ended.front().name, "echo");
+  EXPECT_EQ(calls.reason("random"), Reason::Ok);
+}
+
+TEST(Wall, ASleeperWakesUp) {
+  Outcome outcome = call(test_function("sleep"), eight_bytes(2'000'000));
+  EXPECT_EQ(outcome.reason, Reason::Ok) << outcome.message;
+  EXPECT_EQ(read_body(outcome), "awake");
+  EXPECT_GE(outcome.record.wall, 2ms);
+}
+
+TEST(Wall, SleepingForeverEndsAtTheLimit) {
+  policy::Limits limits;
+  limits.wall = 20ms;
+  const Outcome outcome = call(test_function("sleep", limits), kForever);
+  EXPECT_EQ(outcome.reason, Reason::LimitWall);
+  EXPECT_GE(outcome.record.wall, 20ms);
+  EXPECT_LT(outcome.record.cpu, 20ms);
+}
+
+TEST(Wall, TheCallersDeadlineMayBeEarlier) {
+  Call sleeper = test_call(kForever);
+  sleeper.deadline = Clock::now() + 5ms;
+  EXPECT_EQ(run_once(test_function("sleep"), std::move(sleeper)).reason, Reason::LimitWall);
+}
+
+TEST(Output, OverTheLimitIsLimitOutput) {
+  policy::Limits limits;
+  limits.response_body = 128_KiB;
+  const auto function = test_function("flood", limits);
+  EXPECT_EQ(call(function, "\x01\x02").record.output, 128_KiB);
+  EXPECT_EQ(call(function, "\x01\x03").reason, Reason::LimitOutput);
+  EXPECT_EQ(call(function, "\x01\xff").reason, Reason::LimitOutput);
+}
+
+TEST(Output, StandardErrorIsCutAndCosts) {
+  const auto function = test_function("flood", with_cpu(50ms));
+  EXPECT_EQ(call(function, "\x02\x03").reason, Reason::Ok);
+  EXPECT_EQ(call(function, "\x02\xff").reason, Reason::LimitCpu);
+}
+
+TEST(Body, OverTheLimitIsRefused) {
+  policy::Limits limits;
+  limits.request_body = Bytes{4};
+  const Outcome outcome = call(test_function("echo", limits), "hello");
+  EXPECT_EQ(outcome.reason, Reason::BodyTooLarge);
+  EXPECT_EQ(outcome.detail, "it may have 4B");
+}
+
+/// A body that comes when the test says so.
+class SlowBody final : public BodySource {
+ public:
+  void read(OnChunk on_chunk) override { reader = std::move(on_chunk); }
+  [[nodiscard]] std::optional<std::uint64_t> length() const override { return std::nullopt; }
+  OnChunk reader;
+};
+
+TEST(Body, ThatComesSlowlyTakesNoSlot) {
+  policy::Limits limits;
+  limits.concurrency = 1;
+  limits.queue = 0;
+  const auto function = test_function("echo", limits);
+  Calls calls;
+  Call slow = test_call();
+  auto body = std::make_unique<SlowBody>();
+  SlowBody& sender = *body;
+  slow.body = std::move(body);
+  calls.on_end = [&](const std::string& name) {
+    if (name == "quick") {
+      sender.reader(BodySource::Chunk{"slow", true});
+    }
+  };
+  calls.run([&] {
+    calls.start("slow", function, std::move(slow));
+    calls.start("quick", function, test_call("quick"));
+  });
+  EXPECT_EQ(calls.reason("quick"), Reason::Ok);
+  EXPECT_EQ(calls.reason("slow"), Reason::Ok);
+}
+
+TEST(Body, ThatFailsEndsTheCallWithItsReason) {
+  Calls calls;
+  Call slow = test_call();
+  auto body = std::make_unique<SlowBody>();
+  SlowBody& sender = *body;
+  slow.body = std::move(body);
+  calls.run([&] {
+    calls.start("slow", test_function("echo"), std::move(slow));
+    sender.reader(fail(Reason::RequestTimeout, "no byte for 30s"));
+  });
+  EXPECT_EQ(calls.reason("slow"), Reason::RequestTimeout);
+}
+
+TEST(Admission, CallsWaitForASlotInTurn) {
+  policy::Limits limits;
+  limits.concurrency = 1;
+  limits.queue = 2;
+  const auto function = test_function("sleep", limits);
+  Calls calls;
+  calls.run([&] {
+    for (const char* name : {"first", "second", "third", "fourth"}) {
+      calls.start(name, function, test_call(eight_bytes(1'000'000)));
+    }
+    EXPECT_EQ(function->admission().running(), 1U);
+    EXPECT_EQ(function->admission().waiting(), 2U);
+  });
+  ASSERT_EQ(calls.ended.size(), 4U);
+  EXPECT_EQ(calls.ended[0].name, "fourth");
+  EXPECT_EQ(calls.ended[0].outcome.reason, Reason::Overloaded);
+  EXPECT_EQ(calls.ended[1].name, "first");
+  EXPECT_EQ(calls.ended[2].name, "second");
+  EXPECT_EQ(calls.ended[3].name, "third");
+  EXPECT_EQ(calls.reason("third"), Reason::Ok);
+  EXPECT_GT(calls.find("third")->record.queued, 1ms);
+  EXPECT_EQ(function->admission().running(), 0U);
+}
+
+TEST(Admission, NobodyWaitsLongerThanTheLongestWait) {
+  policy::Limits limits;
+  limits.concurrency = 1;
+  limits.queue_wait = 5ms;
+  limits.wall = 100ms;
+  const auto function = test_function("sleep", limits);
+  Calls calls;
+  calls.run([&] {
+    calls.start("runs", function, test_call(kForever));
+    calls.start("waits", function, test_call(kForever));
+  });
+  EXPECT_EQ(calls.ended.front().name, "waits");
+  EXPECT_EQ(calls.reason("waits"), Reason::Overloaded);
+  EXPECT_EQ(calls.reason("runs"), Reason::LimitWall);
+}
+
+TEST(Admission, AFullPoolIsOverload) {
+  const auto engine = wasm::Engine::create({.max_memory = 64_MiB, .max_calls = 1}).value();
+  policy::Limits limits;
+  limits.wall = 10ms;
+  const auto function = test_function("sleep", limits, *engine);
+  Calls calls;
+  calls.run([&] {
+    calls.start("runs", function, test_call(kForever));
+    calls.start("has no place", function, test_call(kForever));
+  });
+  EXPECT_EQ(calls.reason("has no place"), Reason::Overloaded);
+  EXPECT_EQ(calls.reason("runs"), Reason::LimitWall);
+  EXPECT_EQ(engine->live(), 0U);
+}
+
+Call cancellable(std::string input, const std::shared_ptr<Cancellation>& cancellation) {
+  Call made = test_call(std::move(input));
+  made.cancellation = cancellation;
+  return made;
+}
+
+TEST(Cancel, BeforeItStarts) {
+  const auto cancellation = std::make_shared<Cancellation>();
+  cancellation->cancel(Reason::Cancelled);
+  EXPECT_EQ(run_once(test_function("spin"), cancellable("", cancellation)).reason, Reason::Cancelled);
+}
+
+TEST(Cancel, WhileItsBodyComes) {
+  const auto cancellation = std::make_shared<Cancellation>();
+  Calls calls;
+  Call slow = cancellable("", cancellation);
+  slow.body = std::make_unique<SlowBody>();
+  calls.run([&] {
+    calls.start("slow", test_function("echo"), std::move(slow));
+    cancellation->cancel(Reason::Cancelled);
+  });
+  EXPECT_EQ(calls.reason("slow"), Reason::Cancelled);
+}
+
+TEST(Cancel, WhileItWaitsLeavesTheQueueToOthers) {
+  policy::Limits limits;
+  limits.concurrency = 1;
+  limits.queue = 1;
+  const auto function = test_function("sleep", limits);
+  const auto cancellation = std::make_shared<Cancellation>();
+  Calls calls;
+  calls.run([&] {
+    calls.start("runs", function, test_call(eight_bytes(1'000'000)));
+    calls.start("leaves", function, cancellable(kForever, cancellation));
+    cancellation->cancel(Reason::Cancelled);
+    EXPECT_EQ(function->admission().waiting(), 0U);
+    calls.start("follows", function, test_call(eight_bytes(1)));
+  });
+  EXPECT_EQ(calls.reason("leaves"), Reason::Cancelled);
+  EXPECT_EQ(calls.reason("runs"), Reason::Ok);
+  EXPECT_EQ(calls.reason("follows"), Reason::Ok);
+}
+
+TEST(Cancel, WhenItsSlotIsOnItsWayGivesItBack) {
+  policy::Limits limits;
+  limits.concurrency = 1;
+  const auto function = test_function("sleep", limits);
+  const auto first = std::make_shared<Cancellation>();
+  const auto second = std::make_shared<Cancellation>();
+  Calls calls;
+  calls.run([&] {
+    calls.start("first", function, cancellable(kForever, first));
+    calls.start("second", function, cancellable(kForever, second));
+    calls.start("third", function, test_call(eight_bytes(1)));
+    first->cancel(Reason::Cancelled);   // posts the slot to the second
+    second->cancel(Reason::Cancelled);  // which is gone when it comes
+  });
+  EXPECT_EQ(calls.reason("third"), Reason::Ok);
+  EXPECT_EQ(function->admission().running(), 0U);
+}
+
+TEST(Cancel, WhileItComputesOrSleeps) {
+  for (const char* guest : {"spin", "spin_in_start", "sleep", "fill"}) {
+    const auto cancellation = std::make_shared<Cancellation>();
+    const auto function = test_function(guest, with_cpu(1min));
+    Calls calls;
+    calls.run([&] {
+      calls.start("call", function, cancellable(kForever, cancellation));
+      calls.loop.post([&] { cancellation->cancel(Reason::Cancelled); });
+    });
+    EXPECT_EQ(calls.reason("call"), Reason::Cancelled) << guest;
+    EXPECT_EQ(calls.ended.size(), 1U) << guest;
+    EXPECT_EQ(calls.invoker->live(), 0U) << guest;
+  }
+}
+
+TEST(Cancel, DrainingEndsEveryCall) {
+  policy::Limits limits;
+  limits.concurrency = 2;
+  const auto function = test_function("sleep", limits);
+  Calls calls;
+  calls.run([&] {
+    for (const char* name : {"first", "second", "waiting"}) {
+      calls.start(name, function, test_call(kForever));
+    }
+    EXPECT_EQ(calls.invoker->live(), 3U);
+    calls.invoker->cancel_all(Reason::Draining);
+    EXPECT_EQ(calls.invoker->live(), 0U);
+  });
+  for (const char* name : {"first", "second", "waiting"}) {
+    EXPECT_EQ(calls.reason(name), Reason::Draining) << name;
+  }
+}
+
+std::size_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(Leaks, TwentyThousandCallsDoNotGrowTheProcess) {
+  const auto echo = test_function("echo");
+  const auto sleep = test_function("sleep");
+  Calls calls;
+  std::size_t before = 0;
+  int left = 20'000;
+  ++calls.open;  // held open until the last one
+  std::function<void()> next = [&] {
+    if (left == 15'000) {
+      before = resident_bytes();
+    }
+    if (--left == 0) {
+      return calls.loop.stop();
+    }
+    calls.ended.clear();
+    const auto cancellation = std::make_shared<Cancellation>();
+    calls.start("echo", left % 2 == 0 ? echo : sleep, cancellable(kForever, cancellation));
+    cancellation->cancel(Reason::Cancelled);
+    calls.loop.post(next);
+  };
+  calls.run(next);
+#ifndef __SANITIZE_ADDRESS__  // whose quarantine grows
+  EXPECT_LT(resident_bytes(), before + (4U << 20U));
+#endif
+  EXPECT_EQ(calls.invoker->live(), 0U);
+  EXPECT_GT(before, 0U);
+}
+
+}  // namespace
+}  // namespace trilby::invoke

@@ -1,0 +1,23 @@
+;; Traps if it finds anything of an earlier call: in its memory, a global, its table. Then leaves something in each.
+(module
+  (memory (export "memory") 16)
+  (global $g (mut i32) (i32.const 0))
+  (table $t 8 funcref)
+  (elem declare func $mark)
+  (data (i32.const 128) "as built")
+  (func $mark)
+  (func (export "_start") (local $at i32)
+    (if (global.get $g) (then (unreachable)))
+    (if (i32.eqz (ref.is_null (table.get $t (i32.const 5)))) (then (unreachable)))
+    (if (i64.ne (i64.load (i32.const 128)) (i64.const 0x746c697562207361)) (then (unreachable)))
+    (i64.store (i32.const 128) (i64.const 0))
+    (loop $next
+      (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then (unreachable)))
+      (i64.store (local.get $at) (i64.const 0x7365637265747321))
+      (local.set $at (i32.add (local.get $at) (i32.const 4096)))
+      (br_if $next (i32.lt_u (local.get $at) (i32.const 1048576))))
+    (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then (unreachable)))
+    (if (i64.ne (i64.load (i32.const 1900000)) (i64.const 0)) (then (unreachable)))
+    (i64.store (i32.const 1900000) (i64.const -1))
+    (global.set $g (i32.const 7))
+    (table.set $t (i32.const 5) (ref.func $mark))))
