@@ -1,0 +1,273 @@
+#include "observe/access_log.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+namespace trilby::observe {
+namespace {
+
+constexpr std::size_t kAtomicWrite =
+    4096;  // PIPE_BUF: a write of this size is whole or not at all, whoever else writes
+constexpr std::size_t kMaxPath = 256;
+constexpr std::size_t kMaxMessage = 1024;
+constexpr std::size_t kMaxMethod = 32;
+
+// Lines are written for every request: plain digits cost a tenth of what format strings do.
+void append_number(std::string& out, std::uint64_t number) {
+  const fmt::format_int digits(number);
+  out.append(digits.data(), digits.size());
+}
+
+/// ".042" for 42 and 3 digits.
+void append_fraction(std::string& out, std::uint64_t number, std::size_t digits) {
+  out += '.';
+  const std::size_t begin = out.size();
+  out.append(digits, '0');
+  for (std::size_t i = begin + digits; i-- > begin; number /= 10) {
+    out[i] = static_cast<char>('0' + number % 10);
+  }
+}
+
+std::uint64_t microseconds(Duration duration) {
+  return static_cast<std::uint64_t>(std::max(duration, Duration::zero()).count()) / 1000;
+}
+
+/// "0.001500"
+void append_seconds(std::string& out, Duration duration) {
+  append_number(out, microseconds(duration) / 1'000'000);
+  append_fraction(out, microseconds(duration) % 1'000'000, 6);
+}
+
+/// "208us", "1.2ms", "3.4s"
+void append_short(std::string& out, Duration duration) {
+  const std::uint64_t us = microseconds(duration);
+  if (us < 1000) {
+    append_number(out, us);
+    out += "us";
+    return;
+  }
+  const std::uint64_t unit = us < 1'000'000 ? 1000 : 1'000'000;
+  append_number(out, us / unit);
+  append_fraction(out, us % unit / (unit / 10), 1);
+  out += unit == 1000 ? "ms" : "s";
+}
+
+/// "2026-11-23T19:25:13.123Z", or "19:25:13.123" in local time, for people who sit beside it.
+void append_time(std::string& out, std::chrono::system_clock::time_point time, log::Format format) {
+  const auto since = time.time_since_epoch();
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+  const std::time_t second = static_cast<std::time_t>(milliseconds / 1000);
+  // A second's text is made once; conversions to local time are slow.
+  thread_local std::time_t known_second = -1;
+  thread_local log::Format known_format{};
+  thread_local std::array<char, 24> text{};
+  thread_local std::size_t length = 0;
+  if (second != known_second || format != known_format) {
+    std::tm parts{};
+    if (format == log::Format::Json) {
+      ::gmtime_r(&second, &parts);
+      length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+    } else {
+      ::localtime_r(&second, &parts);
+      length = std::strftime(text.data(), text.size(), "%H:%M:%S", &parts);
+    }
+    known_second = second;
+    known_format = format;
+  }
+  out.append(text.data(), length);
+  append_fraction(out, static_cast<std::uint64_t>(milliseconds % 1000), 3);
+}
+
+/// For a line in which blanks separate words: what holds anything but visible ASCII is made printable and quoted.
+void append_word(std::string& out, std::string_view text, std::size_t longest) {
+  const auto plain = [](char c) { return c > 0x20 && c < 0x7F && c != '"'; };
+  if (text.size() <= longest && !text.empty() && std::all_of(text.begin(), text.end(), plain)) {
+    out += text;
+    return;
+  }
+  std::string safe = printable_line(text, longest);
+  std::replace(safe.begin(), safe.end(), '"', '\'');
+  out += '"';
+  out += safe;
+  out += '"';
+}
+
+void append_json(std::string& out, const AccessEntry& entry) {
+  out += R"({"time":")";
+  append_time(out, entry.time, log::Format::Json);
+  out += R"(Z","level":"info","message":"request",)";
+  const auto text = [&](std::string_view name, std::string_view value) {
+    out += '"';
+    out += name;
+    out += "\":";
+    append_json_string(out, value);
+    out += ',';
+  };
+  text("app", entry.app);
+  text("method", printable_line(entry.method, kMaxMethod));
+  text("path", printable_line(entry.path, kMaxPath));
+  text("reason", name(entry.reason));
+  text("request_id", entry.request_id);
+  if (!entry.trace_id.empty()) {
+    text("trace_id", entry.trace_id);
+  }
+  if (!entry.message.empty()) {
+    text("detail", printable_line(entry.message, kMaxMessage));
+  }
+  const auto number = [&](std::string_view name, std::uint64_t value) {
+    out += name;
+    append_number(out, value);
+  };
+  const auto seconds = [&](std::string_view name, Duration value) {
+    out += name;
+    append_seconds(out, value);
+  };
+  if (!entry.function.empty()) {
+    text("function", entry.function);
+    seconds(R"("cpu_seconds":)", entry.record.cpu);
+    seconds(R"(,"queue_seconds":)", entry.record.queued);
+    number(R"(,"memory_peak_bytes":)", entry.record.memory_peak.count);
+    number(R"(,"memory_limit_bytes":)", entry.record.memory_limit.count);
+    number(R"(,"inferences":)", entry.record.inferences);
+    seconds(R"(,"inference_seconds":)", entry.record.inference);
+    number(R"(,"denials":)", entry.record.denials);
+    out += ',';
+  }
+  number(R"("status":)", static_cast<std::uint64_t>(entry.status));
+  number(R"(,"request_bytes":)", entry.request_bytes);
+  number(R"(,"response_bytes":)", entry.response_bytes);
+  seconds(R"(,"duration_seconds":)", entry.duration);
+  out += '}';
+}
+
+void append_human(std::string& out, const AccessEntry& entry) {
+  append_time(out, entry.time, log::Format::Human);
+  out += ' ';
+  out += entry.app;
+  out += ' ';
+  append_word(out, entry.method, kMaxMethod);
+  out += ' ';
+  append_word(out, entry.path, kMaxPath);
+  out += ' ';
+  append_number(out, static_cast<std::uint64_t>(entry.status));
+  out += ' ';
+  out += name(entry.reason);
+  out += ' ';
+  append_short(out, entry.duration);
+  out += ' ';
+  append_number(out, entry.response_bytes);
+  out += "B id=";
+  out += entry.request_id;
+  if (!entry.function.empty()) {
+    out += " function=";
+    out += entry.function;
+    out += " cpu=";
+    append_short(out, entry.record.cpu);
+    out += " memory=";
+    append_number(out, entry.record.memory_peak.count >> 10U);
+    out += "KiB";
+  }
+  if (!entry.message.empty()) {
+    out += "  ";
+    out += printable_line(entry.message, kMaxMessage);
+  }
+}
+
+}  // namespace
+
+LogSink::LogSink(int fd) {
+  struct stat status{};
+  if (fd < 0 || ::fstat(fd, &status) != 0) {
+    return;
+  }
+  if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
+    fd_ = ::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    kind_ = Kind::NonBlocking;
+  }
+  if (fd_ < 0) {
+    fd_ = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    kind_ = S_ISSOCK(status.st_mode) ? Kind::Socket : Kind::Polled;
+  }
+}
+
+LogSink::~LogSink() {
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
+}
+
+std::int64_t LogSink::write_some(std::string_view piece) const {
+  if (kind_ == Kind::Socket) {
+    return ::send(fd_, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  pollfd ready{fd_, POLLOUT, 0};
+  if (kind_ == Kind::Polled && ::poll(&ready, 1, 0) != 1) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return ::write(fd_, piece.data(), piece.size());
+}
+
+std::size_t LogSink::write(std::string_view lines) {
+  std::size_t written = 0;
+  while (written < lines.size()) {
+    std::string_view piece = lines.substr(written, kAtomicWrite);
+    if (const std::size_t end = piece.rfind('\n'); end != std::string_view::npos) {
+      piece = piece.substr(0, end + 1);
+    }
+    const std::int64_t count = write_some(piece);
+    if (count >= 0) {
+      written += static_cast<std::size_t>(count);
+    } else if (errno == EAGAIN) {
+      return written;
+    } else if (errno != EINTR) {
+      return lines.size();  // the reader is gone for good
+    }
+  }
+  return written;
+}
+
+void append_line(std::string& out, const AccessEntry& entry, log::Format format) {
+  if (format == log::Format::Json) {
+    append_json(out, entry);
+  } else {
+    append_human(out, entry);
+  }
+  out += '\n';
+}
+
+AccessLog::AccessLog(int fd, log::Format format) : enabled_(fd >= 0), sink_(fd), format_(format) {}
+
+bool AccessLog::append(const AccessEntry& entry) {
+  if (!enabled_) {
+    return true;
+  }
+  if (buffer_.size() >= kMaxPending) {
+    return false;
+  }
+  append_line(buffer_, entry, format_);
+  if (buffer_.size() >= flush_at_) {
+    flush();
+  }
+  return true;
+}
+
+void AccessLog::flush() {
+  buffer_.erase(0, sink_.write(buffer_));
+  // After a slow reader left something, the next attempt waits for another batch, not for every line.
+  flush_at_ = buffer_.size() + kBatch;
+}
+
+}  // namespace trilby::observe

@@ -1,0 +1,279 @@
+#include "observe/metrics.h"
+
+#include <algorithm>
+
+#include "observe/process.h"
+
+namespace trilby::observe {
+namespace {
+
+constexpr double kNanoseconds = 1e9;  // per second
+
+std::uint64_t count_of(Duration duration) {
+  return static_cast<std::uint64_t>(std::max(duration, Duration::zero()).count());
+}
+
+std::size_t request_index(std::size_t method, std::size_t status, std::size_t reason) {
+  return (method * kStatusClasses + status) * kReasonCount + reason;
+}
+
+}  // namespace
+
+std::size_t method_class(std::string_view method) {
+  const auto at = std::find(kMethodClasses.begin(), kMethodClasses.end() - 1, method);
+  return static_cast<std::size_t>(at - kMethodClasses.begin());
+}
+
+std::size_t Labels::add_route(std::string_view app, std::string_view route) {
+  const auto at = std::find_if(routes_.begin(), routes_.end(),
+                               [&](const Route& known) { return known.app == app && known.route == route; });
+  if (at != routes_.end()) {
+    return static_cast<std::size_t>(at - routes_.begin());
+  }
+  routes_.push_back({std::string(app), std::string(route)});
+  return routes_.size() - 1;
+}
+
+std::size_t Labels::add_function(std::string_view name) {
+  const auto at = std::find(functions_.begin(), functions_.end(), name);
+  if (at != functions_.end()) {
+    return static_cast<std::size_t>(at - functions_.begin());
+  }
+  functions_.emplace_back(name);
+  return functions_.size() - 1;
+}
+
+LoopMetrics::LoopMetrics(const Labels& labels)
+    : routes_(labels.routes().size()), functions_(labels.functions().size()) {}
+
+void LoopMetrics::count_request(const RequestSample& sample) {
+  RouteMetrics* route = routes_[sample.route].load(std::memory_order_relaxed);
+  if (route == nullptr) {
+    route = owned_routes_.emplace_back(std::make_unique<RouteMetrics>()).get();
+    routes_[sample.route].store(route, std::memory_order_release);
+  }
+  const int status = std::clamp(sample.status / 100, 1, static_cast<int>(kStatusClasses)) - 1;
+  route
+      ->requests[request_index(sample.method, static_cast<std::size_t>(status),
+                               static_cast<std::size_t>(sample.reason))]
+      .add();
+  route->duration.observe(count_of(sample.duration));
+  route->response_bytes.add(sample.response_bytes);
+}
+
+void LoopMetrics::call_started(std::size_t function) {
+  functions_[function].live.add(1);
+}
+
+void LoopMetrics::call_ended(std::size_t function, Reason reason, const Record& record) {
+  FunctionMetrics& metrics = functions_[function];
+  metrics.live.add(-1);
+  metrics.calls[static_cast<std::size_t>(reason)].add();
+  metrics.queued.observe(count_of(record.queued));
+  metrics.denials.add(record.denials);
+  if (record.wall == Duration::zero()) {
+    return;  // refused before it had a sandbox: zeros would hide what running costs
+  }
+  metrics.instantiate.observe(count_of(record.instantiate));
+  metrics.cpu.observe(count_of(record.cpu));
+  metrics.wall.observe(count_of(record.wall));
+  metrics.memory_peak.observe(record.memory_peak.count);
+  if (record.inferences > 0) {
+    metrics.inferences.add(record.inferences);
+    metrics.inference.observe(count_of(record.inference));
+  }
+}
+
+/// Sums the loops, family by family.
+class Page {
+ public:
+  Page(const Labels& labels, std::span<const LoopMetrics* const> loops, TextFormat format)
+      : labels_(labels), loops_(loops), out_(format) {}
+
+  std::string render(std::string_view version) {
+    requests();
+    calls();
+    worker(version);
+    process();
+    return out_.finish();
+  }
+
+ private:
+  using RouteMetrics = LoopMetrics::RouteMetrics;
+  using FunctionMetrics = LoopMetrics::FunctionMetrics;
+
+  // Each of these finds the block of one index in one loop; null when that loop has none yet.
+  static const RouteMetrics* block(const LoopMetrics& loop, std::size_t index, const RouteMetrics* /*kind*/) {
+    return loop.routes_[index].load(std::memory_order_acquire);
+  }
+  static const FunctionMetrics* block(const LoopMetrics& loop, std::size_t index, const FunctionMetrics* /*kind*/) {
+    return &loop.functions_[index];
+  }
+
+  /// Adds up what `read` sees in the block of `index`, over all loops.
+  template <typename Block, typename Read>
+  [[nodiscard]] auto sum(std::size_t index, const Read& read) const {
+    decltype(read(std::declval<const Block&>())) total{};
+    for (const LoopMetrics* loop : loops_) {
+      if (const Block* found = block(*loop, index, static_cast<const Block*>(nullptr))) {
+        total += read(*found);
+      }
+    }
+    return total;
+  }
+
+  template <typename Block, const auto& kBounds>
+  void histogram(const LabelSet& labels, std::size_t index, Histogram<kBounds> Block::* member, double scale) {
+    std::array<std::uint64_t, kBounds.size() + 1> buckets{};
+    for (std::size_t i = 0; i < buckets.size(); ++i) {
+      buckets[i] = sum<Block>(index, [&](const Block& metrics) { return (metrics.*member).bucket(i); });
+    }
+    const std::uint64_t total = sum<Block>(index, [&](const Block& metrics) { return (metrics.*member).sum(); });
+    out_.histogram(labels, kBounds, buckets, total, scale);
+  }
+
+  [[nodiscard]] LabelSet route_labels(std::size_t route) const {
+    return LabelSet().add("app", labels_.routes()[route].app).add("route", labels_.routes()[route].route);
+  }
+  [[nodiscard]] LabelSet function_labels(std::size_t function) const {
+    return LabelSet().add("function", labels_.functions()[function]);
+  }
+
+  void request_counts(std::size_t route) {
+    for (std::size_t method = 0; method < kMethodClasses.size(); ++method) {
+      for (std::size_t status = 0; status < kStatusClasses; ++status) {
+        for (std::size_t reason = 0; reason < kReasonCount; ++reason) {
+          const auto index = request_index(method, status, reason);
+          const auto count = sum<RouteMetrics>(route, [&](const RouteMetrics& m) { return m.requests[index].value(); });
+          if (count > 0) {
+            out_.sample(route_labels(route)
+                            .add("method", kMethodClasses[method])
+                            .add("status", std::to_string(status + 1) + "xx")
+                            .add("reason", name(static_cast<Reason>(reason))),
+                        count);
+          }
+        }
+      }
+    }
+  }
+
+  void requests() {
+    const std::size_t routes = labels_.routes().size();
+    const auto asked = [&](std::size_t route) {
+      return sum<RouteMetrics>(route, [](const RouteMetrics&) { return 1; }) > 0;
+    };
+    out_.family("trilby_http_requests_total", MetricType::Counter, "", "Requests answered.");
+    for (std::size_t route = 0; route < routes; ++route) {
+      request_counts(route);
+    }
+    out_.family("trilby_http_request_duration_seconds", MetricType::Histogram, "seconds",
+                "Time from the end of a request's head to the end of its answer.");
+    for (std::size_t route = 0; route < routes; ++route) {
+      if (asked(route)) {
+        histogram(route_labels(route), route, &RouteMetrics::duration, kNanoseconds);
+      }
+    }
+    out_.family("trilby_http_response_bytes_total", MetricType::Counter, "", "Bytes of answers' bodies.");
+    for (std::size_t route = 0; route < routes; ++route) {
+      if (asked(route)) {
+        out_.sample(route_labels(route),
+                    sum<RouteMetrics>(route, [](const RouteMetrics& m) { return m.response_bytes.value(); }));
+      }
+    }
+  }
+
+  template <const auto& kBounds>
+  void per_function(std::string_view name, std::string_view unit, std::string_view help,
+                    Histogram<kBounds> FunctionMetrics::* member, double scale) {
+    out_.family(name, MetricType::Histogram, unit, help);
+    for (std::size_t function = 0; function < labels_.functions().size(); ++function) {
+      histogram(function_labels(function), function, member, scale);
+    }
+  }
+
+  void counter_per_function(std::string_view name, std::string_view help, Counter FunctionMetrics::* member) {
+    out_.family(name, MetricType::Counter, "", help);
+    for (std::size_t function = 0; function < labels_.functions().size(); ++function) {
+      out_.sample(function_labels(function),
+                  sum<FunctionMetrics>(function, [&](const FunctionMetrics& m) { return (m.*member).value(); }));
+    }
+  }
+
+  void calls() {
+    const std::size_t functions = labels_.functions().size();
+    out_.family("trilby_calls_total", MetricType::Counter, "", "Calls of functions, by how they ended.");
+    for (std::size_t function = 0; function < functions; ++function) {
+      for (std::size_t reason = 0; reason < kReasonCount; ++reason) {
+        const auto count =
+            sum<FunctionMetrics>(function, [&](const FunctionMetrics& m) { return m.calls[reason].value(); });
+        if (count > 0 || static_cast<Reason>(reason) == Reason::Ok) {
+          out_.sample(function_labels(function).add("reason", name(static_cast<Reason>(reason))), count);
+        }
+      }
+    }
+    out_.family("trilby_calls_live", MetricType::Gauge, "", "Calls that wait or run.");
+    for (std::size_t function = 0; function < functions; ++function) {
+      out_.sample(function_labels(function),
+                  sum<FunctionMetrics>(function, [](const FunctionMetrics& m) { return m.live.value(); }));
+    }
+    counter_per_function("trilby_call_denials_total", "What guests asked for and were refused.",
+                         &FunctionMetrics::denials);
+    counter_per_function("trilby_call_inferences_total", "Inferences that calls waited for.",
+                         &FunctionMetrics::inferences);
+    per_function("trilby_call_queue_seconds", "seconds", "Time that calls waited for a slot.", &FunctionMetrics::queued,
+                 kNanoseconds);
+    per_function("trilby_call_instantiate_seconds", "seconds", "Time to make a sandbox.", &FunctionMetrics::instantiate,
+                 kNanoseconds);
+    per_function("trilby_call_cpu_seconds", "seconds", "CPU time of guests.", &FunctionMetrics::cpu, kNanoseconds);
+    per_function("trilby_call_wall_seconds", "seconds", "Time from admission to the end of the guest.",
+                 &FunctionMetrics::wall, kNanoseconds);
+    per_function("trilby_call_memory_peak_bytes", "bytes", "Most memory that a call held.",
+                 &FunctionMetrics::memory_peak, 1);
+    per_function("trilby_call_inference_seconds", "seconds", "Time that a call waited for its inferences.",
+                 &FunctionMetrics::inference, kNanoseconds);
+  }
+
+  template <typename Value>
+  void one(std::string_view name, MetricType type, std::string_view unit, std::string_view help, Value value) {
+    out_.family(name, type, unit, help);
+    out_.sample(LabelSet(), value);
+  }
+
+  void worker(std::string_view version) {
+    std::int64_t connections = 0;
+    std::int64_t live = 0;
+    std::uint64_t dropped = 0;
+    for (const LoopMetrics* loop : loops_) {
+      connections += loop->connections.value();
+      live += loop->live_requests.value();
+      dropped += loop->dropped_log_lines.value();
+    }
+    one("trilby_http_connections", MetricType::Gauge, "", "Open connections of the apps' listeners.", connections);
+    one("trilby_http_requests_live", MetricType::Gauge, "", "Requests that are being answered.", live);
+    one("trilby_log_dropped_lines_total", MetricType::Counter, "", "Access log lines lost to a slow reader.", dropped);
+    one("trilby_loops", MetricType::Gauge, "", "Event loops.", loops_.size());
+    out_.family("trilby_build_info", MetricType::Gauge, "", "Always 1; the labels say what runs.");
+    out_.sample(LabelSet().add("version", version), 1);
+  }
+
+  void process() {
+    const ProcessFacts facts = process_facts();
+    one("process_resident_memory_bytes", MetricType::Gauge, "bytes", "Resident memory.", facts.resident_bytes);
+    one("process_cpu_seconds_total", MetricType::Counter, "seconds", "User and system CPU time.", facts.cpu_seconds);
+    one("process_open_fds", MetricType::Gauge, "", "Open file descriptors.", facts.open_fds);
+    one("process_max_fds", MetricType::Gauge, "", "Most file descriptors that may be open.", facts.max_fds);
+    one("process_start_time_seconds", MetricType::Gauge, "seconds", "Start of the process since the epoch.",
+        facts.start_time_seconds);
+  }
+
+  const Labels& labels_;
+  std::span<const LoopMetrics* const> loops_;
+  TextWriter out_;
+};
+
+std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops, std::string_view version,
+                           TextFormat format) {
+  return Page(labels, loops, format).render(version);
+}
+
+}  // namespace trilby::observe

@@ -1,0 +1,108 @@
+/// \file  What Trilby counts. Labels come from the manifest and from closed tables only, so that no caller can add a
+/// series.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/reason.h"
+#include "base/units.h"
+#include "call/call.h"
+#include "observe/exposition.h"
+#include "observe/metric.h"
+
+namespace trilby::observe {
+
+/// HTTP methods that have a series of their own; all others share one.
+inline constexpr std::array<std::string_view, 8> kMethodClasses = {"GET",   "HEAD",   "POST",    "PUT",
+                                                                   "PATCH", "DELETE", "OPTIONS", "other"};
+inline constexpr std::size_t kStatusClasses = 5;  ///< 1xx to 5xx
+
+[[nodiscard]] std::size_t method_class(std::string_view method);
+
+/// The label values of everything that is counted. Indices into its lists name what a count is about.
+/// Ownership: complete before the first LoopMetrics is made from it, and outlives them.
+class Labels {
+ public:
+  struct Route {
+    std::string app;
+    std::string route;  ///< as in the manifest; "" for requests that match no route
+  };
+
+  /// \return the index; that of the earlier one when the same was added before
+  std::size_t add_route(std::string_view app, std::string_view route);
+  std::size_t add_function(std::string_view name);
+
+  [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
+  [[nodiscard]] const std::vector<std::string>& functions() const { return functions_; }
+
+ private:
+  std::vector<Route> routes_;
+  std::vector<std::string> functions_;
+};
+
+/// One answered request.
+struct RequestSample {
+  std::size_t route = 0;
+  std::size_t method = 0;  ///< method_class()
+  int status = 0;          ///< 100..599
+  Reason reason = Reason::Internal;
+  Duration duration{};
+  std::uint64_t response_bytes = 0;  ///< of the body
+};
+
+/// The counts of one loop. Threading: written on that loop only; read by anyone.
+/// Cost: a request and its call are a few dozen plain stores; no locks, no allocation after a route's first request.
+class LoopMetrics {
+ public:
+  explicit LoopMetrics(const Labels& labels);
+  LoopMetrics(const LoopMetrics&) = delete;
+  LoopMetrics& operator=(const LoopMetrics&) = delete;
+
+  void count_request(const RequestSample& sample);
+  void call_started(std::size_t function);
+  void call_ended(std::size_t function, Reason reason, const Record& record);
+
+  Gauge connections;
+  Gauge live_requests;
+  Counter dropped_log_lines;
+
+ private:
+  friend class Page;
+
+  struct RouteMetrics {
+    std::array<Counter, kMethodClasses.size() * kStatusClasses * kReasonCount> requests;
+    DurationHistogram duration;
+    Counter response_bytes;
+  };
+  struct FunctionMetrics {
+    Gauge live;
+    std::array<Counter, kReasonCount> calls;
+    DurationHistogram queued;
+    DurationHistogram instantiate;
+    DurationHistogram cpu;
+    DurationHistogram wall;
+    MemoryHistogram memory_peak;
+    Counter denials;
+    Counter inferences;
+    DurationHistogram inference;
+  };
+
+  // A route's block is some kilobytes, so it is made when the route is first asked for.
+  std::vector<std::atomic<RouteMetrics*>> routes_;
+  std::vector<std::unique_ptr<RouteMetrics>> owned_routes_;
+  std::vector<FunctionMetrics> functions_;
+};
+
+/// The page that /metrics shows: the sum of all loops, and facts about the process.
+[[nodiscard]] std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops,
+                                         std::string_view version, TextFormat format);
+
+}  // namespace trilby::observe

@@ -1,0 +1,128 @@
+#include "observe/metrics.h"
+
+#include <set>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+namespace trilby::observe {
+namespace {
+
+struct Fixture {
+  Labels labels;
+  std::size_t route = labels.add_route("web", "POST /api/hello");
+  std::size_t unmatched = labels.add_route("web", "");
+  std::size_t function = labels.add_function("gray");
+  LoopMetrics one{labels};
+  LoopMetrics two{labels};
+
+  [[nodiscard]] std::string page(TextFormat format = TextFormat::Prometheus) const {
+    const std::array<const LoopMetrics*, 2> loops = {&one, &two};
+    return render_metrics(labels, loops, "1.2.3", format);
+  }
+};
+
+bool has_line(const std::string& page, const std::string& line) {
+  return ("\n" + page).find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(Metrics, AddUpOverLoops) {
+  Fixture f;
+  const RequestSample sample{f.route, method_class("POST"), 200, Reason::Ok, std::chrono::milliseconds(2), 100};
+  f.one.count_request(sample);
+  f.two.count_request(sample);
+  f.two.count_request({f.route, method_class("BREW"), 413, Reason::BodyTooLarge, std::chrono::seconds(100), 0});
+  const std::string page = f.page();
+  EXPECT_TRUE(has_line(
+      page,
+      R"(trilby_http_requests_total{app="web",route="POST /api/hello",method="POST",status="2xx",reason="ok"} 2)"))
+      << page;
+  EXPECT_TRUE(has_line(
+      page,
+      R"(trilby_http_requests_total{app="web",route="POST /api/hello",method="other",status="4xx",reason="body-too-large"} 1)"));
+  EXPECT_TRUE(
+      has_line(page, R"(trilby_http_request_duration_seconds_bucket{app="web",route="POST /api/hello",le="0.001"} 0)"));
+  EXPECT_TRUE(has_line(
+      page, R"(trilby_http_request_duration_seconds_bucket{app="web",route="POST /api/hello",le="0.0025"} 2)"));
+  EXPECT_TRUE(
+      has_line(page, R"(trilby_http_request_duration_seconds_bucket{app="web",route="POST /api/hello",le="+Inf"} 3)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_http_response_bytes_total{app="web",route="POST /api/hello"} 200)"));
+}
+
+TEST(Metrics, CountCallsAndWhatTheyCost) {
+  Fixture f;
+  f.one.call_started(f.function);
+  f.one.call_started(f.function);
+  EXPECT_TRUE(has_line(f.page(), R"(trilby_calls_live{function="gray"} 2)"));
+  Record record;
+  record.wall = std::chrono::milliseconds(30);
+  record.cpu = std::chrono::milliseconds(20);
+  record.memory_peak = Bytes{1U << 20U};
+  record.denials = 2;
+  record.inferences = 1;
+  record.inference = std::chrono::milliseconds(3);
+  f.one.call_ended(f.function, Reason::Ok, record);
+  f.one.call_ended(f.function, Reason::Overloaded, {});
+  const std::string page = f.page();
+  EXPECT_TRUE(has_line(page, R"(trilby_calls_live{function="gray"} 0)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_calls_total{function="gray",reason="ok"} 1)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_calls_total{function="gray",reason="overloaded"} 1)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_denials_total{function="gray"} 2)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_inferences_total{function="gray"} 1)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_inference_seconds_sum{function="gray"} 0.003)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_cpu_seconds_sum{function="gray"} 0.02)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_cpu_seconds_count{function="gray"} 1)")) << "a refused call costs no CPU";
+  EXPECT_TRUE(has_line(page, R"(trilby_call_memory_peak_bytes_bucket{function="gray",le="1048576.0"} 1)"));
+}
+
+TEST(Metrics, ShareASeriesWhereLabelsAreTheSame) {
+  Fixture f;
+  EXPECT_EQ(f.labels.add_route("web", "POST /api/hello"), f.route);
+  EXPECT_NE(f.labels.add_route("api", "POST /api/hello"), f.route);
+}
+
+TEST(Metrics, KeepASeriesForEveryStatusThatCanBe) {
+  Fixture f;
+  for (const int status : {0, 99, 100, 599, 600, 1000}) {
+    f.one.count_request({f.unmatched, 0, status, Reason::Internal, Duration(-5), 0});
+  }
+  EXPECT_TRUE(has_line(
+      f.page(), R"(trilby_http_requests_total{app="web",route="",method="GET",status="1xx",reason="internal"} 3)"));
+  EXPECT_TRUE(has_line(
+      f.page(), R"(trilby_http_requests_total{app="web",route="",method="GET",status="5xx",reason="internal"} 3)"));
+}
+
+/// Every sample belongs to the family announced last, no family comes twice, no sample comes twice.
+void check_page(const std::string& page, bool open_metrics) {
+  std::istringstream lines(page);
+  std::set<std::string> families;
+  std::set<std::string> samples;
+  std::string family;
+  std::string last;
+  for (std::string line; std::getline(lines, line); last = line) {
+    if (line.starts_with("# TYPE ")) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      EXPECT_TRUE(families.insert(family).second) << line;
+    } else if (!line.starts_with('#')) {
+      const std::size_t value = line.rfind(' ');
+      EXPECT_TRUE(line.starts_with(family)) << line;
+      EXPECT_TRUE(samples.insert(line.substr(0, value)).second) << line;
+      EXPECT_NO_THROW((void)std::stod(line.substr(value))) << line;
+    }
+  }
+  EXPECT_GT(samples.size(), 80U);
+  EXPECT_EQ(last == "# EOF", open_metrics);
+}
+
+TEST(Metrics, MakeAValidPage) {
+  Fixture f;
+  f.one.count_request({f.route, 0, 200, Reason::Ok, Duration(1), 1});
+  check_page(f.page(TextFormat::Prometheus), false);
+  check_page(f.page(TextFormat::OpenMetrics), true);
+  EXPECT_TRUE(has_line(f.page(), R"(trilby_build_info{version="1.2.3"} 1)"));
+  EXPECT_EQ(f.page().find("process_resident_memory_bytes 0\n"), std::string::npos);
+  EXPECT_EQ(f.page().find("process_start_time_seconds 0.0\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace trilby::observe

@@ -1,0 +1,122 @@
+#include "triggers/conditional.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+#include "base/text.h"
+
+namespace trilby::triggers {
+namespace {
+
+constexpr const char* kDateFormat = "%a, %d %b %Y %H:%M:%S GMT";
+constexpr std::size_t kDateLength = 29;
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  return first == std::string_view::npos ? std::string_view()
+                                         : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+/// Weak comparison of `etag` with each member of an If-None-Match list. Tags may hold commas, so the list is walked by
+/// its quotes.
+bool lists(std::string_view list, std::string_view etag) {
+  if (trim(list) == "*") {
+    return true;
+  }
+  for (std::size_t open = list.find('"'); open != std::string_view::npos;) {
+    const std::size_t close = list.find('"', open + 1);
+    if (close == std::string_view::npos) {
+      return false;
+    }
+    if (list.substr(open, close - open + 1) == etag) {
+      return true;
+    }
+    open = list.find('"', close + 1);
+  }
+  return false;
+}
+
+/// \return nothing when `text` is not all digits; the largest number when it is too long to count
+std::optional<std::uint64_t> parse_digits(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return error == std::errc() ? number : std::numeric_limits<std::uint64_t>::max();
+}
+
+bool is_same_version(std::string_view if_range, const Validators& current) {
+  if (if_range.starts_with('"')) {
+    return if_range == current.etag;
+  }
+  const auto date = parse_http_date(if_range);  // a weak tag is no date either
+  return date && *date == current.modified;
+}
+
+}  // namespace
+
+std::string http_date(std::time_t time) {
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  std::array<char, 64> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), kDateFormat, &parts)};
+}
+
+std::optional<std::time_t> parse_http_date(std::string_view text) {
+  std::tm parts{};
+  const std::string terminated(text.substr(0, kDateLength + 1));
+  const char* end = ::strptime(terminated.c_str(), kDateFormat, &parts);
+  if (text.size() != kDateLength || end != terminated.c_str() + kDateLength) {
+    return std::nullopt;
+  }
+  return ::timegm(&parts);
+}
+
+bool is_not_modified(const Fields& fields, const Validators& current) {
+  if (const std::string* list = fields.find("if-none-match")) {
+    return lists(*list, current.etag);
+  }
+  const std::string* since = fields.find("if-modified-since");
+  const auto date = since == nullptr ? std::nullopt : parse_http_date(trim(*since));
+  return date && current.modified <= *date;
+}
+
+std::optional<ByteRange> requested_range(const Fields& fields, const Validators& current, std::uint64_t size) {
+  constexpr std::string_view kUnit = "bytes=";
+  const std::string* field = fields.find("range");
+  if (field == nullptr || fields.count("range") > 1 || !equal_ignoring_case(field->substr(0, kUnit.size()), kUnit)) {
+    return std::nullopt;
+  }
+  if (const std::string* if_range = fields.find("if-range");
+      if_range != nullptr && !is_same_version(trim(*if_range), current)) {
+    return std::nullopt;
+  }
+  const std::string_view range = trim(std::string_view(*field).substr(kUnit.size()));
+  const std::size_t dash = range.find('-');
+  if (dash == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string_view last_text = range.substr(dash + 1);
+  const auto first = parse_digits(range.substr(0, dash));
+  const auto last = parse_digits(last_text);
+  if (dash == 0) {  // "-n": the last n bytes
+    if (!last) {
+      return std::nullopt;
+    }
+    const std::uint64_t length = std::min(*last, size);
+    return ByteRange{size - length, length};
+  }
+  if (!first || (!last && !last_text.empty()) || (last && *last < *first)) {
+    return std::nullopt;
+  }
+  if (*first >= size) {
+    return ByteRange{};
+  }
+  return ByteRange{*first, last ? std::min(*last - *first, size - 1 - *first) + 1 : size - *first};
+}
+
+}  // namespace trilby::triggers

@@ -1,0 +1,104 @@
+#include "triggers/router.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "observe/trace.h"
+#include "triggers/cors.h"
+
+namespace trilby::triggers {
+namespace {
+
+Outcome serve_text(const std::string& text) {
+  Outcome outcome;
+  outcome.reason = Reason::Ok;
+  outcome.status = 200;
+  outcome.fields.add("content-type", "text/plain; charset=utf-8");
+  outcome.body = make_body(text);
+  return outcome;
+}
+
+Bytes body_limit(const RouteTarget& target) {
+  if (const auto* function = std::get_if<FunctionTarget>(&target)) {
+    return function->request_body;
+  }
+  // What an invoked app reads is for its own routes to bound.
+  return std::holds_alternative<InvokeTarget>(target) ? Bytes{UINT64_MAX} : kMaxUnreadBody;
+}
+
+/// A forwarded answer passes on status, body, content-type and reason; function and record are for our own log.
+Outcome forwarded(Outcome answer) {
+  Fields kept;
+  if (const std::string* type = answer.fields.find("content-type")) {
+    kept.add("content-type", *type);
+  }
+  answer.fields = std::move(kept);
+  return answer;
+}
+
+}  // namespace
+
+Outcome Router::refuse_unmatched(const Call& call) const {
+  std::string allowed = table_->allowed_methods(call.path, call.fields);
+  if (allowed.empty()) {
+    return refusal(Reason::NotFound);
+  }
+  Outcome outcome = refusal(Reason::MethodNotAllowed, fmt::format("methods: {}", allowed));
+  outcome.fields.add("allow", std::move(allowed));
+  for (const Route& route : table_->routes()) {
+    if (!route.cors.empty() && matches_path(route, call.path)) {
+      add_cors(route, allows_origin(route, call.fields), outcome.fields);
+      break;
+    }
+  }
+  return outcome;
+}
+
+void Router::run(const Route* route, Call call, OnOutcome done) {
+  if (auto preflight = answer_preflight(*table_, call)) {
+    return done(std::move(*preflight));
+  }
+  if (route == nullptr) {
+    return done(refuse_unmatched(call));
+  }
+  if (!route->cors.empty()) {
+    const bool allowed = allows_origin(*route, call.fields);
+    done = [route, allowed, done = std::move(done)](Outcome outcome) {
+      add_cors(*route, allowed, outcome.fields);
+      done(std::move(outcome));
+    };
+  }
+  if (const Bytes limit = body_limit(route->target); call.body->length().value_or(0) > limit.count) {
+    return done(refusal(Reason::BodyTooLarge, fmt::format("at most {} are taken here", format(limit))));
+  }
+  if (const auto* files = std::get_if<FilesTarget>(&route->target)) {
+    done(files->site->serve(call, path_below(*route, call.path)));
+  } else if (const auto* text = std::get_if<TextTarget>(&route->target)) {
+    done(serve_text(text->text));
+  } else if (const auto* function = std::get_if<FunctionTarget>(&route->target)) {
+    run_function(*function, std::move(call), std::move(done));
+  } else if (const auto* invoke = std::get_if<InvokeTarget>(&route->target)) {
+    run_invoke(*invoke, std::move(call), std::move(done));
+  }
+}
+
+void Router::run_function(const FunctionTarget& target, Call call, OnOutcome done) {
+  services_.metrics.call_started(target.label);
+  services_.invoker.start(
+      target.function, std::move(call),
+      [&metrics = services_.metrics, label = target.label, done = std::move(done)](Outcome outcome) {
+        metrics.call_ended(label, outcome.reason, outcome.record);
+        done(std::move(outcome));
+      });
+}
+
+void Router::run_invoke(const InvokeTarget& target, Call call, OnOutcome done) {
+  call.path = target.path;
+  call.caller = app_id_;
+  call.trace = observe::child_trace(call.trace, services_.ids.next());
+  services_.invocation.invoke(target.app, std::move(call),
+                              [done = std::move(done)](Outcome answer) { done(forwarded(std::move(answer))); });
+}
+
+}  // namespace trilby::triggers

@@ -1,0 +1,51 @@
+/// \file  From a call to an app to the outcome: the same for HTTP requests and for calls of other apps.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "call/call.h"
+#include "dapr/service_invocation.h"
+#include "invoke/invoker.h"
+#include "observe/ids.h"
+#include "observe/metrics.h"
+#include "triggers/route_table.h"
+
+namespace trilby::triggers {
+
+/// Announced bodies longer than this are refused where a route does not read bodies.
+inline constexpr Bytes kMaxUnreadBody = 64_KiB;
+
+/// What a router needs of its loop. Ownership: all of it outlives the router.
+struct LoopServices {
+  invoke::Invoker& invoker;
+  dapr::ServiceInvocation& invocation;
+  observe::LoopMetrics& metrics;
+  observe::IdSource& ids;
+};
+
+/// The routes of one app on one loop. Threading: loop-bound. Ownership: outlives its calls.
+class Router {
+ public:
+  Router(std::string app_id, std::shared_ptr<const RouteTable> table, LoopServices services)
+      : app_id_(std::move(app_id)), table_(std::move(table)), services_(services) {}
+
+  [[nodiscard]] const std::string& app_id() const { return app_id_; }
+
+  /// The route that `call` takes; null for none.
+  [[nodiscard]] const Route* match(const Call& call) const { return table_->find(call.method, call.path, call.fields); }
+  /// Takes `call` down `route`, which match() gave for it. `done` runs exactly once, possibly before this returns.
+  void run(const Route* route, Call call, OnOutcome done);
+
+ private:
+  [[nodiscard]] Outcome refuse_unmatched(const Call& call) const;
+  void run_function(const FunctionTarget& target, Call call, OnOutcome done);
+  void run_invoke(const InvokeTarget& target, Call call, OnOutcome done);
+
+  std::string app_id_;
+  std::shared_ptr<const RouteTable> table_;
+  LoopServices services_;
+};
+
+}  // namespace trilby::triggers
