@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -18,6 +21,16 @@ struct Source {
   std::uint32_t line = 0;
 };
 
+/// Which of the places that may set a value did; the later ones win (manifest_settings.h).
+enum class Origin : std::uint8_t { Default, Manifest, Environment, Flag };
+
+struct Stated {
+  Origin origin = Origin::Default;
+  Source source;  ///< of Origin::Manifest
+};
+/// By a field's full name, "function.hello.limits.memory". A field that is not in it has its default.
+using Origins = std::map<std::string, Stated, std::less<>>;
+
 struct Address {
   std::string host;        ///< an IP address
   std::uint16_t port = 0;  ///< 0: any free one
@@ -25,15 +38,15 @@ struct Address {
 
 // What a route leads to.
 struct FilesTarget {
-  std::filesystem::path root;
-};  ///< a file, or a folder for a path that ends in "*"
+  std::filesystem::path root;  ///< a file, or a folder for a path that ends in "*"
+};
 struct FunctionTarget {
   std::string function;
 };
-struct InvokeTarget {
+struct InvokeTarget {  ///< Dapr service invocation
   std::string app;
-  std::string path;
-};  ///< Dapr service invocation; path begins with '/'
+  std::string path;  ///< begins with '/'
+};
 struct TextTarget {
   std::string text;
 };
@@ -85,11 +98,19 @@ struct Manifest {
   std::vector<App> apps;
   std::vector<Function> functions;
   std::vector<Model> models;
+  Origins origins;
 };
 
-/// Reads at most 1 MiB of TOML. \return Reason::Manifest with "file:line: field: what is wrong, did you mean ...?"
-[[nodiscard]] Result<Manifest> load_manifest(const std::filesystem::path& path);
-/// The same of text, for tests and fuzzing. `path` is for messages and for resolving relative paths.
+using trilby::format;  // which the next one would hide
+/// "127.0.0.1:8080", "[::1]:8080"
+[[nodiscard]] std::string format(const Address& address);
+
+/// The text of a manifest's file, at most 1 MiB. \return Reason::Manifest when it cannot be read
+[[nodiscard]] Result<std::string> read_manifest(const std::filesystem::path& path);
+/// Reads a manifest. \param path for messages, and where relative paths begin
+/// \return Reason::Manifest with a line for each thing that is wrong, at most 20: "file:line: field: what; did you mean
+/// ...?"
 [[nodiscard]] Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::path& path);
+[[nodiscard]] Result<Manifest> load_manifest(const std::filesystem::path& path);
 
 }  // namespace trilby::app

@@ -1,0 +1,108 @@
+#include "app/admin.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "observe/exposition.h"
+
+namespace trilby::app {
+namespace {
+
+constexpr std::uint32_t kMaxConnections = 100;
+
+http::Response plain(int status, std::string_view text, std::string_view type = "text/plain; charset=utf-8") {
+  http::Response response;
+  response.status = status;
+  response.fields = {
+      {"content-type", std::string(type)}, {"cache-control", "no-store"}, {"x-content-type-options", "nosniff"}};
+  response.body = make_body(std::string(text));
+  return response;
+}
+
+http::ServerLimits limits() {
+  http::ServerLimits limits;
+  limits.connections = kMaxConnections;
+  return limits;
+}
+
+std::string_view describe(WorkerState state) {
+  switch (state) {
+    case WorkerState::Starting:
+      return "starting\n";
+    case WorkerState::Serving:
+      return "ok\n";
+    case WorkerState::Draining:
+      return "draining\n";
+  }
+  return "";
+}
+
+}  // namespace
+
+Admin::Admin(ServingLoop& home, std::vector<ServingLoop*> loops, const observe::Labels& labels,
+             const std::atomic<WorkerState>& state)
+    : home_(home),
+      loops_(std::move(loops)),
+      labels_(labels),
+      state_(state),
+      server_(
+          home.loop(), limits(), [this](const std::shared_ptr<http::Exchange>& exchange) { handle(exchange); },
+          [](Reason reason, std::string_view /*detail*/) {
+            return plain(info(reason).status, std::string(info(reason).title) + "\n");
+          }) {}
+
+void Admin::adopt(net::Socket connection) {
+  server_.serve(connection.release());
+}
+
+void Admin::handle(const std::shared_ptr<http::Exchange>& exchange) {
+  const http::RequestHead& head = exchange->head();
+  const std::string_view path = std::string_view(head.target).substr(0, head.target.find('?'));
+  if (path != "/livez" && path != "/readyz" && path != "/metrics") {
+    return exchange->respond(plain(404, "There are /livez, /readyz and /metrics.\n"));
+  }
+  if (head.method != "GET" && head.method != "HEAD") {
+    http::Response response = plain(405, "Only GET and HEAD.\n");
+    response.fields.add("allow", "GET, HEAD");
+    return exchange->respond(std::move(response));
+  }
+  if (path == "/livez") {
+    return exchange->respond(plain(200, "ok\n"));
+  }
+  if (path == "/readyz") {
+    const WorkerState state = state_.load();
+    return exchange->respond(plain(state == WorkerState::Serving ? 200 : 503, describe(state)));
+  }
+  waiting_.push_back(exchange);
+  if (waiting_.size() == 1) {
+    gather();
+  }
+}
+
+/// Each loop brings its own numbers up to date; the last one to do so sends for the answer. Who asks meanwhile gets the
+/// same page.
+void Admin::gather() {
+  auto missing = std::make_shared<std::atomic<std::size_t>>(loops_.size());
+  for (ServingLoop* loop : loops_) {
+    loop->loop().post([this, loop, missing] {
+      loop->sample();
+      if (missing->fetch_sub(1) == 1) {
+        home_.loop().post([this] { answer_metrics(); });
+      }
+    });
+  }
+}
+
+void Admin::answer_metrics() {
+  std::vector<const observe::LoopMetrics*> metrics;
+  std::transform(loops_.begin(), loops_.end(), std::back_inserter(metrics),
+                 [](const ServingLoop* loop) { return &loop->metrics(); });
+  for (const auto& exchange : std::exchange(waiting_, {})) {
+    const std::string* accept = exchange->head().fields.find("accept");
+    const observe::TextFormat format = observe::negotiate(accept == nullptr ? "" : *accept);
+    exchange->respond(
+        plain(200, observe::render_metrics(labels_, metrics, TRILBY_VERSION, format), observe::content_type(format)));
+  }
+}
+
+}  // namespace trilby::app

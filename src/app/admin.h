@@ -1,0 +1,45 @@
+/// \file  The admin listener: /livez, /readyz, /metrics.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/wiring_loop.h"
+#include "http/server.h"
+#include "net/socket.h"
+#include "observe/metrics.h"
+
+namespace trilby::app {
+
+/// What the worker is doing, as /readyz tells it. Written by one thread, read by any.
+enum class WorkerState : std::uint8_t { Starting, Serving, Draining };
+
+/// Answers on the admin listener. Threading: bound to `home`'s loop. Ownership: what it is made with outlives it; it is
+/// destroyed on the loop's thread or after that has ended, when the other loops have ended too.
+class Admin {
+ public:
+  Admin(ServingLoop& home, std::vector<ServingLoop*> loops, const observe::Labels& labels,
+        const std::atomic<WorkerState>& state);
+
+  void adopt(net::Socket connection);
+
+ private:
+  void handle(const std::shared_ptr<http::Exchange>& exchange);
+  void gather();
+  void answer_metrics();
+
+  ServingLoop& home_;
+  std::vector<ServingLoop*> loops_;
+  const observe::Labels& labels_;
+  const std::atomic<WorkerState>& state_;
+  std::vector<std::shared_ptr<http::Exchange>> waiting_;  // for metrics
+  http::Server server_;
+};
+
+}  // namespace trilby::app

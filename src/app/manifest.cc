@@ -1,0 +1,288 @@
+#include "app/manifest.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "app/manifest_addresses.h"
+#include "app/manifest_document.h"
+#include "app/manifest_route.h"
+#include "app/manifest_section.h"
+
+namespace trilby::app {
+namespace {
+
+constexpr std::size_t kMaxManifestBytes = 1U << 20U;
+constexpr std::int64_t kVersion = 1;
+constexpr std::size_t kMaxApps = 256;
+constexpr std::size_t kMaxFunctions = 1000;
+constexpr std::size_t kMaxModels = 64;
+constexpr std::int64_t kMaxThreads = 64;
+constexpr std::size_t kMaxAppIdBytes = 58;  // Dapr appends "-dapr" and wants a DNS label (RFC 1123) of at most 63
+
+bool is_app_id(std::string_view id) {
+  const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !id.empty() && id.size() <= kMaxAppIdBytes && alphanumeric(id.front()) && alphanumeric(id.back()) &&
+         std::all_of(id.begin(), id.end(), [&](char c) { return alphanumeric(c) || c == '-'; });
+}
+
+/// RFC 9110 section 8.3.1, roughly: what may stand in a Content-Type field.
+bool is_content_type(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
+  return slash != std::string_view::npos && slash > 0 && slash + 1 < text.size() &&
+         text.find_first_of(" ;,\"") > slash && text[slash + 1] != ' ' && text[slash + 1] != ';' &&
+         text.back() != ' ' && std::all_of(text.begin(), text.end(), printable);
+}
+
+/// Reads one manifest. Everything that is wrong is noted, and reading goes on.
+class Reader {
+ public:
+  Reader(const DocumentNode& root, const std::filesystem::path& path)
+      : problems_(path.string()), root_(root, {}, problems_, manifest_.origins) {
+    manifest_.path = std::filesystem::absolute(path).lexically_normal();
+    folder_ = manifest_.path.parent_path();
+    for (const DocumentNode& member : root.children) {
+      auto* names = member.key == "app"        ? &names_.apps
+                    : member.key == "function" ? &names_.functions
+                    : member.key == "model"    ? &names_.models
+                                               : nullptr;
+      for (std::size_t i = 0; names != nullptr && i < member.children.size(); ++i) {
+        names->push_back(member.children[i].key);
+      }
+    }
+  }
+
+  Result<Manifest> read() {
+    read_version();
+    if (auto admin = root_.table("admin")) {
+      if (auto listen = read_address(*admin, "listen")) {
+        manifest_.admin = *listen;
+      }
+      admin->finish();
+    }
+    for (Section& section : root_.named_tables("app", kMaxApps)) {
+      read_app(section);
+    }
+    for (Section& section : root_.named_tables("function", kMaxFunctions)) {
+      read_function(section);
+    }
+    for (Section& section : root_.named_tables("model", kMaxModels)) {
+      read_model(section);
+    }
+    root_.finish();
+    for (const AddressClash& clash : address_clashes(manifest_)) {
+      problems_.add(clash.line, clash.field, clash.message);
+    }
+    if (!problems_.empty()) {
+      return fail(problems_.error());
+    }
+    return std::move(manifest_);
+  }
+
+ private:
+  void read_version() {
+    const auto version =
+        root_.integer("trilby", std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max());
+    if (version && *version != kVersion) {
+      root_.problem("trilby", fmt::format("manifests of version {} are not known to this program; it reads version {}",
+                                          *version, kVersion));
+    } else if (!root_.has("trilby")) {
+      problems_.add(1, "trilby", fmt::format("is missing; begin the file with trilby = {}", kVersion));
+    }
+  }
+
+  std::optional<Address> read_address(Section& section, std::string_view field) {
+    const std::string* text = section.text(field);
+    if (text == nullptr) {
+      return std::nullopt;
+    }
+    auto address = parse_address(*text);
+    if (!address) {
+      section.problem(field, address.error().message);
+      return std::nullopt;
+    }
+    return *address;
+  }
+
+  void read_app(Section& section) {
+    App app;
+    app.id = section.key();
+    app.source.line = section.line();
+    if (!is_app_id(app.id)) {
+      section.problem(fmt::format(
+          "an app-id has 1 to {} lower-case letters, digits and '-', and begins and ends with a letter or digit",
+          kMaxAppIdBytes));
+    }
+    if (const auto port = section.integer("port", 0, 65535)) {
+      app.port = static_cast<std::uint16_t>(*port);
+    } else if (!section.has("port")) {
+      section.problem("port", "is missing; give the app channel's port, as in port = 8080");
+    }
+    app.public_address = read_address(section, "public");
+    app.routes = read_routes(section, names_, folder_);
+    section.finish();
+    manifest_.apps.push_back(std::move(app));
+  }
+
+  std::filesystem::path resolve(const std::string& path) const { return (folder_ / path).lexically_normal(); }
+
+  void read_function(Section& section) {
+    Function function;
+    function.name = section.key();
+    function.source.line = section.line();
+    if (const auto* module =
+            section.required_text("module", R"(give the WebAssembly file, as in module = "hello.wasm")")) {
+      function.module = resolve(*module);
+    }
+    if (const auto* type = section.text("content_type")) {
+      function.content_type = *type;
+      if (*type != "sniff" && !is_content_type(*type)) {
+        section.problem("content_type",
+                        fmt::format("\"{}\" is no content type; write \"sniff\", or one as in \"image/png\"", *type));
+      }
+    }
+    if (auto build = section.table("build")) {
+      read_build(*build, function);
+    }
+    if (auto limits = section.table("limits")) {
+      read_limits(*limits, function.policy.limits);
+    }
+    if (auto allow = section.table("allow")) {
+      read_grants(*allow, function.policy.grants);
+    }
+    section.finish();
+    manifest_.functions.push_back(std::move(function));
+  }
+
+  void read_build(Section& section, Function& function) const {
+    Build build{{}, folder_};
+    if (const auto* command =
+            section.required_text("command", R"(give what makes the module, as in command = "make")")) {
+      build.command = *command;
+    }
+    if (const auto* workdir = section.text("workdir")) {
+      build.workdir = resolve(*workdir);
+    }
+    section.finish();
+    function.build = std::move(build);
+  }
+
+  void read_grants(Section& section, policy::Grants& grants) const {
+    const DocumentNode* models = section.list("models", kMaxModels);
+    for (std::size_t i = 0; models != nullptr && i < models->children.size(); ++i) {
+      const DocumentNode& model = models->children[i];
+      if (model.kind != DocumentNode::Kind::Text) {
+        section.problem("models", R"(must be a list of names in quotes, as in ["food"])");
+        break;
+      }
+      check_defined(section, "models", "model", model.text, names_.models);
+      grants.models.insert(model.text);
+    }
+    section.finish();
+  }
+
+  void read_model(Section& section) {
+    Model model;
+    model.name = section.key();
+    model.source.line = section.line();
+    if (const auto* path = section.required_text("path", R"(give the model's file, as in path = "models/food.xml")")) {
+      model.path = resolve(*path);
+    }
+    if (const auto threads = section.integer("threads", 1, kMaxThreads)) {
+      model.threads = static_cast<std::uint32_t>(*threads);
+    }
+    section.finish();
+    manifest_.models.push_back(std::move(model));
+  }
+
+  static void read_limits(Section& section, policy::Limits& limits);
+
+  Manifest manifest_;
+  std::filesystem::path folder_;
+  Problems problems_;
+  Section root_;
+  DefinedNames names_;
+};
+
+/// Sets one limit, unless policy/ refuses the value. policy/ alone knows the ranges.
+template <typename T>
+void set_limit(const Section& section, std::string_view field, policy::Limits& limits, T policy::Limits::* member,
+               const T& value) {
+  policy::Limits alone;
+  alone.*member = value;
+  if (const auto valid = policy::validate(alone); !valid) {
+    section.problem(field, valid.error().message);
+  } else {
+    limits.*member = value;
+  }
+}
+
+void Reader::read_limits(Section& section, policy::Limits& limits) {
+  using policy::Limits;
+  const auto measured = [&](std::string_view field, auto member, auto parse) {
+    const std::string* text = section.text(field);
+    if (text == nullptr) {
+      return;
+    }
+    if (const auto value = parse(*text)) {
+      set_limit(section, field, limits, member, *value);
+    } else {
+      section.problem(field, value.error().message);
+    }
+  };
+  const auto counted = [&](std::string_view field, std::uint32_t Limits::* member) {
+    // Wide enough that policy/ names the range that counts.
+    if (const auto number = section.integer(field, 0, std::numeric_limits<std::uint32_t>::max())) {
+      set_limit(section, field, limits, member, static_cast<std::uint32_t>(*number));
+    }
+  };
+  measured("memory", &Limits::memory, parse_bytes);
+  measured("cpu", &Limits::cpu, parse_duration);
+  measured("wall", &Limits::wall, parse_duration);
+  measured("request_body", &Limits::request_body, parse_bytes);
+  measured("response_body", &Limits::response_body, parse_bytes);
+  measured("stderr", &Limits::stderr_output, parse_bytes);
+  counted("concurrency", &Limits::concurrency);
+  counted("queue", &Limits::queue);
+  measured("queue_wait", &Limits::queue_wait, parse_duration);
+  section.finish();
+}
+
+}  // namespace
+
+Result<std::string> read_manifest(const std::filesystem::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return fail(Reason::Manifest, "cannot read the manifest {}: {}", path.string(), std::strerror(errno));
+  }
+  std::string text;
+  std::array<char, 64 * 1024> piece;
+  ssize_t count = 0;
+  while (text.size() <= kMaxManifestBytes && (count = read(file, piece.data(), piece.size())) > 0) {
+    text.append(piece.data(), static_cast<std::size_t>(count));
+  }
+  const int error = errno;
+  close(file);
+  if (count < 0) {
+    return fail(Reason::Manifest, "cannot read the manifest {}: {}", path.string(), std::strerror(error));
+  }
+  return text;
+}
+
+Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::path& path) {
+  TRILBY_ASSIGN(const DocumentNode document, parse_document(text, path.string()));
+  return Reader(document, path).read();
+}
+
+Result<Manifest> load_manifest(const std::filesystem::path& path) {
+  TRILBY_ASSIGN(const std::string text, read_manifest(path));
+  return parse_manifest(text, path);
+}
+
+}  // namespace trilby::app

@@ -1,0 +1,29 @@
+/// \file  The routes of an app, as the manifest writes them.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "app/manifest.h"
+#include "app/manifest_section.h"
+
+namespace trilby::app {
+
+/// What the manifest defines, known before anything that uses it is read.
+struct DefinedNames {
+  std::vector<std::string_view> apps;
+  std::vector<std::string_view> functions;
+  std::vector<std::string_view> models;
+};
+
+/// Notes a problem unless `name` is one of `defined`. \param kind "function", as in [function.NAME]
+void check_defined(const Section& section, std::string_view field, std::string_view kind, std::string_view name,
+                   const std::vector<std::string_view>& defined);
+
+/// Reads [[app.ID.route]]. Routes that are wrong, or that no request could reach, become problems.
+/// \param folder where relative paths begin
+[[nodiscard]] std::vector<Route> read_routes(Section& app, const DefinedNames& names,
+                                             const std::filesystem::path& folder);
+
+}  // namespace trilby::app

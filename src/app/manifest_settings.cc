@@ -1,0 +1,182 @@
+#include "app/manifest_settings.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+#include "app/manifest_addresses.h"
+#include "app/manifest_section.h"
+
+namespace trilby::app {
+namespace {
+
+/// Gathers settings, each with its origin.
+class Listing {
+ public:
+  explicit Listing(const Manifest& manifest) : manifest_(manifest) {}
+
+  void add(std::string name, std::string value) {
+    const auto stated = manifest_.origins.find(name);
+    out_.push_back({std::move(name), std::move(value), stated == manifest_.origins.end() ? Stated{} : stated->second});
+  }
+  void add_app(const App& app) {
+    const std::string prefix = fmt::format("app.{}.", app.id);
+    add(prefix + "port", std::to_string(app.port));
+    if (app.public_address) {
+      add(prefix + "public", format(*app.public_address));
+    }
+    for (std::size_t i = 0; i < app.routes.size(); ++i) {
+      const Route& route = app.routes[i];
+      out_.push_back({fmt::format("{}route[{}]", prefix, i + 1),
+                      fmt::format("{} -> {}", describe_request(route), describe_target(route)),
+                      {Origin::Manifest, route.source}});
+    }
+  }
+  void add_function(const Function& function) {
+    const std::string prefix = fmt::format("function.{}.", function.name);
+    const policy::Limits& limits = function.policy.limits;
+    add(prefix + "module", function.module.string());
+    add(prefix + "content_type", function.content_type);
+    add(prefix + "limits.memory", format(limits.memory));
+    add(prefix + "limits.cpu", format(limits.cpu));
+    add(prefix + "limits.wall", format(limits.wall));
+    add(prefix + "limits.request_body", format(limits.request_body));
+    add(prefix + "limits.response_body", format(limits.response_body));
+    add(prefix + "limits.stderr", format(limits.stderr_output));
+    add(prefix + "limits.concurrency", std::to_string(limits.concurrency));
+    add(prefix + "limits.queue", std::to_string(limits.queue));
+    add(prefix + "limits.queue_wait", format(limits.queue_wait));
+    add(prefix + "allow.models", fmt::format("{}", fmt::join(function.policy.grants.models, ", ")));
+  }
+  std::vector<Setting> take() { return std::move(out_); }
+
+ private:
+  const Manifest& manifest_;
+  std::vector<Setting> out_;
+};
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc{} && end == text.data() + text.size() ? std::optional(port) : std::nullopt;
+}
+
+/// The port that `field` names; nullptr when there is none such.
+std::uint16_t* find_port(Manifest& manifest, std::string_view field) {
+  if (field == "admin.listen") {
+    return &manifest.admin.port;
+  }
+  for (App& app : manifest.apps) {
+    if (field == fmt::format("app.{}.port", app.id)) {
+      return &app.port;
+    }
+    if (app.public_address && field == fmt::format("app.{}.public", app.id)) {
+      return &app.public_address->port;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<PortOverride> parse_port_override(std::string_view text, Origin origin, std::string_view source) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  const auto port = equals < text.size() ? parse_port(text.substr(equals + 1)) : std::nullopt;
+  std::string_view app = text.substr(0, equals);
+  const bool is_public = app.ends_with(".public");
+  app.remove_suffix(is_public ? std::string_view(".public").size() : 0);
+  if (!port || app.empty()) {
+    return fail(Reason::BadRequest, "{}: \"{}\" is not APP=N with N from 0 (any free port) to 65535, as in web=8080",
+                source, text);
+  }
+  return PortOverride{fmt::format("app.{}.{}", app, is_public ? "public" : "port"), *port, origin,
+                      fmt::format("{} {}", source, text)};
+}
+
+Result<PortOverride> parse_admin_port(std::string_view text, Origin origin, std::string_view source) {
+  const auto port = parse_port(text);
+  if (!port) {
+    return fail(Reason::BadRequest, "{}: \"{}\" is no port from 0 (any free one) to 65535", source, text);
+  }
+  return PortOverride{"admin.listen", *port, origin, fmt::format("{} {}", source, text)};
+}
+
+Result<void> apply(Manifest& manifest, const std::vector<PortOverride>& overrides) {
+  for (const PortOverride& change : overrides) {
+    std::uint16_t* port = find_port(manifest, change.field);
+    if (port == nullptr) {
+      std::vector<std::string_view> apps;
+      std::transform(manifest.apps.begin(), manifest.apps.end(), std::back_inserter(apps),
+                     [](const App& app) { return std::string_view(app.id); });
+      const std::string_view app = std::string_view(change.field).substr(4, change.field.rfind('.') - 4);
+      const bool known = std::find(apps.begin(), apps.end(), app) != apps.end();
+      return fail(
+          Reason::BadRequest, "{}: {}", change.written,
+          known ? fmt::format("app \"{}\" has no public address in {}", app, manifest.path.string())
+                : fmt::format("there is no app \"{}\" in {}{}", app, manifest.path.string(), suggestion(app, apps)));
+    }
+    *port = change.port;
+    manifest.origins[change.field] = {change.origin, {}};
+  }
+  const auto clashes = address_clashes(manifest);
+  if (!clashes.empty()) {
+    return fail(Reason::Manifest, "{}: {}", clashes.front().field, clashes.front().message);
+  }
+  return {};
+}
+
+std::vector<Setting> settings_in_force(const Manifest& manifest) {
+  Listing listing(manifest);
+  listing.add("admin.listen", format(manifest.admin));
+  for (const App& app : manifest.apps) {
+    listing.add_app(app);
+  }
+  for (const Function& function : manifest.functions) {
+    listing.add_function(function);
+  }
+  for (const Model& model : manifest.models) {
+    listing.add(fmt::format("model.{}.path", model.name), model.path.string());
+    listing.add(fmt::format("model.{}.threads", model.name), std::to_string(model.threads));
+  }
+  return listing.take();
+}
+
+std::string_view name(Origin origin) {
+  switch (origin) {
+    case Origin::Default:
+      return "default";
+    case Origin::Manifest:
+      return "manifest";
+    case Origin::Environment:
+      return "environment";
+    case Origin::Flag:
+      return "flag";
+  }
+  return "";
+}
+
+std::string describe_request(const Route& route) {
+  std::string out = fmt::format("{} {}", route.method.empty() ? "any" : route.method, route.path);
+  for (std::size_t i = 0; i < route.headers.size(); ++i) {
+    out += fmt::format("{}{}: {}", i == 0 ? " (" : ", ", route.headers[i].first, route.headers[i].second);
+  }
+  return out + (route.headers.empty() ? "" : ")");
+}
+
+std::string describe_target(const Route& route) {
+  struct Words {
+    std::string operator()(const FilesTarget& files) const { return "files " + files.root.string(); }
+    std::string operator()(const FunctionTarget& function) const { return "function " + function.function; }
+    std::string operator()(const InvokeTarget& invoke) const {
+      return fmt::format("invoke {}{}", invoke.app, invoke.path);
+    }
+    std::string operator()(const TextTarget&) const { return "text"; }
+  };
+  return std::visit(Words{}, route.target);
+}
+
+}  // namespace trilby::app

@@ -1,0 +1,56 @@
+#include "app/supervisor_handover.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace trilby::app {
+namespace {
+
+constexpr std::array<std::pair<ListenerKind, std::string_view>, 3> kKinds = {
+    {{ListenerKind::AppChannel, "channel"}, {ListenerKind::Public, "public"}, {ListenerKind::Admin, "admin"}}};
+
+}  // namespace
+
+std::string format(const Listener& listener) {
+  const auto* row =
+      std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& kind) { return kind.first == listener.kind; });
+  return fmt::format("{}:{}={}", row->second, listener.app, listener.socket);
+}
+
+Result<Listener> parse_listener(std::string_view text) {
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  const std::size_t equals = std::min(text.find('=', colon), text.size());
+  const auto* row = std::find_if(kKinds.begin(), kKinds.end(),
+                                 [&](const auto& kind) { return kind.second == text.substr(0, colon); });
+  Listener listener;
+  const std::string_view number = text.substr(std::min(equals + 1, text.size()));
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), listener.socket);
+  if (row == kKinds.end() || equals == text.size() || error != std::errc{} || end != number.data() + number.size() ||
+      listener.socket < 0) {
+    return fail(Reason::BadRequest, "\"{}\" is not KIND:APP=DESCRIPTOR", text);
+  }
+  listener.kind = row->first;
+  listener.app = text.substr(colon + 1, equals - colon - 1);
+  return listener;
+}
+
+std::vector<std::string> to_arguments(const Handover& handover) {
+  std::vector<std::string> out = {"worker",
+                                  "--manifest",
+                                  handover.manifest_path.string(),
+                                  "--manifest-fd",
+                                  std::to_string(handover.manifest_fd),
+                                  "--ready-fd",
+                                  std::to_string(handover.ready_fd),
+                                  "--stop-fd",
+                                  std::to_string(handover.stop_fd)};
+  for (const Listener& listener : handover.listeners) {
+    out.emplace_back("--listener");
+    out.push_back(format(listener));
+  }
+  return out;
+}
+
+}  // namespace trilby::app

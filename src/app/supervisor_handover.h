@@ -1,0 +1,32 @@
+/// \file  How a supervisor hands a worker what it needs: descriptors that stay open over exec, and their numbers in the
+/// arguments of the hidden command `trilby worker`. Both ends are the same program file, so the format may change with
+/// it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/worker.h"
+#include "base/result.h"
+
+namespace trilby::app {
+
+struct Handover {
+  std::filesystem::path manifest_path;  ///< for messages and relative paths; its text is in manifest_fd
+  int manifest_fd = -1;  ///< a sealed memfd, so that every worker of one supervisor serves the same manifest
+  int ready_fd = -1;     ///< a pipe: the worker writes one byte when it serves
+  int stop_fd = -1;      ///< a pipe: see WorkerOptions::stop
+  std::vector<Listener> listeners;
+};
+
+/// "channel:web=5", "public:web=6", "admin:=7"
+[[nodiscard]] std::string format(const Listener& listener);
+/// \return Reason::BadRequest when it is not of that form
+[[nodiscard]] Result<Listener> parse_listener(std::string_view text);
+
+/// The arguments after the program's name. cli/worker.cc reads them.
+[[nodiscard]] std::vector<std::string> to_arguments(const Handover& handover);
+
+}  // namespace trilby::app

@@ -1,0 +1,35 @@
+/// \file  One worker process, as its supervisor sees it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "app/supervisor_handover.h"
+#include "base/result.h"
+#include "net/socket.h"
+
+namespace trilby::app {
+
+/// Ownership: whoever holds it waits for the process. Closing `stop` asks the worker to drain, once.
+struct WorkerProcess {
+  pid_t pid = 0;
+  net::Socket ready;  ///< readable when it serves; the end of the file when it is gone
+  net::Socket stop;   ///< each byte asks for a stop: the first to drain, the second to end at once
+};
+
+/// Starts this very program file as a worker: with nothing open but its standard streams and what `handover` names
+/// (whose two pipes are made here), with SIGINT, SIGTERM and SIGHUP ignored, for a terminal sends them to both
+/// processes, and with the kernel's promise to kill it when the calling thread dies.
+/// \param more  arguments that the worker takes beside those of the handover
+/// \return Reason::Internal when the system gives no process or descriptors
+[[nodiscard]] Result<WorkerProcess> start_worker(Handover handover, const std::vector<std::string>& more);
+
+/// A descriptor whose content can be read from the start by whoever inherits it, and changed by nobody.
+[[nodiscard]] Result<net::Socket> make_sealed_file(std::string_view content);
+
+/// "exit code 70", "signal 11 (Segmentation fault)". \param status as waitpid() gives it
+[[nodiscard]] std::string describe_exit(int status);
+
+}  // namespace trilby::app

@@ -1,0 +1,115 @@
+#include "app/wiring.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+
+namespace trilby::app {
+namespace {
+
+using FunctionResult = Result<std::shared_ptr<const invoke::Function>>;
+
+std::string_view describe(wasm::Origin origin) {
+  switch (origin) {
+    case wasm::Origin::Cache:
+      return "cached";
+    case wasm::Origin::Compiled:
+      return "compiled";
+    case wasm::Origin::Rebuilt:
+      return "rebuilt";
+  }
+  return "";
+}
+
+/// Prepares all, several at once; the results are in the order of `wanted`.
+std::vector<std::optional<FunctionResult>> prepare_all(const std::vector<Function>& wanted, wasm::Engine& engine,
+                                                       const wasm::ArtifactCache& cache,
+                                                       const inference::ModelHost* models) {
+  std::vector<std::optional<FunctionResult>> results(wanted.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < wanted.size(); i = next++) {
+      results[i] = invoke::prepare(make_function_spec(wanted[i]), engine, &cache, models);
+      if (*results[i]) {
+        const invoke::Function& ready = ***results[i];
+        log::info("function ready", {{"function", ready.name()},
+                                     {"code", describe(ready.origin())},
+                                     {"took", trilby::format(ready.compile_time())}});
+      }
+    }
+  };
+  std::vector<std::jthread> helpers;
+  const std::size_t threads = std::min<std::size_t>(wanted.size(), std::max(1U, std::thread::hardware_concurrency()));
+  for (std::size_t i = 1; i < threads; ++i) {
+    helpers.emplace_back(work);
+  }
+  work();
+  helpers.clear();
+  return results;
+}
+
+}  // namespace
+
+invoke::FunctionSpec make_function_spec(const Function& function) {
+  return {function.name, function.module, function.policy, function.content_type};
+}
+
+inference::ModelSpec make_model_spec(const Model& model) {
+  inference::ModelSpec spec;
+  spec.name = model.name;
+  spec.path = model.path;
+  spec.threads = model.threads;
+  return spec;
+}
+
+wasm::EngineSettings make_engine_settings(const Manifest& manifest) {
+  wasm::EngineSettings settings;
+  settings.max_memory = Bytes{0};
+  std::uint64_t calls = 0;
+  for (const Function& function : manifest.functions) {
+    settings.max_memory = std::max(settings.max_memory, function.policy.limits.memory);
+    calls += function.policy.limits.concurrency;
+  }
+  // More calls than the pool holds wait for it like calls over a function's own limit.
+  settings.max_calls = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(calls, 1, wasm::kMaxLiveCalls));
+  settings.max_memory = std::max(settings.max_memory, Bytes{64U << 10U});
+  return settings;
+}
+
+Error located(const Manifest& manifest, Source source, Error error) {
+  error.message = fmt::format("{}:{}: {}", manifest.path.string(), source.line, error.message);
+  return error;
+}
+
+Result<std::unique_ptr<Runtime>> Runtime::load(const Manifest& manifest, const std::filesystem::path& aot_cache) {
+  std::unique_ptr<Runtime> runtime(new Runtime());
+  TRILBY_ASSIGN(runtime->engine_, wasm::Engine::create(make_engine_settings(manifest)));
+  TRILBY_ASSIGN(const wasm::ArtifactCache cache, wasm::ArtifactCache::open(aot_cache));
+  if (!manifest.models.empty()) {
+    std::vector<inference::ModelSpec> specs;
+    std::transform(manifest.models.begin(), manifest.models.end(), std::back_inserter(specs), make_model_spec);
+    const auto start = Clock::now();
+    TRILBY_ASSIGN(runtime->models_, inference::ModelHost::load(specs));
+    log::info("models ready", {{"models", specs.size()}, {"took", trilby::format(Duration(Clock::now() - start))}});
+  }
+  auto results = prepare_all(manifest.functions, *runtime->engine_, cache, runtime->models_.get());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!*results[i]) {
+      return fail(located(manifest, manifest.functions[i].source, std::move(*results[i]).error()));
+    }
+    runtime->functions_.push_back(std::move(**results[i]));
+  }
+  return runtime;
+}
+
+std::shared_ptr<const invoke::Function> Runtime::function(std::string_view name) const {
+  const auto at =
+      std::find_if(functions_.begin(), functions_.end(), [&](const auto& known) { return known->name() == name; });
+  return at == functions_.end() ? nullptr : *at;
+}
+
+}  // namespace trilby::app

@@ -1,0 +1,107 @@
+#include "app/wiring_loop.h"
+
+#include <utility>
+
+namespace trilby::app {
+namespace {
+
+constexpr std::chrono::milliseconds kFlushAfter{200};
+
+}  // namespace
+
+ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format format)
+    : metrics_(labels), log_(log_fd, format), flush_timer_(loop_), invoker_(invoke::make_invoker(loop_)) {}
+
+ServingLoop::~ServingLoop() {
+  stop();
+}
+
+void ServingLoop::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void ServingLoop::stop() {
+  if (thread_.joinable()) {
+    loop_.stop();
+    thread_.join();
+  }
+}
+
+void ServingLoop::run() {
+  loop_.run();
+  // Connections go first, then the calls that answered them, then who made these.
+  servers_.clear();
+  invoker_->cancel_all(Reason::Draining);
+  fronts_.clear();
+  routers_.clear();
+  flush_timer_.cancel();
+  log_.flush();
+}
+
+void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners) {
+  for (const AppRoutes& app : apps) {
+    triggers::Router& router = *routers_.emplace_back(std::make_unique<triggers::Router>(
+        app.app, app.table, triggers::LoopServices{*invoker_, invocation_, metrics_, ids_}));
+    invocation_.add_app(app.app, [&router](Call call, OnOutcome done) {
+      const triggers::Route* route = router.match(call);
+      router.run(route, std::move(call), std::move(done));
+    });
+  }
+  for (const ServedListener& listener : listeners) {
+    triggers::FrontOptions options{apps[listener.app].unmatched_label, listener.token};
+    triggers::HttpFront::LogRequest log;
+    if (log_.enabled()) {
+      log = [this](const observe::AccessEntry& entry) { log_request(entry); };
+    }
+    triggers::HttpFront& front = *fronts_.emplace_back(std::make_unique<triggers::HttpFront>(
+        std::move(options), *routers_[listener.app], metrics_, ids_, std::move(log)));
+    servers_.push_back(std::make_unique<http::Server>(
+        loop_, http::ServerLimits{},
+        [&front](const std::shared_ptr<http::Exchange>& exchange) { front.handle(exchange); },
+        [&front](Reason reason, std::string_view detail) { return front.refuse(reason, detail); }));
+  }
+}
+
+void ServingLoop::adopt(std::size_t listener, net::Socket connection) {
+  servers_[listener]->serve(connection.release());
+}
+
+void ServingLoop::sample() {
+  std::size_t connections = 0;
+  for (const auto& server : servers_) {
+    connections += server->connections();
+  }
+  metrics_.connections.set(static_cast<std::int64_t>(connections));
+}
+
+void ServingLoop::drain(std::function<void()> drained) {
+  undrained_ = servers_.size();
+  if (undrained_ == 0) {
+    return drained();
+  }
+  for (const auto& server : servers_) {
+    server->drain([this, drained] {
+      if (--undrained_ == 0) {
+        drained();
+      }
+    });
+  }
+}
+
+void ServingLoop::log_request(const observe::AccessEntry& entry) {
+  if (!log_.append(entry)) {
+    metrics_.dropped_log_lines.add();
+  }
+  if (log_.pending() && !flush_timer_.running()) {
+    flush_timer_.start(kFlushAfter, [this] { flush_log(); });
+  }
+}
+
+void ServingLoop::flush_log() {
+  log_.flush();
+  if (log_.pending()) {  // the reader is slow
+    flush_timer_.start(kFlushAfter, [this] { flush_log(); });
+  }
+}
+
+}  // namespace trilby::app

@@ -1,0 +1,79 @@
+/// \file  One event loop with everything that serves on it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/wiring_routes.h"
+#include "base/log.h"
+#include "dapr/embedded/service_invocation.h"
+#include "http/server.h"
+#include "invoke/invoker.h"
+#include "net/loop.h"
+#include "net/socket.h"
+#include "observe/access_log.h"
+#include "observe/ids.h"
+#include "observe/metrics.h"
+#include "triggers/http_front.h"
+#include "triggers/router.h"
+
+namespace trilby::app {
+
+/// A listener as a loop sees it.
+struct ServedListener {
+  std::size_t app = 0;  ///< index of its AppRoutes
+  std::string token;    ///< triggers::FrontOptions::token
+};
+
+/// A loop, its thread, and what serves apps on it: invoker, routers, one front and one server for each listener.
+/// Threading: what says so is for the loop's own thread; the rest for the thread that made it.
+class ServingLoop {
+ public:
+  /// \param log_fd  where access lines go; negative: nowhere. Throws std::exception when the system has no descriptors.
+  ServingLoop(const observe::Labels& labels, int log_fd, log::Format format);
+  ~ServingLoop();  ///< stop()
+  ServingLoop(const ServingLoop&) = delete;
+  ServingLoop& operator=(const ServingLoop&) = delete;
+
+  void start();
+  /// Ends what is served, calls included, and the thread. Posted work that has not run never does.
+  void stop();
+
+  [[nodiscard]] net::Loop& loop() { return loop_; }
+  [[nodiscard]] const observe::LoopMetrics& metrics() const { return metrics_; }
+
+  // On the loop's thread:
+
+  /// Makes servers for `listeners`; adopt() takes their indices.
+  void serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners);
+  void adopt(std::size_t listener, net::Socket connection);
+  /// Brings metrics up to date that are not counted as they change.
+  void sample();
+  /// Ends connections as they fall idle. `drained` runs once, when the last one closed.
+  void drain(std::function<void()> drained);
+  void cancel_calls(Reason why) { invoker_->cancel_all(why); }
+
+ private:
+  void run();
+  void log_request(const observe::AccessEntry& entry);
+  void flush_log();
+
+  net::Loop loop_;
+  observe::LoopMetrics metrics_;
+  observe::IdSource ids_;
+  observe::AccessLog log_;
+  net::Timer flush_timer_;
+  std::unique_ptr<invoke::Invoker> invoker_;
+  dapr::embedded::LocalInvocation invocation_;
+  std::vector<std::unique_ptr<triggers::Router>> routers_;    // one for each app
+  std::vector<std::unique_ptr<triggers::HttpFront>> fronts_;  // one for each listener
+  std::vector<std::unique_ptr<http::Server>> servers_;        // one for each listener
+  std::size_t undrained_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace trilby::app

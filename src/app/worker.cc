@@ -1,0 +1,243 @@
+#include "app/worker.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <future>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "app/admin.h"
+#include "app/wiring.h"
+#include "app/wiring_loop.h"
+#include "app/wiring_routes.h"
+#include "base/log.h"
+#include "net/acceptor.h"
+
+namespace trilby::app {
+namespace {
+
+constexpr std::uint32_t kMaxLoops = 256;
+// After the grace period: how long answers that say "draining" may take to go out.
+constexpr std::chrono::milliseconds kFarewell{500};
+
+enum class Wake : std::uint8_t { Stop, Drained, Timeout };
+
+/// Everything of one worker, in the order in which it is made; it ends in the other.
+class Worker {
+ public:
+  Worker(const Manifest& manifest, WorkerOptions options) : manifest_(manifest), options_(std::move(options)) {
+    for (Listener& listener : options_.listeners) {
+      sockets_.emplace_back(std::exchange(listener.socket, -1));
+    }
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker() { stop_threads(); }
+
+  Result<void> run() {
+    TRILBY_CHECK(start_loops());
+    TRILBY_CHECK(start_admin());
+    TRILBY_ASSIGN(runtime_, Runtime::load(manifest_, options_.aot_cache));
+    TRILBY_CHECK(start_apps());
+    state_ = WorkerState::Serving;
+    log::info("serving",
+              {{"apps", manifest_.apps.size()}, {"functions", manifest_.functions.size()}, {"loops", loops_.size()}});
+    if (options_.ready) {
+      options_.ready();
+    }
+    wait({});
+    drain();
+    stop_threads();
+    log::info("stopped");
+    return {};
+  }
+
+ private:
+  Result<void> start_loops();
+  Result<void> start_admin();
+  Result<void> start_apps();
+  void drain();
+  void stop_threads();
+  Wake wait(std::optional<Clock::time_point> until);
+  [[nodiscard]] Result<std::size_t> app_index(const std::string& id) const;
+
+  /// Runs `work` on each loop and waits for all of them.
+  template <typename Work>
+  void on_each_loop(const Work& work) {
+    std::vector<std::future<void>> done;
+    for (const auto& loop : loops_) {
+      auto promise = std::make_shared<std::promise<void>>();
+      done.push_back(promise->get_future());
+      loop->loop().post([&work, promise, target = loop.get()] {
+        work(*target);
+        promise->set_value();
+      });
+    }
+    std::for_each(done.begin(), done.end(), [](std::future<void>& one) { one.wait(); });
+  }
+
+  const Manifest& manifest_;
+  WorkerOptions options_;
+  std::vector<net::Socket> sockets_;  // in the order of options_.listeners, until an acceptor has them
+  std::atomic<WorkerState> state_{WorkerState::Starting};
+  net::Socket drained_event_;
+  const SystemLabels labels_ = make_labels(manifest_);
+  std::unique_ptr<Runtime> runtime_;
+  std::vector<std::unique_ptr<ServingLoop>> loops_;
+  std::unique_ptr<Admin> admin_;  // on the first loop
+  std::atomic<std::size_t> undrained_loops_{0};
+  std::optional<net::Acceptor> app_acceptor_;
+  std::optional<net::Acceptor> admin_acceptor_;
+};
+
+Result<void> Worker::start_loops() {
+  const std::uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::uint32_t count = std::clamp(options_.loops == 0 ? cores : options_.loops, 1U, kMaxLoops);
+  drained_event_ = net::Socket(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!drained_event_) {
+    return fail(Reason::Internal, "starting the worker: {}", std::strerror(errno));
+  }
+  try {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, options_.access_log, log::format()));
+      loops_.back()->start();
+    }
+  } catch (const std::exception& error) {
+    return fail(Reason::Internal, "starting event loop {} of {}: {}", loops_.size() + 1, count, error.what());
+  }
+  return {};
+}
+
+Result<void> Worker::start_admin() {
+  std::vector<ServingLoop*> all;
+  std::transform(loops_.begin(), loops_.end(), std::back_inserter(all), [](const auto& loop) { return loop.get(); });
+  ServingLoop& home = *loops_.front();
+  on_each_loop([&](const ServingLoop& loop) {
+    if (&loop == &home) {
+      admin_ = std::make_unique<Admin>(home, all, labels_.labels, state_);
+    }
+  });
+  admin_acceptor_.emplace(std::vector{&home.loop()});
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    if (options_.listeners[i].kind == ListenerKind::Admin) {
+      admin_acceptor_->add(std::move(sockets_[i]), [this](std::size_t /*loop*/, net::Socket connection) {
+        admin_->adopt(std::move(connection));
+      });
+    }
+  }
+  return admin_acceptor_->start();
+}
+
+Result<std::size_t> Worker::app_index(const std::string& id) const {
+  const auto at =
+      std::find_if(manifest_.apps.begin(), manifest_.apps.end(), [&](const App& app) { return app.id == id; });
+  if (at == manifest_.apps.end()) {
+    return fail(Reason::Internal, "a listener was handed over for the app '{}', which the manifest does not have", id);
+  }
+  return static_cast<std::size_t>(at - manifest_.apps.begin());
+}
+
+Result<void> Worker::start_apps() {
+  TRILBY_ASSIGN(const std::vector<AppRoutes> apps,
+                make_routes(manifest_, labels_, [this](std::string_view name) { return runtime_->function(name); }));
+  const char* token = std::getenv("APP_API_TOKEN");
+  std::vector<ServedListener> served;
+  std::vector<net::Loop*> all;
+  std::transform(loops_.begin(), loops_.end(), std::back_inserter(all), [](const auto& loop) { return &loop->loop(); });
+  app_acceptor_.emplace(std::move(all));
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    const Listener& listener = options_.listeners[i];
+    if (listener.kind == ListenerKind::Admin) {
+      continue;
+    }
+    TRILBY_ASSIGN(const std::size_t app, app_index(listener.app));
+    const bool wants_token = listener.kind == ListenerKind::AppChannel && token != nullptr;
+    app_acceptor_->add(std::move(sockets_[i]), [this, index = served.size()](std::size_t loop, net::Socket connection) {
+      loops_[loop]->adopt(index, std::move(connection));
+    });
+    served.push_back({app, wants_token ? token : ""});
+  }
+  on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served); });
+  return app_acceptor_->start();
+}
+
+/// Waits until somebody asks for a stop, the loops have drained, or time is up.
+Wake Worker::wait(std::optional<Clock::time_point> until) {
+  std::array<pollfd, 2> polled{{{options_.stop, POLLIN, 0}, {drained_event_.get(), POLLIN, 0}}};
+  for (;;) {
+    int timeout = -1;
+    if (until) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now()).count();
+      timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+    }
+    const int ready = ::poll(polled.data(), polled.size(), timeout);
+    if (ready > 0 && polled[0].revents != 0) {
+      std::array<char, 128> asked{};  // what is in it does not matter
+      if (::read(options_.stop, asked.data(), asked.size()) <= 0) {
+        options_.stop = -1;  // nobody is left to ask again
+      }
+      return Wake::Stop;
+    }
+    if (ready > 0) {
+      return Wake::Drained;
+    }
+    if (until && Clock::now() >= *until) {
+      return Wake::Timeout;
+    }
+  }
+}
+
+void Worker::drain() {
+  state_ = WorkerState::Draining;
+  log::info("draining", {{"grace", trilby::format(options_.grace)}});
+  app_acceptor_->stop();
+  undrained_loops_ = loops_.size();
+  for (const auto& loop : loops_) {
+    loop->loop().post([this, target = loop.get()] {
+      target->drain([this] {
+        if (undrained_loops_.fetch_sub(1) == 1) {
+          ::eventfd_write(drained_event_.get(), 1);
+        }
+      });
+    });
+  }
+  if (wait(Clock::now() + options_.grace) == Wake::Timeout) {
+    log::warn("cancelling calls that did not end within the grace period");
+    for (const auto& loop : loops_) {
+      loop->loop().post([target = loop.get()] { target->cancel_calls(Reason::Draining); });
+    }
+    wait(Clock::now() + kFarewell);
+  }
+}
+
+void Worker::stop_threads() {
+  admin_acceptor_.reset();
+  app_acceptor_.reset();
+  // The loop of the admin listener goes last, for the others post to it.
+  std::for_each(loops_.rbegin(), loops_.rend(), [](const auto& loop) { loop->stop(); });
+}
+
+}  // namespace
+
+Result<void> run_worker(const Manifest& manifest, WorkerOptions options) {
+  Worker worker(manifest, std::move(options));
+  // Nothing that this process starts may gain rights; and a reader that is gone is an error, not a signal.
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    return fail(Reason::Internal, "setting no_new_privs: {}", std::strerror(errno));
+  }
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  return worker.run();
+}
+
+}  // namespace trilby::app

@@ -1,0 +1,17 @@
+#include "cli/commands.h"
+#include "cli/program.h"
+
+int main(int count, char** words) {
+  using namespace trilby::cli;
+  Commands commands;
+  commands.push_back(make_up());
+  commands.push_back(make_init());
+  commands.push_back(make_check());
+  commands.push_back(make_invoke());
+  commands.push_back(make_inspect());
+  commands.push_back(make_compile());
+  commands.push_back(make_doctor());
+  commands.push_back(make_completion(commands));
+  commands.push_back(make_worker());
+  return run_program(commands, {words + 1, words + count});
+}

@@ -1,0 +1,95 @@
+#include "cli/options.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <system_error>
+
+#include "app/manifest_settings.h"
+
+namespace trilby::cli {
+namespace {
+
+constexpr const char* kPortsVariable = "TRILBY_PORTS";
+constexpr const char* kAdminPortVariable = "TRILBY_ADMIN_PORT";
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+Option ManifestOptions::manifest_option() {
+  return {"-m,--manifest", "FILE", "the manifest of the system", &path, "TRILBY_MANIFEST", {}};
+}
+
+std::vector<Option> ManifestOptions::port_options() {
+  return {
+      {"--port",
+       "APP=N",
+       "listen for this app on port N instead of the manifest's, 0 for any free one; APP.public=N for its public "
+       "address; may be "
+       "repeated [TRILBY_PORTS: APP=N,...]",
+       &ports_,
+       {},
+       {}},
+      {"--admin-port", "N", "the same for the admin listener [TRILBY_ADMIN_PORT]", &admin_port_, {}, {}},
+  };
+}
+
+Result<ManifestOptions::Loaded> ManifestOptions::load() const {
+  TRILBY_ASSIGN(std::string text, app::read_manifest(path));
+  TRILBY_ASSIGN(app::Manifest manifest, app::parse_manifest(text, path));
+  std::vector<app::PortOverride> overrides;
+  const auto add = [&](Result<app::PortOverride> change) -> Result<void> {
+    TRILBY_ASSIGN(app::PortOverride parsed, std::move(change));
+    overrides.push_back(std::move(parsed));
+    return {};
+  };
+  for (const std::string& one : split(variable(kPortsVariable))) {
+    TRILBY_CHECK(add(app::parse_port_override(one, app::Origin::Environment, kPortsVariable)));
+  }
+  if (const std::string port = variable(kAdminPortVariable); !port.empty()) {
+    TRILBY_CHECK(add(app::parse_admin_port(port, app::Origin::Environment, kAdminPortVariable)));
+  }
+  for (const std::string& one : ports_) {
+    TRILBY_CHECK(add(app::parse_port_override(one, app::Origin::Flag, "--port")));
+  }
+  if (!admin_port_.empty()) {
+    TRILBY_CHECK(add(app::parse_admin_port(admin_port_, app::Origin::Flag, "--admin-port")));
+  }
+  TRILBY_CHECK(app::apply(manifest, overrides));
+  return Loaded{std::move(text), std::move(manifest)};
+}
+
+std::string ManifestOptions::mend() const {
+  std::error_code error;
+  return std::filesystem::exists(path, error) ? ""
+                                              : "trilby init DIR makes a first system; -m FILE names another manifest";
+}
+
+Option OutputOption::option() {
+  return {"-o,--output", "FORMAT", "how to print", &format_, {}, {"text", "json"}};
+}
+
+Option cache_option(std::string& target) {
+  return {"--aot-cache",      "DIR", "where compiled modules are kept, instead of the user's cache folder", &target,
+          "TRILBY_AOT_CACHE", {}};
+}
+
+void append(std::vector<Option>& options, std::vector<Option> more) {
+  options.insert(options.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+}  // namespace trilby::cli

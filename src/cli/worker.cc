@@ -1,0 +1,117 @@
+#include "app/worker.h"
+
+#include <charconv>
+#include <optional>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/supervisor_handover.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/report.h"
+
+namespace trilby::cli {
+namespace {
+
+template <typename Number>
+Result<Number> parse_number(std::string_view name, std::string_view text, Number most) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 0 || number > most) {
+    return fail(Reason::BadRequest, "{}: \"{}\" is no number from 0 to {}", name, text, most);
+  }
+  return number;
+}
+
+/// What the supervisor left in its sealed file.
+Result<std::string> read_all_of(int descriptor) {
+  struct stat status{};
+  if (fstat(descriptor, &status) != 0) {
+    return fail(Reason::BadRequest, "--manifest-fd: descriptor {} is not open", descriptor);
+  }
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  if (pread(descriptor, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    return fail(Reason::Internal, "cannot read the manifest that the supervisor handed over");
+  }
+  return text;
+}
+
+/// The process that serves. `trilby up` starts it; people do not.
+class Worker final : public Command {
+ public:
+  [[nodiscard]] About about() const override {
+    return {.name = "worker",
+            .summary = "Serve on sockets that a supervisor handed over",
+            .details = "\"trilby up\" starts this; it is of no use by hand.",
+            .examples = {},
+            .hidden = true};
+  }
+
+  [[nodiscard]] Syntax syntax() override {
+    Syntax out;
+    out.options = {
+        {"--manifest", "FILE", "the manifest's path", &path_, {}, {}},
+        {"--manifest-fd", "N", "a descriptor with the manifest's text", &manifest_fd_, {}, {}},
+        {"--ready-fd", "N", "a descriptor for a byte when it serves", &ready_fd_, {}, {}},
+        {"--stop-fd", "N", "a descriptor that asks for a stop", &stop_fd_, {}, {}},
+        {"--listener", "KIND:APP=N", "a listening socket; may be repeated", &listeners_, {}, {}},
+        {"--loops", "N", "event loops; 0: one for each core", &loops_, {}, {}},
+        {"--grace", "DURATION", "how long calls may go on once it drains", &grace_, {}, {}},
+        cache_option(cache_),
+    };
+    return out;
+  }
+
+  [[nodiscard]] int run() override {
+    const auto served = serve();
+    return served ? 0 : report(served.error());
+  }
+
+ private:
+  Result<void> serve() {
+    constexpr int kMaxDescriptor = 1 << 20;
+    constexpr std::uint32_t kMaxLoops = 256;
+    TRILBY_ASSIGN(const int manifest_fd, parse_number("--manifest-fd", manifest_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(const int ready_fd, parse_number("--ready-fd", ready_fd_, kMaxDescriptor));
+    app::WorkerOptions options;
+    TRILBY_ASSIGN(options.stop, parse_number("--stop-fd", stop_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(options.loops, parse_number("--loops", loops_, kMaxLoops));
+    TRILBY_ASSIGN(options.grace, parse_duration(grace_));
+    options.aot_cache = cache_;
+    for (const std::string& text : listeners_) {
+      TRILBY_ASSIGN(app::Listener listener, app::parse_listener(text));
+      fcntl(listener.socket, F_SETFD, FD_CLOEXEC);
+      options.listeners.push_back(std::move(listener));
+    }
+    TRILBY_ASSIGN(const std::string text, read_all_of(manifest_fd));
+    close(manifest_fd);
+    TRILBY_ASSIGN(const app::Manifest manifest, app::parse_manifest(text, path_));
+    prctl(PR_SET_NAME, "trilby-worker");  // it was started by the name of /proc/self/exe
+    options.ready = [ready_fd] {
+      // Who does not read this any more has ended, and this process with it.
+      (void)!write(ready_fd, "r", 1);
+      close(ready_fd);
+    };
+    return app::run_worker(manifest, std::move(options));
+  }
+
+  std::string path_;
+  std::string manifest_fd_;
+  std::string ready_fd_;
+  std::string stop_fd_;
+  std::vector<std::string> listeners_;
+  std::string loops_ = "0";
+  std::string grace_ = "10s";
+  std::string cache_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_worker() {
+  return std::make_unique<Worker>();
+}
+
+}  // namespace trilby::cli

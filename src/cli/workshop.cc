@@ -1,0 +1,31 @@
+#include "cli/workshop.h"
+
+#include <system_error>
+#include <utility>
+
+namespace trilby::cli {
+
+Result<Workshop> Workshop::open(const app::Manifest& manifest, const std::filesystem::path& cache) {
+  TRILBY_ASSIGN(std::unique_ptr<wasm::Engine> engine, wasm::Engine::create(app::make_engine_settings(manifest)));
+  TRILBY_ASSIGN(wasm::ArtifactCache opened, wasm::ArtifactCache::open(cache));
+  return Workshop(manifest, std::move(engine), std::move(opened));
+}
+
+Result<std::shared_ptr<const invoke::Function>> Workshop::prepare(const app::Function& function,
+                                                                  const inference::ModelHost* models) const {
+  auto prepared = invoke::prepare(app::make_function_spec(function), *engine_, &cache_, models);
+  if (!prepared) {
+    return fail(app::located(*manifest_, function.source, std::move(prepared).error()));
+  }
+  return prepared;
+}
+
+std::string build_hint(const app::Function& function) {
+  std::error_code error;
+  if (!function.build || std::filesystem::exists(function.module, error)) {
+    return {};
+  }
+  return fmt::format("cd {} && {}", function.build->workdir.string(), function.build->command);
+}
+
+}  // namespace trilby::cli
