@@ -1,0 +1,94 @@
+"""Servers as child processes: pinned to a core, awaited, measured, and ended by their own id."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+START_SECONDS = 60  # a first start may compile modules
+STOP_SECONDS = 15
+
+
+def free_port() -> int:
+    """A port nobody listens on now. Somebody may take it before it is used; then the start fails and says so."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def descendants(pid: int) -> list[int]:
+    """The process and all below it."""
+    found = [pid]
+    for parent in found:  # grows while it is walked
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+class Server:
+    """One server on 127.0.0.1. Use as a context manager: leaving it ends the process and what it started."""
+
+    def __init__(self, command: list[str], port: int, core: int | None = None, log: Path | None = None):
+        self.port = port
+        pinned = ["taskset", "-c", str(core), *command] if core is not None else command
+        with open(log or os.devnull, "wb") as output:
+            self.started = time.perf_counter()
+            self._process = subprocess.Popen(pinned, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        self._log = log
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def first_answer(self, path: str) -> tuple[float, bytes]:
+        """Asks for `path` until it is answered with 200. Returns the seconds since the start, and the body."""
+        while True:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+                connection.request("GET", path)
+                response = connection.getresponse()
+                body = response.read()
+                if response.status == 200:
+                    return time.perf_counter() - self.started, body
+            except (ConnectionError, http.client.HTTPException):
+                pass
+            finally:
+                connection.close()
+            self._check_alive()
+            time.sleep(0.001)
+
+    def _check_alive(self) -> None:
+        ended = self._process.poll() is not None
+        if ended or time.perf_counter() - self.started > START_SECONDS:
+            said = self._log.read_text(errors="replace")[-2000:] if self._log else ""
+            raise RuntimeError(f"{' '.join(self._process.args)}: {'ended' if ended else 'does not answer'}\n{said}")
+
+    def memory(self) -> dict[str, float]:
+        """Resident MiB of the process and all below it. `pss` shares pages between the processes that map them."""
+        sums = {"rss": 0.0, "pss": 0.0}
+        for pid in descendants(self._process.pid):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                key = line.split(":")[0].lower()
+                if key in sums:
+                    sums[key] += int(line.split()[1]) / 1024
+        return sums
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the process and all below it, threads that ended included (proc(5): stat, fields 14 and 15)."""
+        ticks = 0
+        for pid in descendants(self._process.pid):
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")

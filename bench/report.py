@@ -1,0 +1,93 @@
+"""What is left behind: figures as JSON, the table in docs/benchmarks.md, the plots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import hello
+import idle
+from figure import Figure
+from stats import percentile
+from svg import Bar, bar_chart
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+def table(figures: Sequence[Figure]) -> str:
+    rows = ["| what | measured | goal | met |", "|---|---|---|---|"]
+    for figure in figures:
+        what = f"{figure.what} ({figure.note})" if figure.note else figure.what
+        rows.append(f"| {what} | {figure.measured_text()} | {figure.goal_text()} | {figure.met_text()} |")
+    return "\n".join(rows)
+
+
+def section(machine: dict, date: str, figures: Sequence[Figure]) -> str:
+    """Goals first, then what is only reported."""
+    held = [figure for figure in figures if figure.goal_text() != "reported"]
+    reported = [figure for figure in figures if figure.goal_text() == "reported"]
+    where = (f"Measured on {date}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+             f"{machine['kernel']}, load {machine['load_1min']} before the run.")
+    plain = "\n".join(["| what | measured |", "|---|---|",
+                       *(f"| {figure.what} | {figure.measured_text()} |" for figure in reported)])
+    return f"{where}\n\n{table(held)}\n\n{plain}\n"
+
+
+def between_markers(text: str, content: str) -> str:
+    """Replaces what stands between the two markers, each of which has to be there once."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f"{BEGIN} and {END} must stand there once, in this order")
+    head, rest = text.split(BEGIN)
+    return f"{head}{BEGIN}\n{content.strip()}\n{END}{rest.split(END)[1]}"
+
+
+def plots(results: dict) -> dict[str, str]:
+    """File name to SVG, for whatever was measured."""
+    made = {}
+    if "echo" in results:
+        made["echo.svg"] = bar_chart(
+            "In-process call of an echo command, fresh instance each time", "µs",
+            [Bar(name, values, name == "p50") for name, values in results["echo"]["percentiles_us"].items()], 5.0, "goal p50 ≤ 5")
+    if "hello" in results:
+        runs = results["hello"]["runs"]
+        made["hello_requests.svg"] = bar_chart(
+            "Requests per second, one core, 32 connections", "requests/s",
+            [Bar(name, [run["requests_per_second"] for run in of], name == hello.HELLO) for name, of in runs.items()])
+        made["hello_latency.svg"] = bar_chart(
+            "Latency under full load, 32 connections", "µs",
+            [Bar(f"{name} {rank}", [run[f"{rank}_us"] for run in of], name == hello.HELLO)
+             for name, of in runs.items() for rank in ("p50", "p99")])
+    if "images" in results:
+        made["images.svg"] = bar_chart(
+            "A 640×427 JPEG, in process (p10 to p90 as dots)", "ms",
+            [Bar(name.replace("_", ", "), [percentile(samples, p) for p in (10, 50, 90)], name.endswith("wasm"))
+             for name, samples in results["images"].items()])
+    if "idle" in results:
+        for key, title, unit in (("pss", "Memory of the idle system (Pss)", "MiB"),
+                                 ("start_ms", "Start to first answer, warm cache", "ms")):
+            made[f"idle_{'memory' if key == 'pss' else 'start'}.svg"] = bar_chart(
+                title, unit, [Bar(name, [sample[key] for sample in samples], name != idle.NODE)
+                              for name, samples in results["idle"].items()])
+    return made
+
+
+def write(folder: Path, docs: Path | None, machine: dict, date: str, results: dict, figures: Sequence[Figure]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"date": date, "machine": machine, "figures": [figure.as_json() for figure in figures], "samples": _rounded(results)}
+    (folder / "results.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    for name, svg in plots(results).items():
+        (folder / name).write_text(svg)
+    if docs is not None:
+        docs.write_text(between_markers(docs.read_text(), section(machine, date, figures)))
+
+
+def _rounded(value):
+    """Four significant digits: what the machine's noise leaves, and a small file."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return value
