@@ -4,6 +4,9 @@ SHELL := /bin/bash
 IMAGES := examples/images
 PYTHON := build/venv/bin/python
 JOBS   := $(shell nproc)
+# Clones in different folders share what the compiler cache holds.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 
 .PHONY: help setup build guests model up test unit asan tsan fuzz e2e lint format bench lock clean
 
