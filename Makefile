@@ -48,7 +48,7 @@ tsan: setup     ## unit tests under ThreadSanitizer (all but the engine, whose f
 
 fuzz: setup     ## every fuzz target for FUZZ_SECONDS (30)
 	@cmake --preset fuzz > build/configure.log || { cat build/configure.log; exit 1; }
-	@cmake --build --preset fuzz --parallel $(JOBS)
+	@cmake --build --preset fuzz --target fuzzers --parallel $(JOBS)
 	@tools/fuzz.sh build/fuzz $${FUZZ_SECONDS:-30}
 
 e2e: build guests model  ## end-to-end, command-line and browser tests

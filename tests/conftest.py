@@ -1,74 +1,114 @@
-"""What the end-to-end tests share: the program, and the example's system, started once."""
+"""Starts real systems: `build/trilby up` on a manifest, with every port free, stopped by SIGTERM."""
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-START_SECONDS = 60
+ROOT = Path(__file__).parents[1]
+PROGRAM = Path(os.environ.get("TRILBY_BIN") or ROOT / "build" / "trilby")
+START_SECONDS = 120  # a cold cache on a slow machine compiles the example's functions first
 STOP_SECONDS = 30
 
 
 class System:
-    """A running `trilby up`. Addresses come from its ready file."""
+    """A running system. `url(app)` and `admin` are without a slash at the end."""
 
-    def __init__(self, program: pathlib.Path, manifest: pathlib.Path, folder: pathlib.Path, apps: list[str]):
-        self.ready_file = folder / "ready.json"
-        self.log = folder / "log.txt"
-        ports = [argument for app in apps for argument in ("--port", f"{app}=0")]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [program, "up", manifest, *ports, "--admin-port", "0", "--ready-file", self.ready_file],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self.ready_file.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.process.kill()
-                pytest.fail(f"the system did not start:\n{self.log.read_text()}")
-            time.sleep(0.02)
-        self.ready = json.loads(self.ready_file.read_text())
+    def __init__(self, manifest, scratch, options=(), env=None):
+        self.log_path = scratch / "log"
+        self._ready_path = scratch / "ready.json"
+        apps = tomllib.loads(Path(manifest).read_text())["app"]
+        ports = [word for app in apps for word in ("--port", f"{app}=0")]
+        command = [PROGRAM, "up", manifest, *ports, "--admin-port", "0", "--ready-file", self._ready_path, *options]
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | (env or {}))
+        self._wait(self._ready_path.exists, START_SECONDS)
+        self.ready = json.loads(self._ready_path.read_text())
+        self.admin = self.ready["admin"]
 
-    def url(self, app: str) -> str:
+    def url(self, app):
         return self.ready["apps"][app]["url"]
 
-    @property
-    def admin(self) -> str:
-        return self.ready["admin"]
+    def address(self, app):
+        host, port = self.url(app).removeprefix("http://").rsplit(":", 1)
+        return host, int(port)
 
-    def stop(self) -> int:
-        """SIGTERM, as a service manager would; returns the exit code."""
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_for_log(self, text, seconds=20):
+        """Access lines are written in batches, so a line may come a moment after its answer."""
+        self._wait(lambda: text in self.log(), seconds)
+        return next(line for line in reversed(self.log().splitlines()) if text in line)
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def stop(self):
+        """Drains. Returns the exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.signal()
         try:
             return self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            pytest.fail(f"the system did not stop:\n{self.log.read_text()}")
+            raise AssertionError(f"the system did not stop:\n{self.log()}") from None
+
+    def _wait(self, condition, seconds):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, f"the system ended with {self.process.returncode}:\n{self.log()}"
+            if time.monotonic() > deadline:
+                self.process.kill()
+                raise AssertionError(f"nothing came within {seconds} s:\n{self.log()}")
+            time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")
-def trilby() -> pathlib.Path:
+def trilby():
     """The program under test."""
-    program = pathlib.Path(os.environ.get("TRILBY_BIN", ROOT / "build" / "trilby"))
-    assert program.exists(), f"{program} is not built; run `make build`"
-    return program
+    assert PROGRAM.exists(), f"{PROGRAM} is not built; run `make build`"
+    return PROGRAM
 
 
 @pytest.fixture(scope="session")
-def system(trilby, tmp_path_factory):
-    """The article's system on free ports."""
-    running = System(
-        trilby,
-        ROOT / "examples" / "images" / "trilby.toml",
-        tmp_path_factory.mktemp("system"),
-        ["go-web-port", "image-api-rs", "image-api-go"],
-    )
+def program():
+    return PROGRAM
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory):
+    """The article's system."""
+    running = System(ROOT / "examples/images/trilby.toml", tmp_path_factory.mktemp("system"))
     yield running
-    assert running.stop() == 0, running.log.read_text()
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def guests(tmp_path_factory):
+    """A folder with the hostile and the simple guests of tests/guests, assembled."""
+    folder = tmp_path_factory.mktemp("guests")
+    for source in (ROOT / "tests/guests").glob("*.wat"):
+        subprocess.run(["wat2wasm", "--enable-exceptions", source, "-o", folder / f"{source.stem}.wasm"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def start_system(tmp_path_factory):
+    """Starts systems from the text of a manifest, for one module of tests; each must stop well if it still runs at the end."""
+    started = []
+
+    def start(text, *options, folder=None, env=None):
+        folder = folder or tmp_path_factory.mktemp("manifest")
+        manifest = folder / "trilby.toml"
+        manifest.write_text("trilby = 1\n" + text)
+        started.append(System(manifest, tmp_path_factory.mktemp("scratch"), options, env))
+        return started[-1]
+
+    yield start
+    assert [running.stop() for running in started] == [running.process.returncode for running in started]
