@@ -23,7 +23,8 @@ struct Pipe {
 
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+  // As packets: two quick signals must not be read as one.
+  if (pipe2(ends.data(), O_CLOEXEC | O_DIRECT) != 0) {
     return fail(Reason::Internal, "cannot make a pipe: {}", std::strerror(errno));
   }
   return Pipe{net::Socket(ends[0]), net::Socket(ends[1])};

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app/admin.h"
@@ -228,11 +229,21 @@ void Worker::stop_threads() {
   std::for_each(loops_.rbegin(), loops_.rend(), [](const auto& loop) { loop->stop(); });
 }
 
+/// Each connection is a descriptor, and the usual soft limit is 1024.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
 }  // namespace
 
 Result<void> run_worker(const Manifest& manifest, WorkerOptions options) {
   Worker worker(manifest, std::move(options));
   // Nothing that this process starts may gain rights; and a reader that is gone is an error, not a signal.
+  raise_descriptor_limit();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return fail(Reason::Internal, "setting no_new_privs: {}", std::strerror(errno));
   }

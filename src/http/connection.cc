@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "http/exchange.h"
+
 namespace trilby::http {
 namespace {
 
@@ -15,43 +17,6 @@ constexpr std::size_t kBodyBuffer = 64 * 1024;
 // ServerLimits::linger, but not for more than this.
 constexpr std::chrono::seconds kLingerIdle{2};
 constexpr std::uint64_t kLingerBytes = std::uint64_t{256} << 20U;
-
-class RequestBody final : public BodySource {
- public:
-  RequestBody(std::shared_ptr<Connection> connection, Connection::RequestNumber request,
-              std::optional<std::uint64_t> length)
-      : connection_(std::move(connection)), request_(request), length_(length) {}
-  ~RequestBody() override { connection_->drop_body(request_); }
-
-  void read(OnChunk on_chunk) override { connection_->read_body(request_, std::move(on_chunk)); }
-  std::optional<std::string> take_ready() override { return connection_->take_ready_body(request_); }
-  [[nodiscard]] std::optional<std::uint64_t> length() const override { return length_; }
-
- private:
-  const std::shared_ptr<Connection> connection_;
-  const Connection::RequestNumber request_;
-  const std::optional<std::uint64_t> length_;
-};
-
-class ConnectionExchange final : public Exchange {
- public:
-  ConnectionExchange(std::shared_ptr<Connection> connection, Connection::RequestNumber request, RequestHead head)
-      : connection_(std::move(connection)), request_(request), head_(std::move(head)) {}
-  ~ConnectionExchange() override { connection_->drop_exchange(request_); }
-
-  RequestHead& head() override { return head_; }
-  std::unique_ptr<BodySource> take_body() override { return connection_->take_body(request_); }
-  void respond(Response response) override { connection_->respond(request_, std::move(response)); }
-  void on_abandoned(std::function<void()> listener) override {
-    connection_->on_abandoned(request_, std::move(listener));
-  }
-  [[nodiscard]] std::string_view peer() const override { return connection_->peer(); }
-
- private:
-  const std::shared_ptr<Connection> connection_;
-  const Connection::RequestNumber request_;
-  RequestHead head_;
-};
 
 tl::unexpected<Error> peer_has_gone() {
   return fail(Reason::Cancelled, "the peer went away before the end of its request");
@@ -246,7 +211,7 @@ void Connection::begin_exchange() {
   if (parser_.framing().expectation == Expectation::Other && !parser_.framing().http_1_0) {
     return refuse(Reason::BadRequest, "Unknown expectation", 417);
   }
-  core_->handler(std::make_shared<ConnectionExchange>(shared_from_this(), request_, std::move(parser_.head())));
+  core_->handler(make_exchange(shared_from_this(), request_, std::move(parser_.head())));
 }
 
 // ---- bodies
@@ -255,7 +220,7 @@ std::unique_ptr<BodySource> Connection::take_body(RequestNumber request) {
   if (is_current(request)) {
     body_use_ = BodyUse::Taken;
   }
-  return std::make_unique<RequestBody>(shared_from_this(), request, parser_.framing().content_length);
+  return make_request_body(shared_from_this(), request, parser_.framing().content_length);
 }
 
 void Connection::read_body(RequestNumber request, BodySource::OnChunk on_chunk) {

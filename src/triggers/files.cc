@@ -175,7 +175,7 @@ Outcome FileSite::serve(const Call& call, std::string_view relative) const {
     return refusal(Reason::NotFound);
   }
   const std::string path = is_folder() ? std::string(relative) : file_;
-  FileDescriptor file = open_beneath(folder_.get(), path);
+  FileDescriptor file = open_beneath(folder_.get(), path, check_);
   if (!file) {
     return cannot_open(errno);
   }

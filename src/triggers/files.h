@@ -37,9 +37,11 @@ class FileSite {
   [[nodiscard]] Outcome serve(const Call& call, std::string_view relative) const;
 
  private:
-  FileSite(FileDescriptor folder, std::string file) : folder_(std::move(folder)), file_(std::move(file)) {}
+  FileSite(FileDescriptor folder, std::string file)
+      : folder_(std::move(folder)), check_(best_path_check(folder_.get())), file_(std::move(file)) {}
 
   FileDescriptor folder_;
+  PathCheck check_;
   std::string file_;  // the single file's name; empty: the whole folder
 };
 

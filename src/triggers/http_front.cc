@@ -103,7 +103,7 @@ class HttpFront::Request {
 class HttpFront::MeasuredBody final : public BodySource {
  public:
   MeasuredBody(std::unique_ptr<BodySource> body, std::shared_ptr<Request> request)
-      : body_(std::move(body)), request_(std::move(request)) {}
+      : body_(std::move(body)), request_(std::move(request)), complete_(body_->length() == 0) {}
   ~MeasuredBody() override {
     if (!complete_ && request_->outcome.reason == Reason::Ok && request_->method != "HEAD") {
       request_->outcome.reason = Reason::Cancelled;
@@ -127,7 +127,7 @@ class HttpFront::MeasuredBody final : public BodySource {
  private:
   std::unique_ptr<BodySource> body_;
   std::shared_ptr<Request> request_;
-  bool complete_ = false;
+  bool complete_;  // nobody reads an empty body
 };
 
 std::shared_ptr<HttpFront::Request> HttpFront::begin(http::RequestHead& head) {

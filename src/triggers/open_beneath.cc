@@ -1,6 +1,5 @@
 #include "triggers/open_beneath.h"
 
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 
@@ -14,7 +13,12 @@ namespace {
 
 constexpr int kRead = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
 
-}  // namespace
+FileDescriptor open_checked_by_kernel(int root, const char* path, int flags) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return FileDescriptor(static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how)));
+}
 
 FileDescriptor open_by_segments(int root, const std::string& path) {
   FileDescriptor folder;
@@ -37,21 +41,15 @@ FileDescriptor open_by_segments(int root, const std::string& path) {
   }
 }
 
-FileDescriptor open_beneath(int root, const std::string& path) {
-  static std::atomic<bool> kernel_checks{true};
-  if (!kernel_checks.load(std::memory_order_relaxed)) {
-    return open_by_segments(root, path);
-  }
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(kRead);
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const long fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how);
-  if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
-    // EPERM: how containers' seccomp profiles answer a call they do not know; a file's own refusal is EACCES.
-    kernel_checks.store(false, std::memory_order_relaxed);
-    return open_by_segments(root, path);
-  }
-  return FileDescriptor(static_cast<int>(fd));
+}  // namespace
+
+PathCheck best_path_check(int folder) {
+  return open_checked_by_kernel(folder, ".", O_PATH | O_CLOEXEC) ? PathCheck::Kernel : PathCheck::Segments;
+}
+
+FileDescriptor open_beneath(int folder, const std::string& path, PathCheck check) {
+  return check == PathCheck::Kernel ? open_checked_by_kernel(folder, path.c_str(), kRead)
+                                    : open_by_segments(folder, path);
 }
 
 }  // namespace trilby::triggers

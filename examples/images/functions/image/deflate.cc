@@ -154,8 +154,7 @@ class BitWriter {
   void copy(Bytes bytes) {
     filled_ = (filled_ + 7) & ~7U;
     flush();
-    std::memcpy(to_, bytes.data(), bytes.size());
-    to_ += bytes.size();
+    to_ = std::copy(bytes.begin(), bytes.end(), to_);
   }
   [[nodiscard]] std::uint8_t* end() const { return to_; }
 
