@@ -22,6 +22,7 @@ class System:
     def __init__(self, manifest, scratch, options=(), env=None):
         self.log_path = scratch / "log"
         self._ready_path = scratch / "ready.json"
+        self._was_signalled = False
         apps = tomllib.loads(Path(manifest).read_text())["app"]
         ports = [word for app in apps for word in ("--port", f"{app}=0")]
         command = [PROGRAM, "up", manifest, *ports, "--admin-port", "0", "--ready-file", self._ready_path, *options]
@@ -47,11 +48,12 @@ class System:
         return next(line for line in reversed(self.log().splitlines()) if text in line)
 
     def signal(self, number=signal.SIGTERM):
+        self._was_signalled = True
         self.process.send_signal(number)
 
     def stop(self):
-        """Drains. Returns the exit code."""
-        if self.process.poll() is None:
+        """Drains, unless that was asked for before: a second signal would cut calls off. Returns the exit code."""
+        if self.process.poll() is None and not self._was_signalled:
             self.signal()
         try:
             return self.process.wait(STOP_SECONDS)

@@ -29,10 +29,17 @@ class Guard {
   explicit Guard(std::string_view text) : text_(text), at_(text.starts_with("\xEF\xBB\xBF") ? 3 : 0) {}
 
   std::optional<Defect> find() {
+    // A quote that follows anything else is an error, and the library looks past it for the end of the value.
+    constexpr std::string_view kBeforeString = "\n=,[{.";
+    char previous = '\n';
     std::size_t dots = 0;
     while (at_ < text_.size() && !defect_) {
       const char c = text_[at_];
       if (c == '"' || c == '\'') {
+        if (kBeforeString.find(previous) == std::string_view::npos) {
+          refuse("a quote may not stand here");
+        }
+        previous = c;
         skip_string(c);
         continue;
       }
@@ -48,6 +55,9 @@ class Guard {
       if (dots >= kMaxKeyParts) {
         refuse("a key has too many parts; the most is 8");
       }
+      if (c != ' ' && c != '\t' && c != '\r') {
+        previous = c;
+      }
       ++at_;
     }
     return defect_;
@@ -55,7 +65,11 @@ class Guard {
 
  private:
   [[nodiscard]] bool ascii(std::size_t at) const { return static_cast<unsigned char>(text_[at]) < 0x80; }
-  void refuse(std::string_view message) { defect_ = Defect{at_, message}; }
+  void refuse(std::string_view message) {
+    if (!defect_) {
+      defect_ = Defect{at_, message};
+    }
+  }
 
   void skip_string(char quote) {
     const std::string_view fence = quote == '"' ? R"(""")" : "'''";

@@ -410,5 +410,12 @@ TEST(Manifest, FileIsReadOrTheSystemsReasonIsGiven) {
   EXPECT_EQ(load_manifest(folder).error().message, "cannot read the manifest " + folder.string() + ": Is a directory");
 }
 
+TEST(Manifest, AQuoteInTheMiddleOfAValueIsRefusedBeforeTheLibrarySeesIt) {
+  // The library looks past the quotes for the value's end, and does not survive this letter there.
+  const auto manifest = parse_manifest("H=2\"\"\"2zzz\xEF\xBB\xB7=", "trilby.toml");
+  ASSERT_FALSE(manifest);
+  EXPECT_NE(manifest.error().message.find("a quote may not stand here"), std::string::npos) << manifest.error().message;
+}
+
 }  // namespace
 }  // namespace trilby::app

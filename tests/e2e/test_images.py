@@ -69,7 +69,7 @@ def test_luma_is_the_articles(gray):
     Image.new("RGB", (3, 2), (255, 100, 7)).save(out, "PNG")
     answer = gray.post("/api/image", content=out.getvalue())
     expected = int(0.2126 * 255 + 0.7152 * 100 + 0.0722 * 7)
-    assert set(Image.open(io.BytesIO(answer.content)).convert("L").getdata()) == {expected}
+    assert set(Image.open(io.BytesIO(answer.content)).convert("L").tobytes()) == {expected}
 
 
 def test_food_is_named_with_a_search_link(food, pictures):
