@@ -21,8 +21,8 @@ class BodySource {
     std::string bytes;  ///< may be empty only together with `last`
     bool last = false;  ///< nothing follows; do not read again
   };
-  /// Error reasons: BodyTooLarge, RequestTimeout, Cancelled (the sender went away), UpstreamFailed. After an error: do
-  /// not read again.
+  /// Error reasons: BadRequest (malformed), BodyTooLarge, RequestTimeout, Cancelled (the sender went away),
+  /// UpstreamFailed. After an error: do not read again.
   using OnChunk = std::function<void(Result<Chunk>)>;
 
   BodySource() = default;

@@ -209,78 +209,77 @@ std::string fish_values(Kind kind, const std::vector<std::string>& choices) {
       return " -a '(trilby completion functions 2>/dev/null)'";
     case Kind::Choices:
       return fmt::format(" -a {}", shell_quoted(fmt::format("{}", fmt::join(choices, " "))));
-    }
-    return {};
+  }
+  return {};
 }
 
 std::string fish(const std::vector<Words>& commands) {
-    std::string out =
-        "# fish completion for trilby: trilby completion fish > ~/.config/fish/completions/trilby.fish\ncomplete -c "
-        "trilby -f\n";
-    for (const Words& command : commands) {
-      out += fmt::format("complete -c trilby -n __fish_use_subcommand -a {} -d {}\n", command.about.name,
-                         shell_quoted(command.about.summary));
-      const std::string when =
-          fmt::format("complete -c trilby -n '__fish_seen_subcommand_from {}'", command.about.name);
-      for (const Option& option : command.syntax.options) {
-        out += when;
-        out += option.short_name().empty() ? "" : fmt::format(" -s {}", option.short_name().substr(1));
-        out += option.long_name().starts_with("--") ? fmt::format(" -l {}", option.long_name().substr(2)) : "";
-        out += option.value.empty() ? "" : " -r" + fish_values(kind_of(option.value, option.choices), option.choices);
-        out += fmt::format(" -d {}\n", shell_quoted(option.help));
-      }
-      for (const Argument& argument : command.syntax.arguments) {
-        out += when + fish_values(kind_of(argument.name, argument.choices), argument.choices) + "\n";
-      }
+  std::string out =
+      "# fish completion for trilby: trilby completion fish > ~/.config/fish/completions/trilby.fish\ncomplete -c "
+      "trilby -f\n";
+  for (const Words& command : commands) {
+    out += fmt::format("complete -c trilby -n __fish_use_subcommand -a {} -d {}\n", command.about.name,
+                       shell_quoted(command.about.summary));
+    const std::string when = fmt::format("complete -c trilby -n '__fish_seen_subcommand_from {}'", command.about.name);
+    for (const Option& option : command.syntax.options) {
+      out += when;
+      out += option.short_name().empty() ? "" : fmt::format(" -s {}", option.short_name().substr(1));
+      out += option.long_name().starts_with("--") ? fmt::format(" -l {}", option.long_name().substr(2)) : "";
+      out += option.value.empty() ? "" : " -r" + fish_values(kind_of(option.value, option.choices), option.choices);
+      out += fmt::format(" -d {}\n", shell_quoted(option.help));
     }
-    return out;
+    for (const Argument& argument : command.syntax.arguments) {
+      out += when + fish_values(kind_of(argument.name, argument.choices), argument.choices) + "\n";
+    }
+  }
+  return out;
 }
 
 class Completion final : public Command {
-   public:
-    explicit Completion(const Commands& commands) : commands_(commands) {}
+ public:
+  explicit Completion(const Commands& commands) : commands_(commands) {}
 
-    [[nodiscard]] About about() const override {
-      return {.name = "completion",
-              .summary = "Print a script that lets a shell complete trilby's commands and options",
-              .details = "\"functions\" prints the names of the manifest's functions instead; the scripts use it.",
-              .examples =
-                  "source <(trilby completion bash)\n"
-                  "trilby completion zsh > ~/.zfunc/_trilby\n"
-                  "trilby completion fish > ~/.config/fish/completions/trilby.fish"};
+  [[nodiscard]] About about() const override {
+    return {.name = "completion",
+            .summary = "Print a script that lets a shell complete trilby's commands and options",
+            .details = "\"functions\" prints the names of the manifest's functions instead; the scripts use it.",
+            .examples =
+                "source <(trilby completion bash)\n"
+                "trilby completion zsh > ~/.zfunc/_trilby\n"
+                "trilby completion fish > ~/.config/fish/completions/trilby.fish"};
+  }
+
+  [[nodiscard]] Syntax syntax() override {
+    Syntax out;
+    out.arguments = {{"SHELL", "which shell", &shell_, true, {"bash", "zsh", "fish", "functions"}}};
+    out.options = {manifest_.manifest_option()};
+    return out;
+  }
+
+  [[nodiscard]] int run() override {
+    if (shell_ == "functions") {
+      return print_functions();
     }
+    const std::vector<Words> commands = visible(commands_);
+    return print(shell_ == "bash" ? bash(commands) : shell_ == "zsh" ? zsh(commands) : fish(commands));
+  }
 
-    [[nodiscard]] Syntax syntax() override {
-      Syntax out;
-      out.arguments = {{"SHELL", "which", &shell_, true, {"bash", "zsh", "fish", "functions"}}};
-      out.options = {manifest_.manifest_option()};
-      return out;
+ private:
+  [[nodiscard]] int print_functions() const {
+    const auto loaded = manifest_.load();
+    if (!loaded) {
+      return report(loaded.error(), manifest_.mend());
     }
-
-    [[nodiscard]] int run() override {
-      if (shell_ == "functions") {
-        return print_functions();
-      }
-      const std::vector<Words> commands = visible(commands_);
-      return print(shell_ == "bash" ? bash(commands) : shell_ == "zsh" ? zsh(commands) : fish(commands));
+    std::string out;
+    for (const app::Function& function : loaded->manifest.functions) {
+      out += function.name + "\n";
     }
+    return print(out);
+  }
 
-   private:
-    [[nodiscard]] int print_functions() const {
-      const auto loaded = manifest_.load();
-      if (!loaded) {
-        return report(loaded.error(), manifest_.mend());
-      }
-      std::string out;
-      for (const app::Function& function : loaded->manifest.functions) {
-        out += function.name + "\n";
-      }
-      return print(out);
-    }
-
-    const Commands& commands_;
-    ManifestOptions manifest_;
-    std::string shell_;
+  const Commands& commands_;
+  ManifestOptions manifest_;
+  std::string shell_;
 };
 
 }  // namespace

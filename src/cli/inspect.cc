@@ -37,58 +37,57 @@ bool is_callable(const wasm::ModuleInfo& info) {
                      [](const wasm::Import& import) { return invoke::advise(import).provided; });
 }
 
-void append_imports(std::string& out, const wasm::ModuleInfo& info) {
-  std::map<std::string_view, std::vector<const wasm::Import*>> modules;
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string type_of(std::string_view type, wasm::ExternKind kind) {
+  return std::string(type.empty() ? wasm::name(kind) : type);
+}
+
+std::string imports_text(const wasm::ModuleInfo& info) {
+  std::map<std::string_view, Rows> modules;
   for (const wasm::Import& import : info.imports) {
-    modules[import.module].push_back(&import);
+    const invoke::ImportAdvice advice = invoke::advise(import);
+    std::string says(standing(advice));
+    says += advice.grant.empty() ? "" : fmt::format(": {}", advice.grant);
+    says += advice.hint.empty() ? "" : fmt::format(" ({})", advice.hint);
+    modules[import.module].push_back(
+        {"  " + printable(import.name), type_of(import.type, import.kind), std::move(says)});
   }
-  fmt::format_to(std::back_inserter(out), "imports   {}\n", info.imports.empty() ? "nothing" : "");
-  for (const auto& [module, imports] : modules) {
-    fmt::format_to(std::back_inserter(out), "  {}\n", printable(module));
-    for (const wasm::Import* import : imports) {
-      const invoke::ImportAdvice advice = invoke::advise(*import);
-      fmt::format_to(std::back_inserter(out), "    {:<28} {:<30} {}{}{}\n", printable(import->name),
-                     import->type.empty() ? wasm::name(import->kind) : std::string_view(import->type), standing(advice),
-                     advice.grant.empty() ? "" : fmt::format(": {}", advice.grant),
-                     advice.hint.empty() ? "" : fmt::format(" ({})", advice.hint));
-    }
+  std::string out = info.imports.empty() ? "\nimports nothing\n" : "";
+  for (const auto& [module, rows] : modules) {
+    out += fmt::format("\nimports from {}\n{}", printable(module), table(rows));
   }
+  return out;
 }
 
 std::string extent(const wasm::Extent& extent, bool bytes) {
-  const auto one = [bytes](std::uint64_t count) {
-    return bytes ? format(Bytes{count}) : fmt::format("{} elements", count);
-  };
-  return extent.max ? fmt::format("{} to {}", one(extent.min), one(*extent.max))
-                    : fmt::format("{} and up", one(extent.min));
+  const auto one = [bytes](std::uint64_t count) { return bytes ? format(Bytes{count}) : fmt::format("{}", count); };
+  return one(extent.min) + (!extent.max                 ? " and up"
+                            : *extent.max == extent.min ? ""
+                                                        : fmt::format(" to {}", one(*extent.max)));
 }
 
 std::string as_text(const std::string& file, const wasm::ModuleInfo& info) {
-  std::string out;
-  const auto line = [&out](std::string_view name, std::string_view content) {
-    fmt::format_to(std::back_inserter(out), "{:<10}{}\n", name, content);
-  };
-  line("file", file);
-  line("abi", wasm::name(info.abi));
-  line("callable", is_callable(info)                ? "yes"
-                   : info.abi == wasm::Abi::Command ? "no: an import is missing"
-                                                    : "no: not supported yet");
+  Rows rows = {{"file", file},
+               {"abi", std::string(wasm::name(info.abi))},
+               {"callable", is_callable(info)                ? "yes"
+                            : info.abi == wasm::Abi::Command ? "no: an import is missing"
+                                                             : "no: not supported yet"}};
   for (const wasm::Extent& memory : info.memories) {
-    line("memory", extent(memory, true) + (info.shared_memory ? ", shared" : "") + (info.memory64 ? ", 64-bit" : ""));
+    rows.push_back(
+        {"memory", extent(memory, true) + (info.shared_memory ? ", shared" : "") + (info.memory64 ? ", 64-bit" : "")});
   }
-  for (const wasm::Extent& table : info.tables) {
-    line("table", extent(table, false));
-  }
-  append_imports(out, info);
-  fmt::format_to(std::back_inserter(out), "exports   {}\n", info.exports.empty() ? "nothing" : "");
-  for (const wasm::Export& item : info.exports) {
-    fmt::format_to(std::back_inserter(out), "    {:<28} {}\n", printable(item.name),
-                   item.type.empty() ? wasm::name(item.kind) : std::string_view(item.type));
+  for (const wasm::Extent& elements : info.tables) {
+    rows.push_back({"table", extent(elements, false) + " elements"});
   }
   for (const auto& [field, value] : info.producers) {
-    line(printable(field), printable(value));
+    rows.push_back({printable(field), printable(value)});
   }
-  return out;
+  Rows exports;
+  for (const wasm::Export& item : info.exports) {
+    exports.push_back({"  " + printable(item.name), type_of(item.type, item.kind)});
+  }
+  return table(rows) + imports_text(info) + (exports.empty() ? "\nexports nothing\n" : "\nexports\n" + table(exports));
 }
 
 std::string as_json(const std::string& file, const wasm::ModuleInfo& info) {

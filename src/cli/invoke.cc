@@ -46,12 +46,17 @@ std::string take_output(Outcome& outcome) {
   return out;
 }
 
+/// The reason in words, with what else is known; what has several lines (a backtrace) is indented.
 std::string words(const Outcome& outcome) {
   const ReasonInfo& reason = info(outcome.reason);
   std::string out = fmt::format("{}: {}", reason.name, reason.title);
   for (const std::string* more : {&outcome.detail, &outcome.message}) {
-    out += more->empty() ? "" : ": " + *more;
+    out += more->empty() ? "" : ": ";
+    for (const char c : *more) {
+      out += c == '\n' ? std::string("\n  ") : std::string(1, c);
+    }
   }
+  out.erase(out.find_last_not_of(" \n") + 1);
   return out;
 }
 
@@ -96,7 +101,7 @@ class Invoke final : public Command {
     Syntax out;
     out.arguments = {{"FUNCTION", "its name in the manifest", &name_, true, {}}};
     out.options = {manifest_.manifest_option(), cache_option(cache_), output_.option()};
-    out.options.back().help = "json: write how the call ended and what it cost to standard error";
+    out.options.back().help = "with json, how the call ended and what it cost go to standard error";
     return out;
   }
 

@@ -36,7 +36,8 @@ int report(const Error& error, std::string_view mend) {
   for (std::string_view rest = error.message; !rest.empty();) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view line = rest.substr(0, end);
-    text += line.starts_with("try: ") ? fmt::format("{}\n", line) : fmt::format("{} {}\n", prefix, line);
+    const bool as_it_is = line.empty() || line.starts_with(' ') || line.starts_with("try: ");
+    text += as_it_is ? fmt::format("{}\n", line) : fmt::format("{} {}\n", prefix, line);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   if (!mend.empty()) {

@@ -10,7 +10,8 @@
 
 namespace trilby::cli {
 
-/// Says on standard error what went wrong, as "trilby: ...", and what mends it, as "try: ...".
+/// Says on standard error what went wrong, as "trilby: ...", and what mends it, as "try: ...". Each line of the message
+/// names the program, but those that begin with a space go on with the one before.
 /// \param mend  may be empty \return the exit code of the error's reason
 int report(const Error& error, std::string_view mend = {});
 

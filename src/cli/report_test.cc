@@ -14,8 +14,9 @@ TEST(Table, ColumnsAreAsWideAsTheirWidestCell) {
 
 TEST(Report, EveryLineNamesTheProgramAndTheMendComesLast) {
   testing::internal::CaptureStderr();
-  EXPECT_EQ(report({Reason::Manifest, "a.toml:1: x\na.toml:2: y\ntry: z"}, "w"), 78);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "trilby: a.toml:1: x\ntrilby: a.toml:2: y\ntry: z\ntry: w\n");
+  EXPECT_EQ(report({Reason::Manifest, "a.toml:1: x\n  more\na.toml:2: y\ntry: z"}, "w"), 78);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "trilby: a.toml:1: x\n  more\ntrilby: a.toml:2: y\ntry: z\ntry: w\n");
 }
 
 TEST(Report, ExitCodesComeFromTheReasonTable) {

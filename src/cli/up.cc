@@ -40,7 +40,7 @@ class Up final : public Command {
              &ready_file_,
              "TRILBY_READY_FILE",
              {}},
-            {"--loops", "N", "event loops, 1 to 256, instead of one for each core", &loops_, "TRILBY_LOOPS", {}},
+            {"--loops", "N", "event loops, 1 to 256; 0: one for each core", &loops_, "TRILBY_LOOPS", {}},
             {"--grace", "DURATION", "how long calls may go on after the first signal", &grace_, "TRILBY_GRACE", {}},
             cache_option(cache_),
             output_.option()});

@@ -23,7 +23,9 @@ NnSession& session_of(const Guest& guest) {
   }
   return *host.nn;
 }
-constexpr std::uint32_t code(NnErrno error) { return static_cast<std::uint32_t>(error); }
+constexpr std::uint32_t code(NnErrno error) {
+  return static_cast<std::uint32_t>(error);
+}
 
 /// Stores a new handle for the guest, if `make` has one left; if not, the call is over.
 template <typename Make>
@@ -73,18 +75,21 @@ std::uint32_t init_execution_context(Guest& guest, std::uint32_t graph, std::uin
 std::uint32_t set_input(Guest& guest, std::uint32_t handle, std::uint32_t index, std::uint32_t at) {
   NnSession::Context* context = session_of(guest).context(handle);
   const std::optional<TensorView> tensor = decode_tensor(guest.memory(), at);
-  if (context == nullptr || !tensor || !context->model->check_input(index, tensor->type, tensor->dims(), tensor->data.size())) {
+  if (context == nullptr || !tensor ||
+      !context->model->check_input(index, tensor->type, tensor->dims(), tensor->data.size())) {
     return code(NnErrno::InvalidArgument);
   }
   if (!guest.charge(tensor->data.size() / 1024)) {
     return code(NnErrno::RuntimeError);
   }
   const auto dims = tensor->dims();
-  context->inputs[index] = inference::Tensor{tensor->type, {dims.begin(), dims.end()}, {tensor->data.begin(), tensor->data.end()}};
+  context->inputs[index] =
+      inference::Tensor{tensor->type, {dims.begin(), dims.end()}, {tensor->data.begin(), tensor->data.end()}};
   return code(NnErrno::Success);
 }
 
-/// What a compute works on: copies, so that no thread of the model ever holds what is the guest's. Empty: something is not set.
+/// What a compute works on: copies, so that no thread of the model ever holds what is the guest's. Empty: something is
+/// not set.
 std::vector<inference::Tensor> inputs_of(Guest& guest, const NnSession::Context& context) {
   std::vector<inference::Tensor> inputs;
   for (const std::optional<inference::Tensor>& input : context.inputs) {
@@ -100,14 +105,17 @@ std::vector<inference::Tensor> inputs_of(Guest& guest, const NnSession::Context&
 void compute(Guest& guest, std::uint32_t handle) {
   NnSession& session = session_of(guest);
   NnSession::Context* context = session.context(handle);
-  std::vector<inference::Tensor> inputs = context == nullptr ? std::vector<inference::Tensor>() : inputs_of(guest, *context);
+  std::vector<inference::Tensor> inputs =
+      context == nullptr ? std::vector<inference::Tensor>() : inputs_of(guest, *context);
   if (inputs.empty()) {
     return guest.complete(code(NnErrno::InvalidArgument));
   }
   guest.wait();
-  auto done = [post = session.poster(), ticket = guest.ticket(), handle, start = Clock::now()](Result<std::vector<inference::Tensor>> outputs) {
+  auto done = [post = session.poster(), ticket = guest.ticket(), handle,
+               start = Clock::now()](Result<std::vector<inference::Tensor>> outputs) {
     // The guest may be gone by the time this runs on the loop; then the ticket is void, and so is the result.
-    post([ticket, handle, start, outputs = std::make_shared<Result<std::vector<inference::Tensor>>>(std::move(outputs))] {
+    post([ticket, handle, start,
+          outputs = std::make_shared<Result<std::vector<inference::Tensor>>>(std::move(outputs))] {
       Guest* waiting = ticket.redeem();
       if (waiting == nullptr) {
         return;
@@ -126,8 +134,8 @@ void compute(Guest& guest, std::uint32_t handle) {
   }
 }
 
-std::uint32_t get_output(Guest& guest, std::uint32_t handle, std::uint32_t index, std::uint32_t buffer, std::uint32_t capacity,
-                         std::uint32_t written) {
+std::uint32_t get_output(Guest& guest, std::uint32_t handle, std::uint32_t index, std::uint32_t buffer,
+                         std::uint32_t capacity, std::uint32_t written) {
   NnSession::Context* context = session_of(guest).context(handle);
   if (context == nullptr || index >= context->outputs.size()) {
     return code(NnErrno::InvalidArgument);

@@ -1,6 +1,6 @@
 /// \file  wasi-nn for core modules: inference with the models that the manifest grants.
-/// Source: wasi-nn.witx of WebAssembly/wasi-nn (module wasi_ephemeral_nn), and what its users disagree on: the tensor type codes
-/// changed in 2023 under the same module name.
+/// Source: wasi-nn.witx of WebAssembly/wasi-nn (module wasi_ephemeral_nn), and what its users disagree on: the tensor
+/// type codes changed in 2023 under the same module name.
 #pragma once
 
 #include <array>
@@ -44,18 +44,19 @@ struct TensorView {
   [[nodiscard]] std::span<const std::uint32_t> dims() const { return std::span(shape).first(rank); }
 };
 
-/// Reads the 20-byte tensor record at `at`: u32 dims pointer, u32 rank, u8 type at 8, u32 data pointer at 12, u32 length at 16.
-/// Old and new type codes are told apart by the length, which has to be the product of the dimensions times the element's size.
+/// Reads the 20-byte tensor record at `at`: u32 dims pointer, u32 rank, u8 type at 8, u32 data pointer at 12, u32
+/// length at 16. Old and new type codes are told apart by the length, which has to be the product of the dimensions
+/// times the element's size.
 /// \return nothing when anything lies outside of the memory or does not fit together
 [[nodiscard]] std::optional<TensorView> decode_tensor(const wasm::GuestMemory& memory, std::uint32_t at);
 
 /// The graphs and contexts of one call. Handles are small numbers and end with the call.
-/// Ownership: the Host's; the models outlive it. Threading: loop-bound; destroying it cancels inferences that wait their turn, and
-/// nothing of one that runs reaches the loop any more.
+/// Ownership: the Host's; the models outlive it. Threading: loop-bound; destroying it cancels inferences that wait
+/// their turn, and nothing of one that runs reaches the loop any more.
 class NnSession {
  public:
-  // More handles than an honest call needs; asking for more ends the guest with Reason::LimitCalls. The tensors of a context are
-  // copies in the host's memory, which is why there are few.
+  // More handles than an honest call needs; asking for more ends the guest with Reason::LimitCalls. The tensors of a
+  // context are copies in the host's memory, which is why there are few.
   static constexpr std::size_t kMaxGraphs = 16;
   static constexpr std::size_t kMaxContexts = 4;
 
@@ -78,7 +79,8 @@ class NnSession {
   }
 
   [[nodiscard]] std::stop_token cancelled() const { return cancel_.get_token(); }
-  /// The way from a model's thread back to the loop, which may end before an inference does: posts while the session lives.
+  /// The way from a model's thread back to the loop, which may end before an inference does: posts while the session
+  /// lives.
   [[nodiscard]] std::function<void(std::function<void()>)> poster() const;
 
  private:

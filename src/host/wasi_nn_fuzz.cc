@@ -1,4 +1,5 @@
-// Any bytes as a guest's memory and any address: what decode_tensor accepts lies inside of the memory and fits together.
+// Any bytes as a guest's memory and any address: what decode_tensor accepts lies inside of the memory and fits
+// together.
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -21,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const std::byte* begin = bytes.data();
-  const bool inside = tensor->data.empty() || (tensor->data.data() >= begin && tensor->data.data() + tensor->data.size() <= begin + bytes.size());
+  const bool inside = tensor->data.empty() || (tensor->data.data() >= begin &&
+                                               tensor->data.data() + tensor->data.size() <= begin + bytes.size());
   if (!inside || inference::byte_size(tensor->type, tensor->dims()) != tensor->data.size()) {
     std::abort();
   }

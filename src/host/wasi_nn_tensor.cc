@@ -7,8 +7,8 @@ namespace {
 
 using inference::ElementType;
 
-/// The type that `code` means for a tensor of `elements` elements and `bytes` bytes. Codes up to wasi-nn 0.5: u8 2, i32 3; from
-/// 0.6: f64 2, u8 3, i32 4, i64 5.
+/// The type that `code` means for a tensor of `elements` elements and `bytes` bytes. Codes up to wasi-nn 0.5: u8 2, i32
+/// 3; from 0.6: f64 2, u8 3, i32 4, i64 5.
 std::optional<ElementType> element_type(std::uint8_t code, std::uint64_t elements, std::uint64_t bytes) {
   constexpr std::array<std::array<std::optional<ElementType>, 2>, 6> kMeanings = {{
       {ElementType::F16, std::nullopt},

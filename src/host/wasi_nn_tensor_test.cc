@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "host/wasi_nn.h"
 
@@ -35,7 +35,8 @@ TEST(DecodeTensor, ReadsShapeTypeAndData) {
   const auto tensor = TensorInMemory({1, 2, 3}, 1, 24).decode();
   ASSERT_TRUE(tensor);
   EXPECT_EQ(tensor->type, ElementType::F32);
-  EXPECT_EQ(std::vector<std::uint32_t>(tensor->dims().begin(), tensor->dims().end()), (std::vector<std::uint32_t>{1, 2, 3}));
+  EXPECT_EQ(std::vector<std::uint32_t>(tensor->dims().begin(), tensor->dims().end()),
+            (std::vector<std::uint32_t>{1, 2, 3}));
   EXPECT_EQ(tensor->data.size(), 24U);
 }
 

@@ -12,13 +12,16 @@ namespace trilby::http {
 struct RequestHead {
   std::string method;  ///< as sent; a token
   std::string target;  ///< as sent: origin-form, or "*"; absolute-form is reduced to its path and query
-  Fields fields;  ///< as sent, without those that frame the message (transfer-encoding, connection, keep-alive, expect,
-                  ///< ...)
+  /// As sent, without those that frame the message (content-length, transfer-encoding, connection and what it names,
+  /// keep-alive, te, trailer, upgrade, expect). The body knows its length.
+  Fields fields;
 };
 
 struct Response {
   int status = 200;
-  Fields fields;  ///< content-length, transfer-encoding, connection and date are the server's business
+  /// Content-length, transfer-encoding, connection and date are the server's business; fields that are not well formed
+  /// (CR, LF, NUL) are left out.
+  Fields fields;
   std::unique_ptr<BodySource> body;  ///< null: no body. Known length: Content-Length; else chunked
 };
 

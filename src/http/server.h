@@ -27,19 +27,24 @@ struct ServerLimits {
   std::uint32_t connections = 10'000;                ///< per server; more are closed at once
 };
 
-/// One request and the answer to it. The handler keeps it (shared) until it has responded.
+/// One request and the answer to it. The handler keeps it (shared) until it has responded; letting go of it without an
+/// answer is a defect, and answered as one.
 /// Threading: loop-bound. After the connection is gone every call is harmless.
 class Exchange {
  public:
   virtual ~Exchange() = default;
   [[nodiscard]] virtual RequestHead& head() = 0;
-  /// The request's body; once. Abandoned or unread bodies are discarded (lingering close) so that the peer sees the
-  /// answer. `Expect: 100-continue` is answered when the first chunk is asked for. The caller of read() enforces size
-  /// limits.
+  /// The request's body; once. `Expect: 100-continue` is answered when the first chunk is asked for. The caller of
+  /// read() enforces size limits. A malformed body is Reason::BadRequest. An answer that begins before the body has
+  /// been read to its end closes the connection, but only after hearing the peer out for a while, so that it sees the
+  /// answer.
   [[nodiscard]] virtual std::unique_ptr<BodySource> take_body() = 0;
-  /// Answers; once. May be called before the request body has arrived.
+  /// Answers; once. May be called before the request body has arrived. A status outside 200..599 is a defect.
   virtual void respond(Response response) = 0;
-  /// `listener` runs once if the peer goes away, or its connection fails, before the answer is written whole.
+  /// `listener` runs once if the peer goes away, or its connection fails, before the answer is written whole: at once
+  /// when that has happened already. A peer that stops sending before it was answered counts as gone; if it can still
+  /// read, respond() reaches it all the same. Noticed as long as the peer has not sent more than a few KiB that nobody
+  /// has read.
   virtual void on_abandoned(std::function<void()> listener) = 0;
   [[nodiscard]] virtual std::string_view peer() const = 0;  ///< "127.0.0.1:40212"
 };
@@ -53,7 +58,7 @@ using RefusalPage = std::function<Response(Reason, std::string_view detail)>;
 class Server {
  public:
   Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPage refusal_page);
-  ~Server();  ///< closes every connection at once
+  ~Server();  ///< closes every connection at once, as if the peers had gone
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 

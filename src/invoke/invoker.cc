@@ -20,7 +20,7 @@ class LoopInvoker;
 /// finish(). The body comes first, so that whoever sends slowly takes no slot from others.
 class Run {
  public:
-  Run(LoopInvoker& invoker, std::shared_ptr<const Function> function, Call call, OnOutcome done);
+  Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, Call& call, OnOutcome&& done);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
@@ -42,7 +42,10 @@ class Run {
 
   LoopInvoker& invoker_;
   const std::shared_ptr<const Function> function_;
-  Call call_;
+  std::string id_;  // of the call, as what follows; commands see nothing else of it
+  std::unique_ptr<BodySource> body_;
+  const Clock::time_point caller_deadline_;
+  const std::shared_ptr<Cancellation> cancellation_;
   OnOutcome done_;
   Clock::time_point admitted_{};
   Duration queued_{};
@@ -62,7 +65,7 @@ class LoopInvoker final : public Invoker {
   explicit LoopInvoker(net::Loop& loop) : loop_(loop) {}
 
   void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) override {
-    Run& run = runs_.emplace_back(*this, function, std::move(call), std::move(done));
+    Run& run = runs_.emplace_back(*this, function, call, std::move(done));
     run.self = std::prev(runs_.end());
     run.start();
   }
@@ -87,30 +90,33 @@ class LoopInvoker final : public Invoker {
   std::list<Run> runs_;
 };
 
-Run::Run(LoopInvoker& invoker, std::shared_ptr<const Function> function, Call call, OnOutcome done)
+Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, Call& call, OnOutcome&& done)
     : invoker_(invoker),
-      function_(std::move(function)),
-      call_(std::move(call)),
+      function_(function),
+      id_(std::move(call.id)),
+      body_(std::move(call.body)),
+      caller_deadline_(call.deadline),
+      cancellation_(std::move(call.cancellation)),
       done_(std::move(done)),
       host_(function_->name(), function_->spec().policy.grants, function_->models()) {}
 
 void Run::start() {
-  if (call_.cancellation && call_.cancellation->cancelled()) {
-    return finish(refusal(call_.cancellation->why()));
+  if (cancellation_ && cancellation_->cancelled()) {
+    return finish(refusal(cancellation_->why()));
   }
   read_body();
 }
 
 /// From now on the call outlives this turn of the loop. May end it: last in its caller.
 void Run::listen() {
-  if (call_.cancellation) {
-    if (call_.cancellation->cancelled()) {
-      return cancel(call_.cancellation->why());
+  if (cancellation_) {
+    if (cancellation_->cancelled()) {
+      return cancel(cancellation_->why());
     }
-    call_.cancellation->listen([this](Reason why) { cancel(why); });
+    cancellation_->listen([this](Reason why) { cancel(why); });
   }
   const auto limit = admitted_ == Clock::time_point{} ? Clock::time_point::max() : admitted_ + function_->limits().wall;
-  const auto deadline = std::min(call_.deadline, limit);
+  const auto deadline = std::min(caller_deadline_, limit);
   if (deadline != Clock::time_point::max()) {
     if (!deadline_) {
       deadline_.emplace(invoker_.loop());
@@ -121,14 +127,14 @@ void Run::listen() {
 
 void Run::read_body() {
   const Bytes limit = function_->limits().request_body;
-  if (call_.body->length().value_or(limit.count + 1) <= limit.count) {
-    if (auto ready = call_.body->take_ready()) {
+  if (body_->length().value_or(limit.count + 1) <= limit.count) {
+    if (auto ready = body_->take_ready()) {
       return take_body(std::move(*ready));
     }
   }
   std::optional<Result<std::string>> arrived;
   inline_ = true;
-  reading_ = read_all(std::move(call_.body), limit, [this, &arrived](Result<std::string> body) {
+  reading_ = read_all(std::move(body_), limit, [this, &arrived](Result<std::string> body) {
     if (inline_) {
       arrived = std::move(body);
     } else {
@@ -206,7 +212,7 @@ void Run::end(wasm::Ending ending) {
   const wasm::Costs costs = sandbox_->costs();
   Outcome outcome = answer_of(*function_, std::move(ending), costs, host_);
   outcome.record.wall = costs.ended - admitted_;
-  log_errors(*function_, call_.id, host_.stdio);
+  log_errors(*function_, id_, host_.stdio);
   finish(std::move(outcome));
 }
 
@@ -226,8 +232,8 @@ void Run::refuse(Error error) {
 }
 
 void Run::finish(Outcome&& outcome) {
-  if (call_.cancellation) {
-    call_.cancellation->listen(nullptr);
+  if (cancellation_) {
+    cancellation_->listen(nullptr);
   }
   outcome.function = function_->name();
   outcome.record.queued = queued_;
