@@ -56,7 +56,11 @@ class AnswerParser {
     const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
     return complete_ || error == HPE_OK;
   }
-  bool end() { return complete_ || (llhttp_finish(&parser_) == HPE_OK && complete_); }
+  /// The connection has ended. \return whether the answer has, too: some have no other end
+  bool end() {
+    llhttp_finish(&parser_);
+    return complete_;
+  }
   [[nodiscard]] bool complete() const { return complete_; }
   [[nodiscard]] HttpAnswer& answer() { return answer_; }
 
