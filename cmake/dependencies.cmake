@@ -6,7 +6,6 @@ set(TRILBY_LLHTTP "${CMAKE_SOURCE_DIR}/build/llhttp" CACHE PATH "llhttp's C sour
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 

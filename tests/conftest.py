@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -19,7 +20,8 @@ STOP_SECONDS = 30
 class System:
     """A running system. `url(app)` and `admin` are without a slash at the end."""
 
-    def __init__(self, manifest, scratch, options=(), env=None):
+    def __init__(self, manifest, scratch, options=(), env=None, stderr=None, file_size=None):
+        """`stderr`: where the log goes instead of `log()`. `file_size`: the most bytes that a file may have, as on a full disk."""
         self.log_path = scratch / "log"
         self._ready_path = scratch / "ready.json"
         self._was_signalled = False
@@ -27,7 +29,9 @@ class System:
         ports = [word for app in apps for word in ("--port", f"{app}=0")]
         command = [PROGRAM, "up", manifest, *ports, "--admin-port", "0", "--ready-file", self._ready_path, *options]
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | (env or {}))
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log if stderr is None else stderr, env=os.environ | (env or {}),
+                preexec_fn=file_size and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))))
         self._wait(self._ready_path.exists, START_SECONDS)
         self.ready = json.loads(self._ready_path.read_text())
         self.admin = self.ready["admin"]
@@ -105,11 +109,11 @@ def start_system(tmp_path_factory):
     """Starts systems from the text of a manifest, for one module of tests; each must stop well if it still runs at the end."""
     started = []
 
-    def start(text, *options, folder=None, env=None):
+    def start(text, *options, folder=None, **more):
         folder = folder or tmp_path_factory.mktemp("manifest")
         manifest = folder / "trilby.toml"
         manifest.write_text("trilby = 1\n" + text)
-        started.append(System(manifest, tmp_path_factory.mktemp("scratch"), options, env))
+        started.append(System(manifest, tmp_path_factory.mktemp("scratch"), options, **more))
         return started[-1]
 
     yield start

@@ -36,6 +36,7 @@ Result<net::Socket> watch_signals() {
   }
   sigprocmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a worker may die before it is asked to stop
+  std::signal(SIGXFSZ, SIG_IGN);  // the log's disk may be full
   net::Socket signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals) {
     return fail(Reason::Internal, "cannot watch for signals: {}", std::strerror(errno));
@@ -227,6 +228,7 @@ Result<int> supervise(const Manifest& manifest, SupervisorOptions options) {
   TRILBY_ASSIGN(std::vector<OpenListener> listeners, open_listeners(manifest));
   TRILBY_ASSIGN(net::Socket signals, watch_signals());
   TRILBY_ASSIGN(net::Socket manifest_file, make_sealed_file(options.manifest_text));
+  const log::Background log_goes_on;  // whoever reads it: signals and crashes must not wait for that
   return Supervisor(manifest, std::move(options), std::move(listeners), std::move(signals), std::move(manifest_file))
       .run();
 }

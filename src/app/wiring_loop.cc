@@ -89,9 +89,8 @@ void ServingLoop::drain(std::function<void()> drained) {
 }
 
 void ServingLoop::log_request(const observe::AccessEntry& entry) {
-  if (!log_.append(entry)) {
-    metrics_.dropped_log_lines.add();
-  }
+  log_.append(entry);
+  metrics_.dropped_log_lines.add(log_.take_dropped());
   if (log_.pending() && !flush_timer_.running()) {
     flush_timer_.start(kFlushAfter, [this] { flush_log(); });
   }
@@ -99,6 +98,7 @@ void ServingLoop::log_request(const observe::AccessEntry& entry) {
 
 void ServingLoop::flush_log() {
   log_.flush();
+  metrics_.dropped_log_lines.add(log_.take_dropped());
   if (log_.pending()) {  // the reader is slow
     flush_timer_.start(kFlushAfter, [this] { flush_log(); });
   }

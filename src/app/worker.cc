@@ -241,13 +241,16 @@ void raise_descriptor_limit() {
 }  // namespace
 
 Result<void> run_worker(const Manifest& manifest, WorkerOptions options) {
+  // A reader that is gone and a disk that is full are errors, not signals.
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGXFSZ, SIG_IGN);
+  const log::Background log_goes_on;  // however slowly it is read
   Worker worker(manifest, std::move(options));
-  // Nothing that this process starts may gain rights; and a reader that is gone is an error, not a signal.
+  // Nothing that this process starts may gain rights.
   raise_descriptor_limit();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return fail(Reason::Internal, "setting no_new_privs: {}", std::strerror(errno));
   }
-  (void)std::signal(SIGPIPE, SIG_IGN);
   return worker.run();
 }
 

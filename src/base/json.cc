@@ -21,6 +21,13 @@ void append_json_string(std::string& out, std::string_view text) {
     }
     if (byte >= 0x80) {
       const std::size_t length = utf8_sequence_length(text.substr(i));
+      // C1 controls (U+0080..U+009F) drive terminals, on which logs are read.
+      if (length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0) {
+        flush(i);
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(text[i + 1]));
+        clean = i += length;
+        continue;
+      }
       if (length > 0) {
         i += length;
         continue;

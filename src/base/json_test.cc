@@ -18,6 +18,10 @@ TEST(JsonString, EscapesWhatJsonForbids) {
   EXPECT_EQ(quoted("caf\xC3\xA9"), "\"caf\xC3\xA9\"");
 }
 
+TEST(JsonString, EscapesWhatDrivesTerminals) {
+  EXPECT_EQ(quoted("\x1b[2J\x7f\xC2\x9B|\xC2\xA0"), "\"\\u001b[2J\\u007f\\u009b|\xC2\xA0\"");
+}
+
 TEST(JsonString, ReplacesBytesThatAreNotUtf8) {
   EXPECT_EQ(quoted("\xFF|\xC3"), R"("\ufffd|\ufffd")");
   EXPECT_EQ(quoted("\xED\xA0\x80"), R"("\ufffd\ufffd\ufffd")");  // a surrogate

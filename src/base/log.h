@@ -1,6 +1,7 @@
 /// \file  The operator's log: what the program says about itself, on standard error. (Calls have records: observe/.)
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -29,7 +30,8 @@ struct Field {
 };
 using Fields = std::initializer_list<Field>;
 
-/// Writes one whole line. Threads may call at once. The message is our own words; what others wrote goes into fields.
+/// Writes one whole line; before a Background is there, it waits until the line is out. Threads may call at once. The
+/// message is our own words; what others wrote goes into fields.
 void write(Level level, std::string_view message, Fields fields = {});
 inline void debug(std::string_view message, Fields fields = {}) {
   write(Level::Debug, message, fields);
@@ -43,5 +45,30 @@ inline void warn(std::string_view message, Fields fields = {}) {
 inline void error(std::string_view message, Fields fields = {}) {
   write(Level::Error, message, fields);
 }
+
+/// While one is there, write() waits for nobody: what the reader does not take at once goes out on a thread of its own,
+/// from a bounded buffer. When that is full, lines are dropped, counted, and told in a line of their own as soon as
+/// there is room; errors have room of their own. Its end writes what waits, for a reader that stands still at most
+/// kLastWait. The process ignores SIGPIPE and SIGXFSZ. Threading: made and ended by one thread, one at a time; never
+/// fork and go on in the child without exec.
+class Background {
+ public:
+  /// \param fd  copied; where lines go meanwhile
+  explicit Background(int fd = 2);
+  ~Background();
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  static constexpr std::size_t kMaxWaiting = 256U << 10U;        ///< bytes, but for errors
+  static constexpr std::size_t kMaxErrorsWaiting = 320U << 10U;  ///< bytes, errors included
+  static constexpr std::chrono::milliseconds kLastWait{1000};
+};
+
+/// Lines that were dropped since the process began, because their reader was too slow or gone, or the disk full.
+[[nodiscard]] std::uint64_t dropped_lines();
+
+/// Appends the time of a line: "2026-11-23T19:25:13.123Z" in JSON, and "19:25:13.123" in local time for people, who sit
+/// beside it.
+void append_time(std::string& out, std::chrono::system_clock::time_point time, Format format);
 
 }  // namespace trilby::log

@@ -1,16 +1,8 @@
 #include "observe/access_log.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <ctime>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -18,8 +10,6 @@
 namespace trilby::observe {
 namespace {
 
-constexpr std::size_t kAtomicWrite =
-    4096;  // PIPE_BUF: a write of this size is whole or not at all, whoever else writes
 constexpr std::size_t kMaxPath = 256;
 constexpr std::size_t kMaxMessage = 1024;
 constexpr std::size_t kMaxMethod = 32;
@@ -64,32 +54,6 @@ void append_short(std::string& out, Duration duration) {
   out += unit == 1000 ? "ms" : "s";
 }
 
-/// "2026-11-23T19:25:13.123Z", or "19:25:13.123" in local time, for people who sit beside it.
-void append_time(std::string& out, std::chrono::system_clock::time_point time, log::Format format) {
-  const auto since = time.time_since_epoch();
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
-  const std::time_t second = static_cast<std::time_t>(milliseconds / 1000);
-  // A second's text is made once; conversions to local time are slow.
-  thread_local std::time_t known_second = -1;
-  thread_local log::Format known_format{};
-  thread_local std::array<char, 24> text{};
-  thread_local std::size_t length = 0;
-  if (second != known_second || format != known_format) {
-    std::tm parts{};
-    if (format == log::Format::Json) {
-      ::gmtime_r(&second, &parts);
-      length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    } else {
-      ::localtime_r(&second, &parts);
-      length = std::strftime(text.data(), text.size(), "%H:%M:%S", &parts);
-    }
-    known_second = second;
-    known_format = format;
-  }
-  out.append(text.data(), length);
-  append_fraction(out, static_cast<std::uint64_t>(milliseconds % 1000), 3);
-}
-
 /// For a line in which blanks separate words: what holds anything but visible ASCII is made printable and quoted.
 void append_word(std::string& out, std::string_view text, std::size_t longest) {
   const auto plain = [](char c) { return c > 0x20 && c < 0x7F && c != '"'; };
@@ -106,8 +70,8 @@ void append_word(std::string& out, std::string_view text, std::size_t longest) {
 
 void append_json(std::string& out, const AccessEntry& entry) {
   out += R"({"time":")";
-  append_time(out, entry.time, log::Format::Json);
-  out += R"(Z","level":"info","message":"request",)";
+  log::append_time(out, entry.time, log::Format::Json);
+  out += R"(","level":"info","message":"request",)";
   const auto text = [&](std::string_view name, std::string_view value) {
     out += '"';
     out += name;
@@ -153,7 +117,7 @@ void append_json(std::string& out, const AccessEntry& entry) {
 }
 
 void append_human(std::string& out, const AccessEntry& entry) {
-  append_time(out, entry.time, log::Format::Human);
+  log::append_time(out, entry.time, log::Format::Human);
   out += ' ';
   out += entry.app;
   out += ' ';
@@ -187,58 +151,6 @@ void append_human(std::string& out, const AccessEntry& entry) {
 
 }  // namespace
 
-LogSink::LogSink(int fd) {
-  struct stat status{};
-  if (fd < 0 || ::fstat(fd, &status) != 0) {
-    return;
-  }
-  if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
-    fd_ = ::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    kind_ = Kind::NonBlocking;
-  }
-  if (fd_ < 0) {
-    fd_ = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    kind_ = S_ISSOCK(status.st_mode) ? Kind::Socket : Kind::Polled;
-  }
-}
-
-LogSink::~LogSink() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-}
-
-std::int64_t LogSink::write_some(std::string_view piece) const {
-  if (kind_ == Kind::Socket) {
-    return ::send(fd_, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  }
-  pollfd ready{fd_, POLLOUT, 0};
-  if (kind_ == Kind::Polled && ::poll(&ready, 1, 0) != 1) {
-    errno = EAGAIN;
-    return -1;
-  }
-  return ::write(fd_, piece.data(), piece.size());
-}
-
-std::size_t LogSink::write(std::string_view lines) {
-  std::size_t written = 0;
-  while (written < lines.size()) {
-    std::string_view piece = lines.substr(written, kAtomicWrite);
-    if (const std::size_t end = piece.rfind('\n'); end != std::string_view::npos) {
-      piece = piece.substr(0, end + 1);
-    }
-    const std::int64_t count = write_some(piece);
-    if (count >= 0) {
-      written += static_cast<std::size_t>(count);
-    } else if (errno == EAGAIN) {
-      return written;
-    } else if (errno != EINTR) {
-      return lines.size();  // the reader is gone for good
-    }
-  }
-  return written;
-}
-
 void append_line(std::string& out, const AccessEntry& entry, log::Format format) {
   if (format == log::Format::Json) {
     append_json(out, entry);
@@ -250,22 +162,24 @@ void append_line(std::string& out, const AccessEntry& entry, log::Format format)
 
 AccessLog::AccessLog(int fd, log::Format format) : enabled_(fd >= 0), sink_(fd), format_(format) {}
 
-bool AccessLog::append(const AccessEntry& entry) {
+void AccessLog::append(const AccessEntry& entry) {
   if (!enabled_) {
-    return true;
+    return;
   }
   if (buffer_.size() >= kMaxPending) {
-    return false;
+    ++dropped_;
+    return;
   }
   append_line(buffer_, entry, format_);
   if (buffer_.size() >= flush_at_) {
     flush();
   }
-  return true;
 }
 
 void AccessLog::flush() {
-  buffer_.erase(0, sink_.write(buffer_));
+  const log::Sink::Written written = sink_.write(buffer_);
+  buffer_.erase(0, written.bytes);
+  dropped_ += written.lost_lines;
   // After a slow reader left something, the next attempt waits for another batch, not for every line.
   flush_at_ = buffer_.size() + kBatch;
 }

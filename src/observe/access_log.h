@@ -6,32 +6,15 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "base/reason.h"
 #include "base/units.h"
 #include "call/call.h"
 
 namespace trilby::observe {
-
-/// Where lines go: a copy of a descriptor that is never waited for.
-/// Pipes and terminals are opened anew, so that non-blocking writes do not change the descriptor that others share.
-class LogSink {
- public:
-  explicit LogSink(int fd);
-  ~LogSink();
-  LogSink(const LogSink&) = delete;
-  LogSink& operator=(const LogSink&) = delete;
-
-  /// Writes whole lines, as many from the front as go without waiting. \return the bytes written
-  std::size_t write(std::string_view lines);
-
- private:
-  enum class Kind : std::uint8_t { NonBlocking, Socket, Polled };
-  [[nodiscard]] std::int64_t write_some(std::string_view piece) const;
-  int fd_ = -1;
-  Kind kind_ = Kind::Polled;
-};
 
 /// What a line says. The views are read before append() returns; all may hold what callers wrote.
 struct AccessEntry {
@@ -61,22 +44,24 @@ class AccessLog {
   AccessLog(int fd, log::Format format);
 
   /// Writes when enough has gathered. A line is dropped when the reader is so slow that kMaxPending bytes wait.
-  /// \return false when it was dropped
-  bool append(const AccessEntry& entry);
+  void append(const AccessEntry& entry);
   /// Writes what waits, as far as the reader takes it. Call it from a timer: pending() says whether one is needed.
   void flush();
   [[nodiscard]] bool pending() const { return !buffer_.empty(); }
   [[nodiscard]] bool enabled() const { return enabled_; }
+  /// Lines that were dropped since this was last asked: the reader was too slow or is gone, or the disk is full.
+  [[nodiscard]] std::uint64_t take_dropped() { return std::exchange(dropped_, 0); }
 
   static constexpr std::size_t kBatch = 16U << 10U;
   static constexpr std::size_t kMaxPending = 1U << 20U;
 
  private:
   bool enabled_;
-  LogSink sink_;
+  log::Sink sink_;
   log::Format format_;
   std::size_t flush_at_ = kBatch;
   std::string buffer_;
+  std::uint64_t dropped_ = 0;
 };
 
 }  // namespace trilby::observe

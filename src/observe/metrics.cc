@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "observe/process.h"
 
 namespace trilby::observe {
@@ -250,7 +251,10 @@ class Page {
     }
     one("trilby_http_connections", MetricType::Gauge, "", "Open connections of the apps' listeners.", connections);
     one("trilby_http_requests_live", MetricType::Gauge, "", "Requests that are being answered.", live);
-    one("trilby_log_dropped_lines_total", MetricType::Counter, "", "Access log lines lost to a slow reader.", dropped);
+    out_.family("trilby_log_dropped_lines_total", MetricType::Counter, "",
+                "Lines of the log lost to a reader that was too slow or gone, or to a full disk.");
+    out_.sample(LabelSet().add("log", "access"), dropped);
+    out_.sample(LabelSet().add("log", "program"), log::dropped_lines());
     one("trilby_loops", MetricType::Gauge, "", "Event loops.", loops_.size());
     out_.family("trilby_build_info", MetricType::Gauge, "", "Always 1; the labels say what runs.");
     out_.sample(LabelSet().add("version", version), 1);
