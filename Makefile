@@ -8,7 +8,7 @@ JOBS   := $(shell nproc)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup build guests model up test unit asan tsan fuzz e2e layers lint format bench lock clean
+.PHONY: help setup build guests model up test unit asan tsan fuzz e2e layers lint format bench soak lock clean
 
 help:           ## this list
 	@sed -nE 's/^([a-z]+): .*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,7 +52,7 @@ fuzz: setup     ## every fuzz target for FUZZ_SECONDS (30)
 	@tools/fuzz.sh build/fuzz $${FUZZ_SECONDS:-30}
 
 e2e: build guests model  ## end-to-end, command-line and browser tests
-	@$(PYTHON) -m pytest -q tests examples/images/model
+	@$(PYTHON) -m pytest -q tests bench examples/images/model
 
 lint: build     ## formatting, clang-tidy, the order of the layers
 	@tools/lint.sh
@@ -63,8 +63,12 @@ layers:         ## a folder of src/ includes only folders above it
 format: setup   ## format the C++ sources in place
 	@git ls-files '*.h' '*.cc' | xargs build/venv/bin/clang-format -i
 
-bench: build guests model  ## measure against the peers; writes bench/results
+bench: build guests model  ## measure against the peers, which are built once; writes bench/results
+	@$(PYTHON) bench/peers_setup.py
 	@$(PYTHON) bench/run.py
+
+soak: build     ## the long runs, whole (make test does a twentieth of each)
+	@$(PYTHON) bench/soak/run.py
 
 lock: setup     ## make tools/requirements.txt anew from requirements.in
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools

@@ -21,12 +21,20 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def read_text(path: Path) -> str:
+    """What a file of /proc says; nothing when its process has just ended."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def descendants(pid: int) -> list[int]:
     """The process and all below it."""
     found = [pid]
     for parent in found:  # grows while it is walked
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in task.read_text().split()]
+            found += [int(child) for child in read_text(task).split()]
     return found
 
 
@@ -66,10 +74,10 @@ class Server:
                 pass
             finally:
                 connection.close()
-            self._check_alive()
+            self.check_alive()
             time.sleep(0.001)
 
-    def _check_alive(self) -> None:
+    def check_alive(self) -> None:
         ended = self._process.poll() is not None
         if ended or time.perf_counter() - self.started > START_SECONDS:
             said = self._log.read_text(errors="replace")[-2000:] if self._log else ""
@@ -79,16 +87,16 @@ class Server:
         """Resident MiB of the process and all below it. `pss` shares pages between the processes that map them."""
         sums = {"rss": 0.0, "pss": 0.0}
         for pid in descendants(self._process.pid):
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            for line in read_text(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
                 key = line.split(":")[0].lower()
                 if key in sums:
                     sums[key] += int(line.split()[1]) / 1024
         return sums
 
     def cpu_seconds(self) -> float:
-        """CPU time of the process and all below it, threads that ended included (proc(5): stat, fields 14 and 15)."""
+        """CPU time of the process and all below it, with children that were waited for (proc(5): stat, fields 14 to 17)."""
         ticks = 0
         for pid in descendants(self._process.pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
+            fields = read_text(Path(f"/proc/{pid}/stat")).rsplit(")", 1)[-1].split()
+            ticks += sum(int(field) for field in fields[11:15])
         return ticks / os.sysconf("SC_CLK_TCK")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import hello
 import idle
+import neighbours
+import overload
+import peers
 from figure import Figure
 from stats import percentile
 from svg import Bar, bar_chart
@@ -23,15 +26,21 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join(rows)
 
 
-def section(machine: dict, date: str, figures: Sequence[Figure]) -> str:
-    """Goals first, then what is only reported."""
+def tables(results: dict) -> list[str]:
+    """Those that figures do not make."""
+    return [peers.table(results["peers"])] if "peers" in results else []
+
+
+def section(machine: dict, date: str, results: dict, figures: Sequence[Figure], failed: dict[str, str]) -> str:
+    """Goals first, then the peers, then what is only reported."""
     held = [figure for figure in figures if figure.goal_text() != "reported"]
     reported = [figure for figure in figures if figure.goal_text() == "reported"]
     where = (f"Measured on {date}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
              f"{machine['kernel']}, load {machine['load_1min']} before the run.")
     plain = "\n".join(["| what | measured |", "|---|---|",
                        *(f"| {figure.what} | {figure.measured_text()} |" for figure in reported)])
-    return f"{where}\n\n{table(held)}\n\n{plain}\n"
+    missing = "\n".join(f"Could not be measured: `{name}` ({why})." for name, why in failed.items())
+    return "\n\n".join(piece for piece in (where, missing, table(held), *tables(results), plain) if piece) + "\n"
 
 
 def between_markers(text: str, content: str) -> str:
@@ -58,6 +67,32 @@ def plots(results: dict) -> dict[str, str]:
             "Latency under full load, 32 connections", "µs",
             [Bar(f"{name} {rank}", [run[f"{rank}_us"] for run in of], name == hello.HELLO)
              for name, of in runs.items() for rank in ("p50", "p99")])
+    if "peers" in results:
+        of_peers = results["peers"]
+        names = {name: name.replace("`", "") for name in of_peers["runs"]}
+        made["peers_requests.svg"] = bar_chart(
+            "hello: requests per second, one core, 32 connections", "requests/s",
+            [Bar(names[name], [run["requests_per_second"] for run in runs], name == peers.TRILBY) for name, runs in of_peers["runs"].items()])
+        made["peers_alone.svg"] = bar_chart(
+            "hello: one request at a time (p10, p50, p90)", "ms",
+            [Bar(names[name], [value / 1000 for value in values], name == peers.TRILBY) for name, values in of_peers["alone_us"].items()])
+        made["peers_memory.svg"] = bar_chart(
+            "hello: memory under load (Pss)", "MiB",
+            [Bar(names[name], [value], name == peers.TRILBY) for name, value in of_peers["loaded_mib"].items()])
+        made["peers_start.svg"] = bar_chart(
+            "hello: start of the server to its first answer, caches warm", "ms",
+            [Bar(names[name], values, name == peers.TRILBY) for name, values in of_peers["start_ms"].items()])
+    if "neighbours" in results:
+        made["neighbours.svg"] = bar_chart(
+            f"hello at {results['neighbours']['rate']}/s, p99, one core", "µs",
+            [Bar(name, [run["p99_us"] for run in runs], name != neighbours.QUIET) for name, runs in results["neighbours"]["runs"].items()])
+    if "overload" in results:
+        runs = results["overload"]["runs"][overload.TUNED]
+        made["overload.svg"] = bar_chart(
+            "Overload: requests each second, one core", "requests/s",
+            [Bar("capacity", [run["capacity"] for run in runs]),
+             Bar("due at 4 × capacity", [run["heavy"]["due_per_second"] for run in runs]),
+             Bar("answered in time", [run["heavy"]["goodput"] for run in runs], True)])
     if "images" in results:
         made["images.svg"] = bar_chart(
             "A 640×427 JPEG, in process (p10 to p90 as dots)", "ms",
@@ -72,14 +107,16 @@ def plots(results: dict) -> dict[str, str]:
     return made
 
 
-def write(folder: Path, docs: Path | None, machine: dict, date: str, results: dict, figures: Sequence[Figure]) -> None:
+def write(folder: Path, docs: Path | None, machine: dict, date: str, results: dict, figures: Sequence[Figure],
+          failed: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    document = {"date": date, "machine": machine, "figures": [figure.as_json() for figure in figures], "samples": _rounded(results)}
+    document = {"date": date, "machine": machine, "figures": [figure.as_json() for figure in figures], "failed": failed,
+                "samples": _rounded(results)}
     (folder / "results.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     for name, svg in plots(results).items():
         (folder / name).write_text(svg)
     if docs is not None:
-        docs.write_text(between_markers(docs.read_text(), section(machine, date, figures)))
+        docs.write_text(between_markers(docs.read_text(), section(machine, date, results, figures, failed)))
 
 
 def _rounded(value):

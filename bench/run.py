@@ -7,72 +7,125 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import subprocess
+import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import hello
 import idle
 import machine
 import micro
+import neighbours
+import overload
+import peers
 import report
+import scale
 from figure import Figure
+from soak import calls
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "examples/images"
 
 
+@dataclass(frozen=True)
+class Part:
+    """Something to measure. `seconds` is how long it may take whole: what hangs is given up, and the next part goes on."""
+
+    seconds: int
+    measure: Callable[[], dict]
+    figures: Callable[[dict], list[Figure]]
+
+
+def parts(build: Path, scratch: Path, quick: bool) -> dict[str, Part]:
+    program, here = build / "src/cli/trilby", build / "bench"
+    load = here / "bench_load"
+    core, _ = machine.cores()
+
+    def rounds(whole: int) -> int:
+        return 2 if quick else whole
+
+    def seconds(whole: int) -> int:
+        return 2 if quick else whole
+
+    return {
+        "echo": Part(120, lambda: micro.echo(here / "echo_bench", here / "echo.wasm", 20_000 if quick else 100_000, rounds(5), core),
+                     micro.echo_figures),
+        "hello": Part(240, lambda: hello.measure(program, here / "hello.wasm", scratch, rounds(5), seconds(5)), hello.figures),
+        "peers": Part(480, lambda: peers.measure(program, load, here, scratch, rounds(5), seconds(5)), peers.figures),
+        "neighbours": Part(240, lambda: neighbours.measure(program, load, here, scratch, rounds(5), seconds(8)), neighbours.figures),
+        "overload": Part(240, lambda: overload.measure(program, load, here, scratch, rounds(3), seconds(8)), overload.figures),
+        "functions": Part(180, lambda: scale.measure_functions(program, here / "hello.wasm", scratch, scale.COUNT), scale.function_figures),
+        "held": Part(120, lambda: scale.measure_held(program, load, here, scratch, scale.COUNT), scale.held_figures),
+        "calls": Part(240, lambda: calls.measure(program, load, here / "hello.wasm", scratch, calls.TOTAL // (20 if quick else 1)),
+                      calls.figures),
+        "images": Part(180, lambda: micro.images(here / "image_bench", IMAGES / "functions", IMAGES / "models/efficientnet-lite0.xml",
+                                                 scratch, 20 if quick else 100), micro.image_figures),
+        "idle": Part(180, lambda: idle.measure(program, IMAGES, scratch, rounds(5)), idle.figures),
+    }
+
+
+NAMES = ("echo", "hello", "peers", "neighbours", "overload", "functions", "held", "calls", "images", "idle")
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="under a minute, less exact; leaves docs and committed results alone")
-    parser.add_argument("--only", choices=["echo", "hello", "images", "idle"], action="append", help="just these; leaves docs alone")
+    parser.add_argument("--quick", action="store_true", help="a few minutes, less exact; leaves docs and committed results alone")
+    parser.add_argument("--only", choices=NAMES, action="append", help="just these; leaves docs alone")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release", help="CMake's build folder (default: build/release)")
     parser.add_argument("--out", type=Path, help="folder of the results (default: bench/results, or build/bench when not everything is measured)")
     return parser.parse_args(arguments)
 
 
-def measures(build: Path, scratch: Path, quick: bool) -> dict[str, tuple[Callable[[], dict], Callable[[dict], list[Figure]]]]:
-    """What there is to measure, and how its samples become figures."""
-    program, here = build / "src/cli/trilby", build / "bench"
-    guests = {name: here / f"{name}.wasm" for name in ("echo", "hello")}
-    core, _ = machine.cores()
-    return {
-        "echo": (lambda: micro.echo(here / "echo_bench", guests["echo"], 20_000 if quick else 100_000, 3 if quick else 5, core),
-                 micro.echo_figures),
-        "hello": (lambda: hello.measure(program, guests["hello"], scratch, 3 if quick else 5, 2 if quick else 5), hello.figures),
-        "images": (lambda: micro.images(here / "image_bench", IMAGES / "functions", IMAGES / "models/efficientnet-lite0.xml", scratch,
-                                        20 if quick else 100), micro.image_figures),
-        "idle": (lambda: idle.measure(program, IMAGES, scratch, 1 if quick else 5), idle.figures),
-    }
+@contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Ends what takes longer with a TimeoutError. Main thread only."""
+
+    def give_up(*_) -> None:
+        raise TimeoutError(f"took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def main() -> int:
     arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended with us
     whole = not arguments.quick and not arguments.only
     this_machine = machine.describe()
     print(f"bench: {this_machine}", file=sys.stderr)
     results: dict[str, dict] = {}
     figures: list[Figure] = []
-    failed = []
-    with tempfile.TemporaryDirectory(prefix="trilby-bench-") as scratch:
-        for name, (measure, to_figures) in measures(arguments.build.resolve(), Path(scratch), arguments.quick).items():
-            if arguments.only and name not in arguments.only:
-                continue
-            print(f"bench: {name}", file=sys.stderr)
+    failed: dict[str, str] = {}
+    for name in arguments.only or NAMES:
+        print(f"bench: {name}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="trilby-bench-") as scratch:
+            part = parts(arguments.build.resolve(), Path(scratch), arguments.quick)[name]
             try:
-                results[name] = measure()
-                figures += to_figures(results[name])
-            except (RuntimeError, OSError, ValueError, subprocess.SubprocessError):
-                failed.append(name)
+                with at_most(part.seconds):
+                    results[name] = part.measure()
+                figures += part.figures(results[name])
+            except Exception as error:  # one part must not spoil the rest
+                failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
                 traceback.print_exc()
     folder = arguments.out or (ROOT / "bench/results" if whole else ROOT / "build/bench")
-    docs = ROOT / "docs/benchmarks.md" if whole and not failed and not arguments.out else None
-    report.write(folder, docs, this_machine, datetime.date.today().isoformat(), results, figures)
+    docs = ROOT / "docs/benchmarks.md" if whole and not arguments.out else None
+    report.write(folder, docs, this_machine, datetime.date.today().isoformat(), results, figures, failed)
     print(report.table(figures))
-    print(f"bench: results in {folder}" + (f"; could not measure {', '.join(failed)}" if failed else ""), file=sys.stderr)
+    for table in report.tables(results):
+        print(f"\n{table}")
+    for name, why in failed.items():
+        print(f"bench: could not measure {name}: {why}", file=sys.stderr)
+    print(f"bench: results in {folder}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -16,6 +16,21 @@ def percentile(samples: Sequence[float], percent: float) -> float:
     return ordered[math.ceil(percent / 100 * len(ordered)) - 1]
 
 
+def percentile_of_counts(counts: Sequence[tuple[float, int]], percent: float) -> float:
+    """The same, of samples given as value and count."""
+    total = sum(count for _, count in counts)
+    if not total:
+        raise ValueError("no samples")
+    if not 0 < percent <= 100:
+        raise ValueError(f"percent must be in (0, 100], got {percent}")
+    rank = math.ceil(percent / 100 * total)
+    for value, count in sorted(counts):
+        rank -= count
+        if rank <= 0:
+            return value
+    raise AssertionError("a rank is at most the number of samples")
+
+
 def median(samples: Sequence[float]) -> float:
     """The middle sample, or the mean of the two middle ones."""
     if not samples:

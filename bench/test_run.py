@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
-import hello
+import neighbours
+import overload
+import peers
 import pytest
 import report
+import run as bench
+import scale
+import trilby
+import wrk
 from figure import Figure, number
+from load import Load
 from machine import CoreTimes, client_kept_up
-from stats import median, paired_ratio, percentile
+from stats import median, paired_ratio, percentile, percentile_of_counts
 from svg import Bar, bar_chart, ticks
 
 STAT = """\
@@ -29,6 +38,18 @@ def test_percentile_is_the_nearest_rank(percent, expected):
 def test_percentile_refuses_what_is_no_percentage(percent):
     with pytest.raises(ValueError):
         percentile([1.0], percent)
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(1, 1), (40, 1), (41, 5), (99, 5), (100, 9)])
+def test_percentile_of_counts_is_that_of_the_samples(percent, expected):
+    counts = [(9, 1), (1, 40), (5, 59)]
+    assert percentile_of_counts(counts, percent) == expected
+    assert percentile([value for value, count in counts for _ in range(count)], percent) == expected
+
+
+def test_percentile_of_no_counts_is_refused():
+    with pytest.raises(ValueError):
+        percentile_of_counts([], 50)
 
 
 def test_median_of_even_and_odd_counts():
@@ -61,17 +82,91 @@ def test_a_run_is_invalid_when_its_client_had_no_time_left():
     assert not client_kept_up(0.901)
 
 
+def test_load_is_read_from_what_its_program_prints():
+    load = Load.parse('{"due": 10, "starved": 1, "failed": 2, "took_us": 500000, "answers": {"200": [[100, 4], [300, 1]], "503": [[20, 3]]}, '
+                      '"late": [[1, 8]]}')
+    assert (load.count(200), load.count(503), load.count(404)) == (5, 3, 0)
+    assert load.seconds == 0.5
+    assert load.percentile_us(50) == 100
+    assert load.percentile_us(99) == 300
+    assert load.percentile_us(50, 503) == 20
+    assert load.other_than(200, 503) == 2
+
+
+def test_manifests_are_written_with_what_they_need():
+    text = trilby.route("/hello", "hello") + trilby.function("hello", Path("/m.wasm"), concurrency=1, wall="1m")
+    read = tomllib.loads(text)
+    assert read["app"]["bench"]["route"] == [{"method": "GET", "path": "/hello", "function": "hello"}]
+    assert read["function"]["hello"]["limits"] == {"concurrency": 1, "wall": "1m"}
+    assert "limits" not in tomllib.loads(trilby.function("hello", Path("/m.wasm")))["function"]["hello"]
+
+
+def test_numbered_modules_differ_in_what_they_say_and_have_a_route_each(tmp_path):
+    guest = tmp_path / "hello.wasm"
+    guest.write_bytes(b"\0asm....hello....")
+    modules = scale.numbered_modules(guest, tmp_path / "modules", 401)
+    assert modules[400][1].read_bytes() == b"\0asm....h0400...."
+    apps = tomllib.loads(scale.of_functions(modules))["app"]
+    assert {name: len(app["route"]) for name, app in apps.items()} == {"bench": 200, "bench1": 200, "bench2": 1}
+    assert len({app["port"] for name, app in apps.items() if name != "bench"} | {trilby.FIRST_PORT}) == 3
+
+
+def test_memory_of_each_leaves_the_system_itself_out():
+    assert scale.each_kib({"1": 10.0, "1000": 10.0 + 999 * 20 / 1024}, 1000) == pytest.approx(20)
+
+
+def test_a_part_that_takes_too_long_is_given_up():
+    with pytest.raises(TimeoutError), bench.at_most(1):
+        while True:
+            pass
+
+
+def test_every_part_can_be_chosen(tmp_path):
+    assert tuple(bench.parts(tmp_path, tmp_path, quick=True)) == bench.NAMES
+
+
+def noisy(p99: float, not_answered: int = 0) -> dict:
+    return {"p50_us": 10, "p99_us": p99, "not_answered": not_answered}
+
+
+def test_neighbours_are_held_against_the_quiet_run_of_their_round():
+    runs = {neighbours.QUIET: [noisy(100), noisy(200)], neighbours.TWO: [noisy(300), noisy(1400, 1)], neighbours.MANY: [noisy(1), noisy(1)]}
+    ratio, unanswered, *_ = neighbours.figures({"runs": runs, "rate": 1000})
+    assert (ratio.measured, ratio.met) == (5.0, True)
+    assert (unanswered.measured, unanswered.met) == (1, False)
+
+
+def test_overload_counts_what_is_neither_answered_nor_shed():
+    heavy = {"goodput": 95, "p99_us": 300, "neither": 2, "due_per_second": 400}
+    one = {"capacity": 100, "light": {"p99_us": 100}, "heavy": heavy}
+    goodput, late, neither, *_ = overload.figures({"runs": {overload.TUNED: [one]}})
+    assert (goodput.measured, goodput.met) == (0.95, True)
+    assert (late.measured, late.met) == (3.0, True)
+    assert neither.met is False
+
+
+def test_a_peer_that_is_not_there_is_named_and_not_invented():
+    runs = {peers.TRILBY: [run(700)], peers.SERVE: [run(100)]}
+    missing = {name: "no such thing" for name in peers.WHAT if name not in runs}
+    result = {"runs": runs, "missing": missing, "connections": 32, "alone_us": {name: [1, 2, 3] for name in runs},
+              "idle_mib": dict.fromkeys(runs, 1.0), "loaded_mib": dict.fromkeys(runs, 2.0), "start_ms": {name: [3.0] for name in runs}}
+    serve, process, *_ = peers.figures(result)
+    assert (serve.measured, serve.met) == (7.0, True)
+    assert (process.measured, process.met, process.note) == (None, None, "no such thing")
+    assert f"| {peers.PROCESS} ({peers.WHAT[peers.PROCESS]}) | not measured: no such thing |" in peers.table(result)
+
+
 def run(requests_per_second: float, valid: bool = True) -> dict:
-    return {"requests_per_second": requests_per_second, "valid": valid}
+    return {"requests_per_second": requests_per_second, "valid": valid, "p50_us": 1000, "p99_us": 2000}
 
 
 def test_ratio_leaves_rounds_with_an_invalid_run_out():
     runs = {"a": [run(60), run(10), run(50)], "b": [run(100), run(100, valid=False), run(100)]}
-    assert hello.ratio(runs, "a", "b") == pytest.approx(0.55)
+    assert wrk.ratio(runs, "a", "b") == pytest.approx(0.55)
 
 
 def test_ratio_of_no_valid_round_is_not_invented():
-    assert hello.ratio({"a": [run(1)], "b": [run(1, valid=False)]}, "a", "b") is None
+    assert wrk.ratio({"a": [run(1)], "b": [run(1, valid=False)]}, "a", "b") is None
 
 
 @pytest.mark.parametrize(("figure", "met", "text"), [

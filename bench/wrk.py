@@ -1,0 +1,64 @@
+"""A closed loop of many connections: wrk, one thread on the client's core. What a server can do at most."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from machine import CoreTimes, client_kept_up, cores
+from process import Server
+from stats import paired_ratio
+
+HERE = Path(__file__).parent
+CONNECTIONS = 32
+ATTEMPTS = 3  # of one run, when the client's core was too busy
+PATIENCE_SECONDS = 30  # for one answer
+
+
+def load(server: Server, path: str, seconds: int) -> dict:
+    """One run. Both cores are watched for its whole length."""
+    server_core, client_core = cores()
+    command = ["taskset", "-c", str(client_core), "wrk", "--threads", "1", "--connections", str(CONNECTIONS),
+               "--duration", f"{seconds}s", "--timeout", f"{PATIENCE_SECONDS}s", "--latency",
+               "--script", str(HERE / "peers/wrk_report.lua"), f"http://127.0.0.1:{server.port}{path}"]
+    before, cpu_before = (CoreTimes.now(server_core), CoreTimes.now(client_core)), server.cpu_seconds()
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + PATIENCE_SECONDS + 10).stdout
+    after, cpu_after = (CoreTimes.now(server_core), CoreTimes.now(client_core)), server.cpu_seconds()
+    run = json.loads(output.splitlines()[-1])
+    if run["failed"] or not run["requests"]:
+        raise RuntimeError(f"wrk {path}: {run['failed']} of {run['requests']} requests failed")
+    return {
+        "requests_per_second": run["requests"] / run["duration_us"] * 1e6,
+        "p50_us": run["p50_us"],
+        "p99_us": run["p99_us"],
+        "server_cpu_us": (cpu_after - cpu_before) / run["requests"] * 1e6,
+        "server_busy": round(before[0].busy_until(after[0]), 3),
+        "client_busy": round(before[1].busy_until(after[1]), 3),
+        "stolen_ticks": sum(b.stolen - a.stolen for a, b in zip(before, after)),
+    }
+
+
+def valid_load(server: Server, path: str, seconds: int) -> dict:
+    """Repeats a run while its client's core is too busy; the last one may stay invalid and says so."""
+    for attempt in range(1, ATTEMPTS + 1):
+        run = load(server, path, seconds)
+        run["valid"] = client_kept_up(run["client_busy"])
+        if run["valid"]:
+            break
+        print(f"    {path}: client core {run['client_busy']:.0%} busy, attempt {attempt} of {ATTEMPTS}", file=sys.stderr)
+    return run
+
+
+def ratio(runs: dict[str, list[dict]], of: str, to: str) -> float | None:
+    """Of the requests per second, over the rounds in which both runs were valid."""
+    pairs = [(a["requests_per_second"], b["requests_per_second"])
+             for a, b in zip(runs[of], runs[to]) if a["valid"] and b["valid"]]
+    return paired_ratio(*zip(*pairs)) if pairs else None
+
+
+def cpu_ratio(runs: dict[str, list[dict]], of: str, to: str) -> float:
+    """What the server's core could serve of one against the other, from the CPU time of a request. Holds also where the
+    client was the bottleneck."""
+    return paired_ratio([run["server_cpu_us"] for run in runs[to]], [run["server_cpu_us"] for run in runs[of]])
