@@ -127,7 +127,7 @@ Result<Ready> make_ready(const FunctionSpec& spec, wasm::Engine& engine, const w
   TRILBY_ASSIGN(wasm::CompiledModule compiled, wasm::compile(engine, bytes, cache));
   wasm::Linker linker(engine);
   host::define_imports(linker);
-  TRILBY_ASSIGN(wasm::Prepared prepared, linker.link(compiled.module));
+  TRILBY_ASSIGN(wasm::Prepared prepared, linker.link(spec.name, compiled.module));
   return Ready{std::move(info), std::move(compiled), std::move(prepared)};
 }
 

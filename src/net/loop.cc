@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include <atomic>
+#include <deque>
 #include <thread>
 #include <utility>
 
@@ -23,6 +24,24 @@ struct Loop::Impl {
   asio::steady_timer alarm{context};
   Clock::time_point alarm_at = Clock::time_point::max();  // max: not set
   std::atomic<std::thread::id> thread;
+  std::atomic<const std::string*> occupant{nullptr};
+  std::deque<std::function<void()>> background;
+
+  /// Asks for the turn of the next piece of background work. Asio runs what is posted in order and looks at its sockets
+  /// once for each time it has gone through that; what it finds comes behind what was there. Work that is posted twice
+  /// in a row therefore runs behind all that was ready when it was posted.
+  void ask_for_background() {
+    asio::post(context, [this] { asio::post(context, [this] { run_background(); }); });
+  }
+
+  void run_background() {
+    const auto piece = std::move(background.front());
+    background.pop_front();
+    if (!background.empty()) {
+      ask_for_background();
+    }
+    piece();
+  }
 
   /// Sets the alarm when a timer is due before it. An alarm that turns out too early is harmless and costs less than
   /// setting it anew each time.
@@ -60,8 +79,23 @@ void Loop::post(std::function<void()> work) {
   asio::post(impl_->context, std::move(work));
 }
 
+void Loop::post_background(std::function<void()> work) {
+  impl_->background.push_back(std::move(work));
+  if (impl_->background.size() == 1) {
+    impl_->ask_for_background();
+  }
+}
+
 bool Loop::in_loop_thread() const {
   return impl_->thread == std::this_thread::get_id();
+}
+
+void Loop::set_occupant(const std::string* who) {
+  impl_->occupant.store(who, std::memory_order_release);
+}
+
+const std::string* Loop::occupant() const {
+  return impl_->occupant.load(std::memory_order_acquire);
 }
 
 asio::io_context& Loop::context() {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/units.h"
 
@@ -30,7 +31,16 @@ class Loop {
   void stop();
   /// Runs `work` on the loop's thread, later, in order.
   void post(std::function<void()> work);
+  /// Runs `work` later too, but behind everything else: one piece of it at a time, in order, and between two of them
+  /// whatever was posted and whichever socket or timer was ready by then. So a piece of ordinary work waits for one
+  /// piece of this, however many there are. On the loop's thread only.
+  void post_background(std::function<void()> work);
   [[nodiscard]] bool in_loop_thread() const;
+
+  /// Who has the loop's thread for a while, for whoever wonders why it does not turn; null: nobody. Set on the loop's
+  /// thread, asked for on any. The text outlives the loop.
+  void set_occupant(const std::string* who);
+  [[nodiscard]] const std::string* occupant() const;
   [[nodiscard]] boost::asio::io_context& context();  ///< for net/ only
 
  private:

@@ -1,11 +1,19 @@
 #include "net/loop.h"
 
+#include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/socket.h"
 
 namespace trilby::net {
 namespace {
@@ -46,6 +54,126 @@ TEST(Loop, DropsUnrunWorkWhenItEnds) {
     Loop loop;
     loop.stop();
     loop.post([held] { FAIL(); });
+    loop.run();
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+/// Work that asks for its next turn when it has run, like a guest that computes without end.
+struct Endless {
+  void run() {
+    ++turns;
+    if (on_turn) {
+      on_turn();
+    }
+    loop.post_background([this] { run(); });
+  }
+  Loop& loop;
+  int& turns;  // of all that share it
+  std::function<void()> on_turn;
+};
+
+/// Ten of them on one loop.
+struct Crowd {
+  Crowd() {
+    for (int i = 0; i < 10; ++i) {
+      guests.push_back({loop, turns, {}});
+      loop.post([this, i] { guests[static_cast<std::size_t>(i)].run(); });
+    }
+  }
+  Loop loop;
+  int turns = 0;
+  std::vector<Endless> guests;
+};
+
+TEST(BackgroundWork, GoesRoundInOrder) {
+  Loop loop;
+  std::vector<int> order;
+  std::function<void(int)> turn = [&](int which) {
+    order.push_back(which);
+    if (order.size() == 9) {
+      return loop.stop();
+    }
+    loop.post_background([&, which] { turn(which); });
+  };
+  loop.post([&] {
+    for (int i = 0; i < 3; ++i) {
+      loop.post_background([&, i] { turn(i); });
+    }
+  });
+  loop.run();
+  EXPECT_EQ(order, (std::vector{0, 1, 2, 0, 1, 2, 0, 1, 2}));
+}
+
+TEST(BackgroundWork, LetsPostedWorkGoFirstHoweverManyPiecesWait) {
+  Crowd crowd;
+  int posted_at = 0;
+  int hops = 0;
+  std::function<void()> hop = [&] {
+    EXPECT_LE(crowd.turns, posted_at + 1);
+    if (++hops == 100) {
+      return crowd.loop.stop();
+    }
+    posted_at = crowd.turns;
+    crowd.loop.post(hop);
+  };
+  crowd.guests[3].on_turn = [&] {
+    if (crowd.turns == 54) {
+      posted_at = crowd.turns;
+      crowd.loop.post(hop);
+    }
+  };
+  crowd.loop.run();
+  EXPECT_EQ(hops, 100);
+}
+
+TEST(BackgroundWork, LetsASocketThatIsReadyGoFirst) {
+  Crowd crowd;
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()), 0);
+  boost::asio::posix::stream_descriptor reader(crowd.loop.context(), ends[0]);
+  const Socket writer(ends[1]);
+  int written_at = 0;
+  int reads = 0;
+  std::array<char, 1> byte{};
+  std::function<void()> read = [&] {
+    reader.async_read_some(boost::asio::buffer(byte), [&](const boost::system::error_code& error, std::size_t /*n*/) {
+      EXPECT_FALSE(error);
+      EXPECT_EQ(crowd.turns, written_at) << "no piece ran between the one that wrote and the reader";
+      if (++reads == 20) {
+        return crowd.loop.stop();
+      }
+      read();
+    });
+  };
+  read();
+  crowd.guests[5].on_turn = [&] {
+    if (crowd.turns <= 10) {
+      return;  // the first turn of each is no background work yet
+    }
+    written_at = crowd.turns;
+    EXPECT_EQ(::write(writer.get(), "x", 1), 1);
+  };
+  crowd.loop.run();
+  EXPECT_EQ(reads, 20);
+}
+
+TEST(BackgroundWork, IsNotHeldUpForEverByOtherWork) {
+  Loop loop;
+  std::function<void()> busy = [&] { loop.post(busy); };
+  loop.post(busy);
+  loop.post([&] { loop.post_background([&] { loop.stop(); }); });
+  loop.run();
+}
+
+TEST(BackgroundWork, IsDroppedUnrunWhenTheLoopEnds) {
+  auto held = std::make_shared<int>(1);
+  {
+    Loop loop;
+    loop.post([&] {
+      loop.post_background([held, timer = std::make_shared<Timer>(loop)] { FAIL(); });
+      loop.stop();
+    });
     loop.run();
   }
   EXPECT_EQ(held.use_count(), 1);

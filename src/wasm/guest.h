@@ -55,7 +55,8 @@ class Guest {
   /// Or it works on in pieces, each bounded: `step` runs now and after each yield until it returns true.
   using Step = bool (*)(Guest& guest);
   void work(Step step) { step_ = step; }
-  /// The result of the asynchronous host function. The guest goes on, now if it is off the stack.
+  /// The result of the asynchronous host function. A guest that is off the stack goes on: now, or in its turn if it has
+  /// had a tick of the processor already.
   void complete(std::uint32_t result);
 
   /// For completions from other threads: finds the guest again, if it still waits for the same thing.

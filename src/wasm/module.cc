@@ -46,13 +46,13 @@ void Linker::Delete::operator()(wasmtime_linker* raw) const {
 
 Linker::Linker(Engine& engine) : engine_(engine), raw_(wasmtime_linker_new(engine.raw())) {}
 
-Result<Prepared> Linker::link(std::shared_ptr<const Module> module) const {
+Result<Prepared> Linker::link(std::string name, std::shared_ptr<const Module> module) const {
   wasmtime_instance_pre_t* pre = nullptr;
   const ErrorPtr error(wasmtime_linker_instantiate_pre(raw_.get(), module->raw(), &pre));
   if (error) {
     return fail(Reason::Manifest, "it cannot be linked: {}", printable_line(message_of(*error), kMaxMessage));
   }
-  return Prepared(engine_, std::move(module), pre);
+  return Prepared(engine_, std::move(name), std::move(module), pre);
 }
 
 }  // namespace trilby::wasm

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "wasm/engine.h"
@@ -15,9 +16,14 @@ namespace trilby::wasm {
 /// Ready to be instantiated again and again. Threading: any; immutable.
 class Prepared {
  public:
-  Prepared(Engine& engine, std::shared_ptr<const Module> module, wasmtime_instance_pre* raw)
-      : engine_(&engine), module_(std::move(module)), raw_(raw) {}
+  Prepared(Engine& engine, std::string name, std::shared_ptr<const Module> module, wasmtime_instance_pre* raw)
+      : engine_(&engine),
+        name_(std::make_unique<const std::string>(std::move(name))),
+        module_(std::move(module)),
+        raw_(raw) {}
   [[nodiscard]] Engine& engine() const { return *engine_; }
+  /// What its guests are called where they are named. Stays where it is when this moves.
+  [[nodiscard]] const std::string& name() const { return *name_; }
   [[nodiscard]] const wasmtime_instance_pre* raw() const { return raw_.get(); }
 
  private:
@@ -25,6 +31,7 @@ class Prepared {
     void operator()(wasmtime_instance_pre* raw) const;
   };
   Engine* engine_;
+  std::unique_ptr<const std::string> name_;
   std::shared_ptr<const Module> module_;
   std::unique_ptr<wasmtime_instance_pre, Delete> raw_;
 };
@@ -36,7 +43,7 @@ class Linker {
   [[nodiscard]] wasmtime_linker* raw() const { return raw_.get(); }  ///< for host/ only
   [[nodiscard]] Engine& engine() const { return engine_; }
   /// \return Reason::Manifest with the engine's words when an import is missing or has another type
-  [[nodiscard]] Result<Prepared> link(std::shared_ptr<const Module> module) const;
+  [[nodiscard]] Result<Prepared> link(std::string name, std::shared_ptr<const Module> module) const;
 
  private:
   struct Delete {

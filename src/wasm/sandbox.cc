@@ -90,11 +90,13 @@ void Guest::resume() {
 
 void Guest::poll() {
   on_stack_ = true;
+  loop_.set_occupant(&prepared_.name());
   bool ended = false;
   while (!ended && wasmtime_call_future_poll(future_.get())) {
     future_.reset();
     ended = !advance();
   }
+  loop_.set_occupant(nullptr);
   on_stack_ = false;
   ended_ = Clock::now();
   cpu_ += meter_.used(slice_, ended_);
@@ -124,9 +126,9 @@ bool Guest::advance() {
   return true;
 }
 
-/// Others come first: the next turn is posted behind what the loop has to do already.
+/// Others come first: sockets, fresh calls, and the guests that yielded before this one.
 void Guest::schedule() {
-  loop_.post([guest = handle()] {
+  loop_.post_background([guest = handle()] {
     if (*guest != nullptr) {
       (*guest)->resume();
     }
@@ -269,9 +271,13 @@ void Guest::complete(std::uint32_t result) {
   result_->of.i32 = static_cast<std::int32_t>(result);
   waiting_ = false;
   step_ = nullptr;
-  if (!on_stack_) {
-    resume();
+  if (on_stack_) {
+    return;  // it goes on by itself
   }
+  if (cpu_ > kTick) {
+    return schedule();  // or guests that sleep for a moment each tick would be served before all others
+  }
+  resume();
 }
 
 wasm_trap_t* unwind_if_told(const Guest& guest) {

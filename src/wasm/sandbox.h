@@ -42,7 +42,8 @@ struct Costs {
 };
 
 /// Runs one function of a fresh instance. Its loop polls it and gets other work at least each tick, when the guest
-/// yields, and whenever a host function waits. Ownership: whoever made the call. Destroying it ends the guest at once;
+/// yields, and whenever a host function waits. A guest that has yielded is background work of its loop, so that any
+/// number of them delays others by one tick. Ownership: whoever made the call. Destroying it ends the guest at once;
 /// never do that, and never from a host function of its own, while the guest is on the stack: use stop(). Threading:
 /// loop-bound.
 class Sandbox {
