@@ -31,11 +31,12 @@ void Admission::Slot::release() {
 }
 
 Admission::Slot Admission::try_enter() {
-  const std::lock_guard lock(mutex_);
-  if (running_ >= limits_.concurrency || !queue_.empty()) {
-    return {};
-  }
-  ++running_;
+  std::uint64_t counts = counts_.load();
+  do {
+    if (waiting_of(counts) > 0 || running_of(counts) >= limits_.concurrency) {
+      return {};
+    }
+  } while (!counts_.compare_exchange_weak(counts, counts + 1));
   return Slot(this);
 }
 
@@ -45,11 +46,12 @@ Result<std::unique_ptr<Admission::Waiter>> Admission::wait(net::Loop& loop, OnSl
     const std::lock_guard lock(mutex_);
     if (queue_.size() >= limits_.queue) {
       waiter->shared_->queued = false;
-      return fail(Reason::Overloaded, "{} calls run and {} wait already", running_, queue_.size());
+      return fail(Reason::Overloaded, "{} calls run and {} wait already", running(), queue_.size());
     }
     waiter->shared_->place = queue_.insert(queue_.end(), waiter->shared_);
-    if (running_ < limits_.concurrency) {  // a slot was given up since the caller tried
-      ++running_;
+    // From here on slots are given up and taken under the mutex only.
+    if (running_of(counts_.fetch_add(kOneWaits)) < limits_.concurrency) {  // one was given up since the caller tried
+      counts_.fetch_add(1);
       hand_over(queue_.front());
     }
   }
@@ -59,19 +61,24 @@ Result<std::unique_ptr<Admission::Waiter>> Admission::wait(net::Loop& loop, OnSl
       if (!shared->queued) {
         return;  // a slot is on its way
       }
-      queue_.erase(shared->place);
-      shared->queued = false;
+      leave_queue(*shared);
     }
     std::exchange(shared->on_slot, nullptr)(fail(Reason::Overloaded, "no slot within {}", format(limits_.queue_wait)));
   });
   return waiter;
 }
 
+/// Under the mutex.
+void Admission::leave_queue(Waiter::Shared& waiter) {
+  queue_.erase(waiter.place);
+  waiter.queued = false;
+  counts_.fetch_sub(kOneWaits);
+}
+
 /// Takes `waiter` from the queue and sends it the slot that is counted for it already. Under the mutex.
 void Admission::hand_over(const std::shared_ptr<Waiter::Shared>& waiter) {
   const auto shared = waiter;  // `waiter` may be the queue's own
-  queue_.erase(shared->place);
-  shared->queued = false;
+  leave_queue(*shared);
   shared->loop.post([shared, delivery = std::make_shared<Delivery>(Delivery{shared_from_this(), Slot(this)})] {
     if (shared->on_slot) {
       std::exchange(shared->on_slot, nullptr)(std::move(delivery->slot));
@@ -80,22 +87,18 @@ void Admission::hand_over(const std::shared_ptr<Waiter::Shared>& waiter) {
 }
 
 void Admission::release() {
+  std::uint64_t counts = counts_.load();
+  while (waiting_of(counts) == 0) {
+    if (counts_.compare_exchange_weak(counts, counts - 1)) {
+      return;
+    }
+  }
   const std::lock_guard lock(mutex_);
   if (queue_.empty()) {
-    --running_;
+    counts_.fetch_sub(1);
   } else {
     hand_over(queue_.front());
   }
-}
-
-std::uint32_t Admission::running() const {
-  const std::lock_guard lock(mutex_);
-  return running_;
-}
-
-std::uint32_t Admission::waiting() const {
-  const std::lock_guard lock(mutex_);
-  return static_cast<std::uint32_t>(queue_.size());
 }
 
 Admission::Waiter::Waiter(Admission& admission, net::Loop& loop, OnSlot on_slot)
@@ -103,8 +106,8 @@ Admission::Waiter::Waiter(Admission& admission, net::Loop& loop, OnSlot on_slot)
 
 Admission::Waiter::~Waiter() {
   const std::lock_guard lock(admission_.mutex_);
-  if (std::exchange(shared_->queued, false)) {
-    admission_.queue_.erase(shared_->place);
+  if (shared_->queued) {
+    admission_.leave_queue(*shared_);
   }
   shared_->on_slot = nullptr;
 }

@@ -1,6 +1,7 @@
-/// \file  How many calls of one function run at once, and who waits.
+/// \file  How many calls run at once, and who waits.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -14,7 +15,8 @@
 
 namespace trilby::invoke {
 
-/// Slots of one function over all loops, and a first-in, first-out queue for them.
+/// Slots of one function, of one app or of the engine's pool, over all loops, and a first-in, first-out queue for them.
+/// Cost: while nobody waits, taking a slot and giving it up are one atomic operation each.
 /// Threading: any. Ownership: shared, since a slot on its way to a waiter keeps it; otherwise it outlives its slots and
 /// waiters.
 class Admission : public std::enable_shared_from_this<Admission> {
@@ -68,18 +70,25 @@ class Admission : public std::enable_shared_from_this<Admission> {
   /// wait. The loop outlives the waiter. \return Reason::Overloaded when the queue is full
   [[nodiscard]] Result<std::unique_ptr<Waiter>> wait(net::Loop& loop, OnSlot on_slot);
 
-  [[nodiscard]] std::uint32_t running() const;
-  [[nodiscard]] std::uint32_t waiting() const;
+  [[nodiscard]] std::uint32_t running() const { return running_of(counts_.load()); }
+  [[nodiscard]] std::uint32_t waiting() const { return waiting_of(counts_.load()); }
 
  private:
   struct Delivery;
   void release();
   void hand_over(const std::shared_ptr<Waiter::Shared>& waiter);
+  void leave_queue(Waiter::Shared& waiter);
+
+  // Of counts_: calls that run in the lower half, calls that wait in the upper one. In one word, so that who takes or
+  // gives up a slot knows whether anybody waits. The upper half changes under the mutex only.
+  static constexpr std::uint64_t kOneWaits = std::uint64_t{1} << 32U;
+  static std::uint32_t running_of(std::uint64_t counts) { return static_cast<std::uint32_t>(counts); }
+  static std::uint32_t waiting_of(std::uint64_t counts) { return static_cast<std::uint32_t>(counts >> 32U); }
 
   const Limits limits_;
-  mutable std::mutex mutex_;
-  std::uint32_t running_ = 0;  // guarded by mutex_, as is the queue
-  std::list<std::shared_ptr<Waiter::Shared>> queue_;
+  std::atomic<std::uint64_t> counts_{0};
+  std::mutex mutex_;
+  std::list<std::shared_ptr<Waiter::Shared>> queue_;  // guarded by mutex_
 };
 
 }  // namespace trilby::invoke
