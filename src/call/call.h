@@ -59,17 +59,17 @@ struct Call {
 
 /// What one run of a function cost. Zero where it did not come to that.
 struct Record {
-  Duration queued{};       ///< waiting for a slot
+  Duration queued{};       ///< waiting for a slot, before its wall time began
   Duration instantiate{};  ///< store and instance
   Duration cpu{};          ///< the guest's own time on the thread
-  Duration wall{};         ///< from admission to the end of the guest
+  Duration wall{};         ///< from its slot to the end of the guest
   Bytes memory_peak{};     ///< all linear memories and GC heaps together
   Bytes memory_limit{};
   Bytes input{};
   Bytes output{};
   std::uint32_t inferences = 0;  ///< that it waited for
   Duration inference{};          ///< time it waited for them, queue of the model included
-  std::uint32_t denials = 0;  ///< what the guest asked for and was refused
+  std::uint32_t denials = 0;     ///< what the guest asked for and was refused
 };
 
 /// How a call ended, and what to answer. Made by functions, files, upstreams and refusals alike.

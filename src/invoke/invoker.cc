@@ -1,6 +1,7 @@
 #include "invoke/invoker.h"
 
 #include <algorithm>
+#include <array>
 #include <list>
 #include <optional>
 #include <utility>
@@ -16,7 +17,7 @@ namespace {
 
 class LoopInvoker;
 
-/// One call on its way: its body is read, then it waits for a slot, then it runs. Whatever ends it goes through
+/// One call on its way: its body is read, then it waits for its slots, then it runs. Whatever ends it goes through
 /// finish(). The body comes first, so that whoever sends slowly takes no slot from others.
 class Run {
  public:
@@ -33,9 +34,10 @@ class Run {
   void listen();
   void read_body();
   void take_body(Result<std::string> body);
-  void wait_for_slot();
-  void enter(Admission::Slot slot);
-  void run(Clock::time_point now);
+  void pass_gates(Clock::time_point now);
+  void wait_at(Admission& gate);
+  void enter(Clock::time_point now);
+  void run();
   void end(wasm::Ending ending);
   void finish(Outcome&& outcome);
   void refuse(Error error);
@@ -47,12 +49,15 @@ class Run {
   const Clock::time_point caller_deadline_;
   const std::shared_ptr<Cancellation> cancellation_;
   OnOutcome done_;
-  Clock::time_point admitted_{};
+  Clock::time_point arrived_{};  // at its first gate
+  Clock::time_point began_{};    // when it had passed them all; its wall time counts from here
   Duration queued_{};
 
   std::shared_ptr<void> reading_;
   std::unique_ptr<Admission::Waiter> waiting_;
-  Admission::Slot slot_;
+  std::array<Admission*, 1> gates_;
+  std::array<Admission::Slot, 1> slots_;  // of the gates passed
+  std::size_t passed_ = 0;
   host::Host host_;
   std::optional<wasm::Sandbox> sandbox_;  // after what it works on
   std::optional<wasm::Ending> ending_;
@@ -98,6 +103,7 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       caller_deadline_(call.deadline),
       cancellation_(std::move(call.cancellation)),
       done_(std::move(done)),
+      gates_{&function_->admission()},
       host_(function_->name(), function_->spec().policy.grants, function_->models()) {}
 
 void Run::start() {
@@ -115,7 +121,9 @@ void Run::listen() {
     }
     cancellation_->listen([this](Reason why) { cancel(why); });
   }
-  const auto limit = admitted_ == Clock::time_point{} ? Clock::time_point::max() : admitted_ + function_->limits().wall;
+  // Waiting for a slot has its own bound.
+  const bool runs = began_ != Clock::time_point{};
+  const auto limit = runs ? began_ + function_->limits().wall : Clock::time_point::max();
   const auto deadline = std::min(caller_deadline_, limit);
   if (deadline != Clock::time_point::max()) {
     if (!deadline_) {
@@ -153,21 +161,30 @@ void Run::take_body(Result<std::string> body) {
     return refuse(std::move(body).error());
   }
   host_.stdio.input = std::move(*body);
-  admitted_ = Clock::now();
-  Admission::Slot slot = function_->admission().try_enter();
-  if (slot) {
-    return enter(std::move(slot));
-  }
-  wait_for_slot();
+  arrived_ = Clock::now();
+  pass_gates(arrived_);
 }
 
-void Run::wait_for_slot() {
-  auto waiter = function_->admission().wait(invoker_.loop(), [this](Result<Admission::Slot> slot) {
-    queued_ = Clock::now() - admitted_;
+void Run::pass_gates(Clock::time_point now) {
+  for (; passed_ < gates_.size(); ++passed_) {
+    Admission& gate = *gates_[passed_];
+    slots_[passed_] = gate.try_enter();
+    if (!slots_[passed_]) {
+      return wait_at(gate);
+    }
+  }
+  enter(now);
+}
+
+void Run::wait_at(Admission& gate) {
+  auto waiter = gate.wait(invoker_.loop(), [this](Result<Admission::Slot> slot) {
+    const auto now = Clock::now();
+    queued_ = now - arrived_;
     if (!slot) {
       return refuse(std::move(slot).error());
     }
-    enter(std::move(*slot));
+    slots_[passed_++] = std::move(*slot);
+    pass_gates(now);
   });
   if (!waiter) {
     return refuse(std::move(waiter).error());
@@ -176,8 +193,8 @@ void Run::wait_for_slot() {
   listen();
 }
 
-void Run::enter(Admission::Slot slot) {
-  slot_ = std::move(slot);
+void Run::enter(Clock::time_point now) {
+  began_ = now;
   const policy::Limits& limits = function_->limits();
   const wasm::Prepared& prepared = function_->prepared();
   wasm::Engine::Place place = prepared.engine().enter();
@@ -188,13 +205,13 @@ void Run::enter(Admission::Slot slot) {
   host_.stdio.errors_limit = limits.stderr_output;
   sandbox_.emplace(invoker_.loop(), invoker_.meter(), prepared, std::move(place),
                    wasm::Sandbox::Limits{limits.memory, limits.cpu}, &host_);
-  run(queued_ == Duration{} ? admitted_ : Clock::now());
+  run();
 }
 
 /// Most calls end in their first turn; only the others need a timer and somebody who listens.
-void Run::run(Clock::time_point now) {
+void Run::run() {
   inline_ = true;
-  sandbox_->run(kCommandEntry, now, [this](wasm::Ending ending) {
+  sandbox_->run(kCommandEntry, began_, [this](wasm::Ending ending) {
     if (inline_) {
       ending_ = std::move(ending);
     } else {
@@ -211,7 +228,7 @@ void Run::run(Clock::time_point now) {
 void Run::end(wasm::Ending ending) {
   const wasm::Costs costs = sandbox_->costs();
   Outcome outcome = answer_of(*function_, std::move(ending), costs, host_);
-  outcome.record.wall = costs.ended - admitted_;
+  outcome.record.wall = costs.ended - began_;
   log_errors(*function_, id_, host_.stdio);
   finish(std::move(outcome));
 }

@@ -176,6 +176,27 @@ TEST(Cpu, ALongRandomRequestYields) {
   EXPECT_EQ(calls.reason("random"), Reason::Ok);
 }
 
+TEST(Fairness, GuestsThatYieldTakeOneTurnOfTheLoopEach) {
+  // Each asks for 16 MiB of random bytes, which are 256 steps with a yield between them.
+  constexpr int kSteps = 256;
+  constexpr int kGuests = 4;
+  const auto function = test_function("random", with_cpu(1min));
+  Calls calls;
+  int turns = 0;
+  std::function<void()> turn = [&] {
+    ++turns;
+    calls.loop.post(turn);
+  };
+  calls.run([&] {
+    for (int i = 0; i < kGuests; ++i) {
+      calls.start("random", function, test_call());
+    }
+    turn();
+  });
+  EXPECT_EQ(calls.ended.size(), std::size_t{kGuests});
+  EXPECT_GE(turns, kGuests * (kSteps - 4)) << "other work had its turn between two steps, whoever made them";
+}
+
 TEST(Wall, ASleeperWakesUp) {
   Outcome outcome = call(test_function("sleep"), eight_bytes(2'000'000));
   EXPECT_EQ(outcome.reason, Reason::Ok) << outcome.message;
@@ -190,6 +211,22 @@ TEST(Wall, SleepingForeverEndsAtTheLimit) {
   EXPECT_EQ(outcome.reason, Reason::LimitWall);
   EXPECT_GE(outcome.record.wall, 20ms);
   EXPECT_LT(outcome.record.cpu, 20ms);
+}
+
+TEST(Wall, BeginsWithTheSlotAndNotInTheQueue) {
+  policy::Limits limits;
+  limits.concurrency = 1;
+  limits.wall = 20ms;
+  const auto function = test_function("sleep", limits);
+  Calls calls;
+  calls.run([&] {
+    calls.start("runs", function, test_call(kForever));
+    calls.start("waits", function, test_call(eight_bytes(0)));
+  });
+  EXPECT_EQ(calls.reason("runs"), Reason::LimitWall);
+  EXPECT_EQ(calls.reason("waits"), Reason::Ok) << "it waited for as long as it may run";
+  EXPECT_GT(calls.find("waits")->record.queued, 0ns);
+  EXPECT_GT(calls.find("waits")->record.wall, 0ns);
 }
 
 TEST(Wall, TheCallersDeadlineMayBeEarlier) {
@@ -303,6 +340,22 @@ TEST(Admission, NobodyWaitsLongerThanTheLongestWait) {
   EXPECT_EQ(calls.ended.front().name, "waits");
   EXPECT_EQ(calls.reason("waits"), Reason::Overloaded);
   EXPECT_EQ(calls.reason("runs"), Reason::LimitWall);
+}
+
+TEST(Admission, WhatWaitsLongerThanItsCallerDoesIsOver) {
+  policy::Limits limits;
+  limits.concurrency = 1;
+  limits.wall = 100ms;
+  const auto function = test_function("sleep", limits);
+  Calls calls;
+  Call hasty = test_call(kForever);
+  hasty.deadline = Clock::now() + 2ms;
+  calls.run([&] {
+    calls.start("runs", function, test_call(kForever));
+    calls.start("hasty", function, std::move(hasty));
+  });
+  EXPECT_EQ(calls.ended.front().name, "hasty");
+  EXPECT_EQ(calls.reason("hasty"), Reason::LimitWall);
 }
 
 TEST(Admission, AFullPoolIsOverload) {

@@ -226,7 +226,7 @@ class Page {
     per_function("trilby_call_instantiate_seconds", "seconds", "Time to make a sandbox.", &FunctionMetrics::instantiate,
                  kNanoseconds);
     per_function("trilby_call_cpu_seconds", "seconds", "CPU time of guests.", &FunctionMetrics::cpu, kNanoseconds);
-    per_function("trilby_call_wall_seconds", "seconds", "Time from admission to the end of the guest.",
+    per_function("trilby_call_wall_seconds", "seconds", "Time from its slot to the end of the guest.",
                  &FunctionMetrics::wall, kNanoseconds);
     per_function("trilby_call_memory_peak_bytes", "bytes", "Most memory that a call held.",
                  &FunctionMetrics::memory_peak, 1);

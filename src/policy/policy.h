@@ -17,7 +17,7 @@ using namespace trilby::literals;
 struct Limits {
   Bytes memory = 64_MiB;                          ///< linear memories and GC heaps together, 64 KiB..1 GiB
   Duration cpu = std::chrono::seconds(1);         ///< the guest's own time, 1 ms..10 min
-  Duration wall = std::chrono::seconds(10);       ///< admission to end, 1 ms..1 h
+  Duration wall = std::chrono::seconds(10);       ///< from its slot to its end, 1 ms..1 h
   Bytes request_body = 8_MiB;                     ///< 0..1 GiB
   Bytes response_body = 64_MiB;                   ///< standard output of a command, 0..1 GiB
   Bytes stderr_output = 64_KiB;                   ///< kept and logged; more is dropped and counted

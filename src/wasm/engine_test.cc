@@ -1,9 +1,14 @@
 #include "wasm/engine.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <thread>
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #include "wasm/cpu_meter.h"
@@ -57,6 +62,58 @@ TEST(Engine, HasAFingerprintOfAllThatCompiledCodeRestsOn) {
   for (const char* part : {"wasmtime 48.", "cranelift", "epoch", "stack 512KiB"}) {
     EXPECT_NE(engine->fingerprint().find(part), std::string_view::npos) << part;
   }
+}
+
+Duration thread_cpu() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+/// Keeps the thread that makes it, and a rival that never rests, on one core.
+struct SharedCore {
+  SharedCore() {
+    pthread_getaffinity_np(pthread_self(), sizeof all, &all);
+    int core = 0;
+    while (!CPU_ISSET(core, &all)) {
+      ++core;
+    }
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    rival = std::jthread([](const std::stop_token& stop) {  // inherits the core
+      while (!stop.stop_requested()) {
+      }
+    });
+  }
+  ~SharedCore() { pthread_setaffinity_np(pthread_self(), sizeof all, &all); }
+  SharedCore(const SharedCore&) = delete;
+  SharedCore& operator=(const SharedCore&) = delete;
+  cpu_set_t all{};
+  std::jthread rival;
+};
+
+TEST(CpuMeter, DoesNotBillWhatOthersDidMeanwhile) {
+  const SharedCore core;
+  CpuMeter meter;
+  Duration stolen{};
+  for (int slices = 0; stolen < 50ms && slices < 100'000; ++slices) {
+    const Duration before = thread_cpu();
+    const auto start = Clock::now();
+    meter.begin(start);
+    const Duration inside = thread_cpu();
+    while (Clock::now() - start < 3ms) {
+    }
+    const Duration at_least = thread_cpu() - inside;
+    const auto end = Clock::now();
+    const Duration billed = meter.used(start, end);
+    const Duration at_most = thread_cpu() - before;
+    ASSERT_GE(billed, at_least);
+    ASSERT_LE(billed, at_most + kTick);
+    stolen += std::max(end - start - at_most, Duration::zero());
+  }
+  EXPECT_GE(stolen, 50ms) << "the rival never had the core, so this shows nothing";
 }
 
 TEST(CpuMeter, TakesShortSlicesByTheWallAndLongOnesByTheThread) {
