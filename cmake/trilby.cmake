@@ -4,6 +4,9 @@
 #   trilby_test(<name> [ENGINE] SOURCES ... [DEPS ...])           -> executable <name>, one ctest entry; ENGINE: runs real
 #                                                                    guests, whose fibers ThreadSanitizer does not know
 #   trilby_fuzzer(<name> SOURCES ... [DEPS ...])                  -> executable <name>, in the fuzz preset only
+#   trilby_embed(<name> FUNCTION <f> TYPE <t> INCLUDE <header> FILES ...)
+#                                                                 -> <f>() gives a vector of <t>{name, text}, one for each
+#                                                                    file, as part of the library <name>
 #
 # DEPS name our own libraries without the prefix (base, http) or any CMake target (OpenSSL::Crypto).
 
@@ -79,4 +82,17 @@ function(trilby_fuzzer name)
     add_custom_target(fuzzers)
   endif()
   add_dependencies(fuzzers ${name})
+endfunction()
+
+function(trilby_embed name)
+  cmake_parse_arguments(arg "" "FUNCTION;TYPE;INCLUDE" "FILES" ${ARGN})
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${name}_embedded.cc)
+  set(script ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+  add_custom_command(
+    OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DFUNCTION=${arg_FUNCTION} -DTYPE=${arg_TYPE} -DINCLUDE=${arg_INCLUDE}
+            "-DFILES=${arg_FILES}" -P ${script}
+    DEPENDS ${arg_FILES} ${script}
+    VERBATIM)
+  target_sources(trilby_${name} PRIVATE ${out})
 endfunction()

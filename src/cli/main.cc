@@ -11,6 +11,7 @@ int main(int count, char** words) {
   commands.push_back(make_inspect());
   commands.push_back(make_compile());
   commands.push_back(make_doctor());
+  commands.push_back(make_selftest());
   commands.push_back(make_completion(commands));
   commands.push_back(make_worker());
   return run_program(commands, {words + 1, words + count});

@@ -4,12 +4,12 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <span>
 #include <system_error>
+#include <utility>
 
 #include <fmt/core.h>
 
-#include "wasm/c_api.h"
+#include "wasm/text_format.h"
 
 namespace trilby::wasm {
 namespace {
@@ -22,13 +22,11 @@ namespace {
 }  // namespace
 
 std::vector<std::byte> assemble(std::string_view text) {
-  ByteVec wasm;
-  const ErrorPtr error(wasmtime_wat2wasm(text.data(), text.size(), &wasm));
-  if (error) {
-    give_up("a test's guest", message_of(*error));
+  auto bytes = module_from_text(text);
+  if (!bytes) {
+    give_up("a test's guest", bytes.error().message);
   }
-  const auto bytes = std::as_bytes(std::span(wasm.data, wasm.size));
-  return {bytes.begin(), bytes.end()};
+  return std::move(*bytes);
 }
 
 std::vector<std::byte> guest_bytes(const std::string& name) {
