@@ -18,16 +18,16 @@ STOP_SECONDS = 30
 
 
 class System:
-    """A running system. `url(app)` and `admin` are without a slash at the end."""
+    """A running system. `url(app)` and `admin` are without a slash at the end. `wrapper` are words of a command that execs the rest."""
 
-    def __init__(self, manifest, scratch, options=(), env=None, stderr=None, file_size=None):
+    def __init__(self, manifest, scratch, options=(), env=None, stderr=None, file_size=None, wrapper=()):
         """`stderr`: where the log goes instead of `log()`. `file_size`: the most bytes that a file may have, as on a full disk."""
         self.log_path = scratch / "log"
         self._ready_path = scratch / "ready.json"
         self._was_signalled = False
         apps = tomllib.loads(Path(manifest).read_text())["app"]
         ports = [word for app in apps for word in ("--port", f"{app}=0")]
-        command = [PROGRAM, "up", manifest, *ports, "--admin-port", "0", "--ready-file", self._ready_path, *options]
+        command = [*wrapper, PROGRAM, "up", manifest, *ports, "--admin-port", "0", "--ready-file", self._ready_path, *options]
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log if stderr is None else stderr, env=os.environ | (env or {}),
