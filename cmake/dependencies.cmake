@@ -8,6 +8,8 @@ find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(GTest REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
 
 # Boost 1.81's Asio is header-only; Debian keeps these headers apart from its default Boost.
 add_library(trilby_asio INTERFACE)

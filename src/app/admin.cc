@@ -100,8 +100,8 @@ void Admin::answer_metrics() {
   for (const auto& exchange : std::exchange(waiting_, {})) {
     const std::string* accept = exchange->head().fields.find("accept");
     const observe::TextFormat format = observe::negotiate(accept == nullptr ? "" : *accept);
-    exchange->respond(
-        plain(200, observe::render_metrics(labels_, metrics, TRILBY_VERSION, format), observe::content_type(format)));
+    exchange->respond(plain(200, observe::render_metrics(labels_, metrics, TRILBY_VERSION, format, wall_),
+                            observe::content_type(format)));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/wiring_loop.h"
@@ -28,6 +29,8 @@ class Admin {
         const std::atomic<WorkerState>& state);
 
   void adopt(net::Socket connection);
+  /// What the worker gave up, for the metrics. Until it is set there are none.
+  void set_wall(std::vector<observe::WallLayer> wall) { wall_ = std::move(wall); }
 
  private:
   void handle(const std::shared_ptr<http::Exchange>& exchange);
@@ -38,6 +41,7 @@ class Admin {
   std::vector<ServingLoop*> loops_;
   const observe::Labels& labels_;
   const std::atomic<WorkerState>& state_;
+  std::vector<observe::WallLayer> wall_;
   std::vector<std::shared_ptr<http::Exchange>> waiting_;  // for metrics
   http::Server server_;
 };

@@ -25,6 +25,11 @@ constexpr std::size_t kMaxModels = 64;
 constexpr std::int64_t kMaxThreads = 64;
 constexpr std::size_t kMaxAppIdBytes = 58;  // Dapr appends "-dapr" and wants a DNS label (RFC 1123) of at most 63
 
+constexpr std::array<std::pair<WorkerSettings::Lockdown, std::string_view>, 3> kLockdowns = {
+    {{WorkerSettings::Lockdown::Auto, "auto"},
+     {WorkerSettings::Lockdown::Required, "required"},
+     {WorkerSettings::Lockdown::Off, "off"}}};
+
 bool is_app_id(std::string_view id) {
   const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   return !id.empty() && id.size() <= kMaxAppIdBytes && alphanumeric(id.front()) && alphanumeric(id.back()) &&
@@ -65,6 +70,9 @@ class Reader {
         manifest_.admin = *listen;
       }
       admin->finish();
+    }
+    if (auto worker = root_.table("worker")) {
+      read_worker(*worker);
     }
     for (Section& section : root_.named_tables("app", kMaxApps)) {
       read_app(section);
@@ -108,6 +116,20 @@ class Reader {
       return std::nullopt;
     }
     return *address;
+  }
+
+  void read_worker(Section& section) {
+    if (const auto* lockdown = section.text("lockdown")) {
+      const auto* known =
+          std::find_if(kLockdowns.begin(), kLockdowns.end(), [&](const auto& row) { return row.second == *lockdown; });
+      if (known == kLockdowns.end()) {
+        section.problem("lockdown",
+                        R"(must be "auto" (what the kernel has), "required" (all of it, or no start) or "off")");
+      } else {
+        manifest_.worker.lockdown = known->first;
+      }
+    }
+    section.finish();
   }
 
   void read_app(Section& section) {
@@ -255,6 +277,10 @@ void Reader::read_limits(Section& section, policy::Limits& limits) {
 }
 
 }  // namespace
+
+std::string_view name(WorkerSettings::Lockdown lockdown) {
+  return kLockdowns.at(static_cast<std::size_t>(lockdown)).second;
+}
 
 Result<std::string> read_manifest(const std::filesystem::path& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);

@@ -90,11 +90,23 @@ struct Model {
   Source source;
 };
 
+/// What [worker] says about the process that serves.
+struct WorkerSettings {
+  enum class Lockdown : std::uint8_t {
+    Auto,      ///< whatever the kernel has
+    Required,  ///< all of it, or the worker does not start
+    Off,       ///< none, for profilers and sanitizers
+  };
+  Lockdown lockdown = Lockdown::Auto;
+};
+[[nodiscard]] std::string_view name(WorkerSettings::Lockdown lockdown);
+
 /// A manifest that was read whole and is consistent in itself: every name it uses is defined, every number is in range,
 /// paths are absolute. Whether files exist and ports are free is not known yet.
 struct Manifest {
   std::filesystem::path path;
   Address admin{"127.0.0.1", 9464};
+  WorkerSettings worker;
   std::vector<App> apps;
   std::vector<Function> functions;
   std::vector<Model> models;

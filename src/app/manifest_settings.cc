@@ -132,6 +132,7 @@ Result<void> apply(Manifest& manifest, const std::vector<PortOverride>& override
 std::vector<Setting> settings_in_force(const Manifest& manifest) {
   Listing listing(manifest);
   listing.add("admin.listen", format(manifest.admin));
+  listing.add("worker.lockdown", std::string(name(manifest.worker.lockdown)));
   for (const App& app : manifest.apps) {
     listing.add_app(app);
   }

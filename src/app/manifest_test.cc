@@ -131,6 +131,22 @@ TEST(Manifest, WhatItLeavesOutHasTheDefault) {
   EXPECT_FALSE(manifest->origins.contains("function.f.limits.memory"));
 }
 
+TEST(Manifest, SaysHowFarTheWorkerLocksItselfDown) {
+  const auto lockdown = [](const std::string& value) {
+    return parse_manifest("trilby = 1\n[worker]\nlockdown = '" + value + "'\n", "t.toml").value().worker.lockdown;
+  };
+  EXPECT_EQ(parse_manifest("trilby = 1\n", "t.toml")->worker.lockdown, WorkerSettings::Lockdown::Auto);
+  EXPECT_EQ(lockdown("auto"), WorkerSettings::Lockdown::Auto);
+  EXPECT_EQ(lockdown("required"), WorkerSettings::Lockdown::Required);
+  EXPECT_EQ(lockdown("off"), WorkerSettings::Lockdown::Off);
+  EXPECT_EQ(
+      problems_with("[worker]\nlockdown = 'maybe'\n"),
+      "t.toml:3: worker.lockdown: must be \"auto\" (what the kernel has), \"required\" (all of it, or no start) or "
+      "\"off\"");
+  EXPECT_EQ(problems_with("[worker]\nlockdwn = 'off'\n"),
+            "t.toml:3: worker.lockdwn: there is no such field; did you mean \"lockdown\"?");
+}
+
 TEST(Manifest, RelativePathsBeginAtTheManifest) {
   const auto manifest = parse_manifest("trilby = 1\n[model.m]\npath = '../m.xml'\n", "sub/t.toml");
   ASSERT_TRUE(manifest) << manifest.error().message;

@@ -22,8 +22,10 @@
 #include "app/wiring.h"
 #include "app/wiring_loop.h"
 #include "app/wiring_routes.h"
+#include "app/worker_lockdown.h"
 #include "base/log.h"
 #include "net/acceptor.h"
+#include "observe/process.h"
 
 namespace trilby::app {
 namespace {
@@ -51,6 +53,7 @@ class Worker {
     TRILBY_CHECK(start_admin());
     TRILBY_ASSIGN(runtime_, Runtime::load(manifest_, options_.aot_cache));
     TRILBY_CHECK(start_apps());
+    TRILBY_CHECK(lock_down_and_accept());
     state_ = WorkerState::Serving;
     log::info("serving",
               {{"apps", manifest_.apps.size()}, {"functions", manifest_.functions.size()}, {"loops", loops_.size()}});
@@ -68,6 +71,7 @@ class Worker {
   Result<void> start_loops();
   Result<void> start_admin();
   Result<void> start_apps();
+  Result<void> lock_down_and_accept();
   void drain();
   void stop_threads();
   Wake wait(std::optional<Clock::time_point> until);
@@ -170,6 +174,21 @@ Result<void> Worker::start_apps() {
     served.push_back({app, wants_token ? token : ""});
   }
   on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served); });
+  return {};
+}
+
+/// Nothing is loaded and no file of ours is opened from here on; callers' bytes come in from here on.
+Result<void> Worker::lock_down_and_accept() {
+  (void)observe::process_facts();  // reads once when the machine was started, from a file that is closed to it then
+  TRILBY_ASSIGN(const Lockdown lockdown, lock_worker_down(manifest_));
+  std::vector<observe::WallLayer> wall;
+  std::transform(kLayers.begin(), kLayers.end(), std::back_inserter(wall),
+                 [&](Layer layer) { return observe::WallLayer{name(layer), lockdown[layer].on}; });
+  on_each_loop([&](const ServingLoop& loop) {
+    if (&loop == loops_.front().get()) {
+      admin_->set_wall(wall);
+    }
+  });
   return app_acceptor_->start();
 }
 

@@ -14,6 +14,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "app/lockdown.h"
 #include "app/manifest.h"
 #include "app/supervisor_port_owner.h"
 #include "base/json.h"
@@ -101,6 +102,34 @@ void examine_limits(Examination& examination) {
     examination.good("open files", fmt::format("up to {}", files.rlim_cur));
   } else {
     examination.note("open files", fmt::format("up to {}; each connection is one", files.rlim_cur), "ulimit -n 65536");
+  }
+}
+
+/// What a worker could give up here before it serves. Nothing of it is needed, all of it is worth having.
+void examine_lockdown(Examination& examination) {
+  const auto mend = [](app::Layer layer) -> std::string {
+    switch (layer) {
+      case app::Layer::Landlock:
+        return "a kernel of 5.13 or newer (6.7 for TCP ports), with landlock in its lsm= list";
+      case app::Layer::Seccomp:
+        return "a kernel of 4.14 or newer with CONFIG_SECCOMP_FILTER";
+      case app::Layer::NonRoot:
+        return "start it as a user of its own";
+      case app::Layer::NoNewPrivs:
+      case app::Layer::NoCoreDumps:
+      case app::Layer::Capabilities:
+        break;
+    }
+    return {};
+  };
+  const app::Lockdown found = app::probe_lockdown();
+  for (const app::Layer layer : app::kLayers) {
+    std::string subject = fmt::format("lockdown: {}", name(layer));
+    if (found[layer].on) {
+      examination.good(std::move(subject), found[layer].detail);
+    } else {
+      examination.note(std::move(subject), found[layer].detail, mend(layer));
+    }
   }
 }
 
@@ -220,7 +249,8 @@ class Doctor final : public Command {
     return {.name = "doctor",
             .summary = "Say what is missing on this machine, and what mends it",
             .details =
-                "Looks at the kernel, the process's limits, the tools that build functions, the folder for compiled "
+                "Looks at the kernel, what of it a worker can lock itself down with, the process's limits, the tools "
+                "that build functions, the folder for compiled "
                 "code and "
                 "OpenVINO, and, when there is a manifest, at the modules, models and ports that it names. Changes "
                 "nothing. The exit "
@@ -251,6 +281,7 @@ class Doctor final : public Command {
     Examination examination;
     examine_kernel(examination);
     examine_limits(examination);
+    examine_lockdown(examination);
     examine_toolchain(examination);
     examine_cache(examination, cache_);
     std::error_code ignored;

@@ -91,10 +91,11 @@ class Page {
   Page(const Labels& labels, std::span<const LoopMetrics* const> loops, TextFormat format)
       : labels_(labels), loops_(loops), out_(format) {}
 
-  std::string render(std::string_view version) {
+  std::string render(std::string_view version, std::span<const WallLayer> wall) {
     requests();
     calls();
     worker(version);
+    lockdown(wall);
     process();
     return out_.finish();
   }
@@ -260,6 +261,16 @@ class Page {
     out_.sample(LabelSet().add("version", version), 1);
   }
 
+  void lockdown(std::span<const WallLayer> wall) {
+    if (wall.empty()) {
+      return;  // the worker has not got so far
+    }
+    out_.family("trilby_lockdown", MetricType::Gauge, "", "1 when this layer of the worker's outer wall is in force.");
+    for (const WallLayer& layer : wall) {
+      out_.sample(LabelSet().add("layer", layer.name), layer.on ? 1 : 0);
+    }
+  }
+
   void process() {
     const ProcessFacts facts = process_facts();
     one("process_resident_memory_bytes", MetricType::Gauge, "bytes", "Resident memory.", facts.resident_bytes);
@@ -276,8 +287,8 @@ class Page {
 };
 
 std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops, std::string_view version,
-                           TextFormat format) {
-  return Page(labels, loops, format).render(version);
+                           TextFormat format, std::span<const WallLayer> wall) {
+  return Page(labels, loops, format).render(version, wall);
 }
 
 }  // namespace trilby::observe

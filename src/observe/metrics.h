@@ -101,8 +101,16 @@ class LoopMetrics {
   std::vector<FunctionMetrics> functions_;
 };
 
-/// The page that /metrics shows: the sum of all loops, and facts about the process.
+/// A layer of the worker's outer wall, and whether it is in force.
+struct WallLayer {
+  std::string_view name;
+  bool on = false;
+};
+
+/// The page that /metrics shows: the sum of all loops, and facts about the process. `wall` is empty before there is
+/// one.
 [[nodiscard]] std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops,
-                                         std::string_view version, TextFormat format);
+                                         std::string_view version, TextFormat format,
+                                         std::span<const WallLayer> wall = {});
 
 }  // namespace trilby::observe

@@ -26,6 +26,15 @@ bool has_line(const std::string& page, const std::string& line) {
   return ("\n" + page).find("\n" + line + "\n") != std::string::npos;
 }
 
+TEST(Metrics, SayWhatTheWorkerGaveUp) {
+  const Fixture f;
+  EXPECT_EQ(f.page().find("trilby_lockdown"), std::string::npos) << "nothing is known yet";
+  const std::array<WallLayer, 2> wall = {{{"seccomp", true}, {"landlock", false}}};
+  const std::string page = render_metrics(f.labels, {}, "1.2.3", TextFormat::Prometheus, wall);
+  EXPECT_TRUE(has_line(page, R"(trilby_lockdown{layer="seccomp"} 1)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_lockdown{layer="landlock"} 0)")) << page;
+}
+
 TEST(Metrics, AddUpOverLoops) {
   Fixture f;
   const RequestSample sample{f.route, method_class("POST"), 200, Reason::Ok, std::chrono::milliseconds(2), 100};

@@ -165,6 +165,7 @@ def test_a_clock_that_jumps_changes_no_deadline(start_system, guests, tmp_path, 
     clock = tmp_path / "clock"
     clock.write_text("+0")
     text = manifests.of_guests(guests, ["sleep", "spin", "echo"], 'wall = "3s"\n')
+    text += '[worker]\nlockdown = "off"\n'  # a locked-down worker does not get to read the clock's file
     fake = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1"}
     system = start_system(text, env=fake | {"TRILBY_LOG_FORMAT": "json"})
     address = system.address("api")

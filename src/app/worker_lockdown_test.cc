@@ -1,0 +1,53 @@
+#include "app/worker_lockdown.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+namespace trilby::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+Route files(const fs::path& root) {
+  Route route;
+  route.target = FilesTarget{root};
+  return route;
+}
+
+TEST(WorkerLockdown, NeedsTheFoldersOfTheFilesThatAreServedEachOnce) {
+  const fs::path folder = fs::canonical(fs::temp_directory_path()) / "worker-lockdown-test";
+  fs::create_directories(folder / "web" / "static");
+  std::ofstream(folder / "web" / "index.html") << "page";
+  Manifest manifest;
+  manifest.apps.resize(2);
+  manifest.apps[0].routes = {files(folder / "web" / "index.html"), files(folder / "web" / "static")};
+  manifest.apps[0].routes.emplace_back().target = TextTarget{"text"};
+  manifest.apps[1].routes = {files(folder / "web" / ".." / "web" / "static")};
+  const LockdownNeeds needs = make_lockdown_needs(manifest);
+  EXPECT_EQ(needs.read, (std::vector{folder / "web", folder / "web" / "static"}));
+  EXPECT_TRUE(needs.read_write.empty());
+  EXPECT_TRUE(needs.connect_ports.empty());
+  fs::remove_all(folder);
+}
+
+TEST(WorkerLockdown, NeedsNativeCodeForModelsOnly) {
+  Manifest manifest;
+  EXPECT_FALSE(make_lockdown_needs(manifest).native_code);
+  manifest.models.emplace_back();
+  EXPECT_TRUE(make_lockdown_needs(manifest).native_code);
+}
+
+TEST(WorkerLockdown, CanBeSwitchedOff) {
+  Manifest manifest;
+  manifest.worker.lockdown = WorkerSettings::Lockdown::Off;
+  const auto state = lock_worker_down(manifest);  // this very process
+  ASSERT_TRUE(state);
+  EXPECT_FALSE((*state)[Layer::Seccomp].on);
+  EXPECT_EQ((*state)[Layer::Seccomp].detail, "worker.lockdown = \"off\"");
+  EXPECT_TRUE(std::ofstream("/dev/null").good());
+}
+
+}  // namespace
+}  // namespace trilby::app
