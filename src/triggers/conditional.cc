@@ -20,9 +20,10 @@ std::string_view trim(std::string_view text) {
                                          : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-/// Weak comparison of `etag` with each member of an If-None-Match list. Tags may hold commas, so the list is walked by
-/// its quotes.
-bool lists(std::string_view list, std::string_view etag) {
+enum class Comparison : std::uint8_t { Weak, Strong };  // RFC 9110 section 8.8.3.2; ours is a strong tag
+
+/// Compares `etag` with each member of a list of tags. Tags may hold commas, so the list is walked by its quotes.
+bool lists(std::string_view list, std::string_view etag, Comparison comparison) {
   if (trim(list) == "*") {
     return true;
   }
@@ -31,12 +32,29 @@ bool lists(std::string_view list, std::string_view etag) {
     if (close == std::string_view::npos) {
       return false;
     }
-    if (list.substr(open, close - open + 1) == etag) {
+    const bool is_weak = open >= 2 && list.substr(open - 2, 2) == "W/";
+    if (list.substr(open, close - open + 1) == etag && (comparison == Comparison::Weak || !is_weak)) {
       return true;
     }
     open = list.find('"', close + 1);
   }
   return false;
+}
+
+/// A list that came in any number of fields. \return nothing when there is no such field
+std::optional<std::string> joined(const Fields& fields, std::string_view name) {
+  std::optional<std::string> list;
+  for (const Field& field : fields) {
+    if (equal_ignoring_case(field.name, name)) {
+      list = list ? *list + ", " + field.value : field.value;
+    }
+  }
+  return list;
+}
+
+/// \return nothing when there is no such field, or no date in it, or several
+std::optional<std::time_t> date_in(const Fields& fields, std::string_view name) {
+  return fields.count(name) == 1 ? parse_http_date(trim(*fields.find(name))) : std::nullopt;
 }
 
 /// \return nothing when `text` is not all digits; the largest number when it is too long to count
@@ -76,13 +94,19 @@ std::optional<std::time_t> parse_http_date(std::string_view text) {
   return ::timegm(&parts);
 }
 
-bool is_not_modified(const Fields& fields, const Validators& current) {
-  if (const std::string* list = fields.find("if-none-match")) {
-    return lists(*list, current.etag);
+Precondition check_preconditions(const Fields& fields, const Validators& current) {
+  if (const auto wanted = joined(fields, "if-match")) {
+    if (!lists(*wanted, current.etag, Comparison::Strong)) {
+      return Precondition::Failed;
+    }
+  } else if (const auto date = date_in(fields, "if-unmodified-since"); date && current.modified > *date) {
+    return Precondition::Failed;
   }
-  const std::string* since = fields.find("if-modified-since");
-  const auto date = since == nullptr ? std::nullopt : parse_http_date(trim(*since));
-  return date && current.modified <= *date;
+  if (const auto known = joined(fields, "if-none-match")) {
+    return lists(*known, current.etag, Comparison::Weak) ? Precondition::NotModified : Precondition::Holds;
+  }
+  const auto date = date_in(fields, "if-modified-since");
+  return date && current.modified <= *date ? Precondition::NotModified : Precondition::Holds;
 }
 
 std::optional<ByteRange> requested_range(const Fields& fields, const Validators& current, std::uint64_t size) {

@@ -22,8 +22,15 @@ struct Validators {
 /// \return nothing for any other form
 [[nodiscard]] std::optional<std::time_t> parse_http_date(std::string_view text);
 
-/// Whether a GET or HEAD with these fields is answered 304. Malformed fields are ignored.
-[[nodiscard]] bool is_not_modified(const Fields& fields, const Validators& current);
+enum class Precondition : std::uint8_t {
+  Holds,        ///< or there is none
+  NotModified,  ///< 304
+  Failed,       ///< 412
+};
+/// What the preconditions of a GET or HEAD come to, in the order of RFC 9110 section 13.2.2: If-Match or else
+/// If-Unmodified-Since, then If-None-Match or else If-Modified-Since. Malformed dates are ignored; a malformed tag is
+/// no tag, and matches nothing.
+[[nodiscard]] Precondition check_preconditions(const Fields& fields, const Validators& current);
 
 struct ByteRange {
   std::uint64_t first = 0;

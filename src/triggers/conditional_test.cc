@@ -16,22 +16,56 @@ TEST(HttpDate, ReadsWhatItWrites) {
   EXPECT_EQ(parse_http_date(""), std::nullopt);
 }
 
+bool is_not_modified(const Fields& fields) {
+  return check_preconditions(fields, kCurrent) == Precondition::NotModified;
+}
+bool is_failed(const Fields& fields) {
+  return check_preconditions(fields, kCurrent) == Precondition::Failed;
+}
+
 TEST(NotModified, ComparesTagsWeakly) {
   for (const std::string tags :
        {"\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*", " * ", "\"a,b\",\"abc\"", "\"x\" \"abc\""}) {
-    EXPECT_TRUE(is_not_modified({{"If-None-Match", tags}}, kCurrent)) << tags;
+    EXPECT_TRUE(is_not_modified({{"If-None-Match", tags}})) << tags;
   }
   for (const std::string tags :
        {"", "\"x\"", "abc", "\"abc", "\"", "\"\"", "**", "W/", "\"x\",\"ab\"\"c\"", "\"ABC\""}) {
-    EXPECT_FALSE(is_not_modified({{"If-None-Match", tags}}, kCurrent)) << tags;
+    EXPECT_FALSE(is_not_modified({{"If-None-Match", tags}})) << tags;
   }
+  EXPECT_TRUE(is_not_modified({{"If-None-Match", "\"x\""}, {"if-none-match", "\"abc\""}}));
 }
 
 TEST(NotModified, LooksAtTheDateOnlyWithoutATag) {
-  EXPECT_TRUE(is_not_modified({{"If-Modified-Since", std::string(kDate)}}, kCurrent));
-  EXPECT_FALSE(is_not_modified({{"If-Modified-Since", http_date(kCurrent.modified - 1)}}, kCurrent));
-  EXPECT_FALSE(is_not_modified({{"If-Modified-Since", "yesterday"}}, kCurrent));
-  EXPECT_FALSE(is_not_modified({{"If-Modified-Since", std::string(kDate)}, {"If-None-Match", "\"x\""}}, kCurrent));
+  EXPECT_TRUE(is_not_modified({{"If-Modified-Since", std::string(kDate)}}));
+  EXPECT_FALSE(is_not_modified({{"If-Modified-Since", http_date(kCurrent.modified - 1)}}));
+  EXPECT_FALSE(is_not_modified({{"If-Modified-Since", "yesterday"}}));
+  EXPECT_FALSE(is_not_modified({{"If-Modified-Since", std::string(kDate)}, {"If-None-Match", "\"x\""}}));
+  EXPECT_FALSE(is_not_modified({{"If-Modified-Since", std::string(kDate)}, {"If-Modified-Since", std::string(kDate)}}));
+}
+
+TEST(PreconditionFailed, ComparesTagsStrongly) {
+  for (const std::string tags : {"\"abc\"", "\"x\", \"abc\"", "*", "W/\"abc\", \"abc\""}) {
+    EXPECT_FALSE(is_failed({{"If-Match", tags}})) << tags;
+  }
+  for (const std::string tags : {"", "\"x\"", "W/\"abc\"", "abc", "\"abc", "\"ABC\"", "W/\"x\", W/\"abc\""}) {
+    EXPECT_TRUE(is_failed({{"If-Match", tags}})) << tags;
+  }
+  EXPECT_FALSE(is_failed({{"If-Match", "\"x\""}, {"If-Match", "\"abc\""}}));
+}
+
+TEST(PreconditionFailed, LooksAtTheDateOnlyWithoutATag) {
+  const std::string before = http_date(kCurrent.modified - 1);
+  EXPECT_TRUE(is_failed({{"If-Unmodified-Since", before}}));
+  EXPECT_FALSE(is_failed({{"If-Unmodified-Since", std::string(kDate)}}));
+  EXPECT_FALSE(is_failed({{"If-Unmodified-Since", "yesterday"}}));
+  EXPECT_FALSE(is_failed({{"If-Unmodified-Since", before}, {"If-Match", "\"abc\""}}));
+}
+
+TEST(Preconditions, ThatFailComeBeforeThoseThatSayNotModified) {
+  EXPECT_TRUE(is_failed({{"If-None-Match", "\"abc\""}, {"If-Match", "\"x\""}}));
+  EXPECT_TRUE(is_failed({{"If-Modified-Since", std::string(kDate)}, {"If-Match", "\"x\""}}));
+  EXPECT_TRUE(is_not_modified({{"If-None-Match", "\"abc\""}, {"If-Match", "\"abc\""}}));
+  EXPECT_EQ(check_preconditions({}, kCurrent), Precondition::Holds);
 }
 
 std::optional<std::pair<std::uint64_t, std::uint64_t>> range(const std::string& text, std::uint64_t size = 100,

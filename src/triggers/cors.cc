@@ -58,7 +58,7 @@ std::optional<Outcome> answer_preflight(const RouteTable& table, const Call& cal
   }
   // The headers of the request to come are not there yet, so a route that asks for some is taken to match.
   const Route* first = nullptr;
-  std::string methods;
+  MethodList methods;
   for (const Route& route : table.routes()) {
     if (route.cors.empty() || !matches_path(route, call.path)) {
       continue;
@@ -67,8 +67,7 @@ std::optional<Outcome> answer_preflight(const RouteTable& table, const Call& cal
       first = &route;
     }
     for (const std::string_view known : methods_of(route)) {
-      methods += methods.empty() ? "" : ", ";
-      methods += known == "*" ? std::string_view(*method) : known;
+      methods.add(known == "*" ? std::string_view(*method) : known);
     }
   }
   if (first == nullptr) {
@@ -81,7 +80,7 @@ std::optional<Outcome> answer_preflight(const RouteTable& table, const Call& cal
   const bool allowed = allows_origin(*first, call.fields);
   add_cors(*first, allowed, outcome.fields);
   if (allowed) {
-    outcome.fields.add("access-control-allow-methods", std::move(methods));
+    outcome.fields.add("access-control-allow-methods", methods.text());
     outcome.fields.add("access-control-max-age", kMaxAge);
     if (const std::string* headers = call.fields.find("access-control-request-headers");
         headers != nullptr && is_header_list(*headers)) {

@@ -123,8 +123,16 @@ Outcome answer(int status, std::unique_ptr<BodySource> body) {
 }
 
 Outcome choose_answer(const Call& call, const Validators& current, FileDescriptor file, std::uint64_t size) {
-  if (is_not_modified(call.fields, current)) {
-    return answer(304, make_body({}));
+  switch (check_preconditions(call.fields, current)) {
+    case Precondition::Failed: {
+      Outcome outcome = refusal(Reason::BadRequest, "the file is not the version that the request asks for");
+      outcome.status = 412;
+      return outcome;
+    }
+    case Precondition::NotModified:
+      return answer(304, make_body({}));
+    case Precondition::Holds:
+      break;
   }
   const auto range = call.method == "GET" ? requested_range(call.fields, current, size) : std::nullopt;
   if (!range) {

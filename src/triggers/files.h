@@ -32,7 +32,8 @@ class FileSite {
 
   [[nodiscard]] bool is_folder() const { return file_.empty(); }
 
-  /// Answers a GET or HEAD: 200, 206, 304 or 416, or Reason::NotFound. The body is read as it is sent, never whole.
+  /// Answers a GET or HEAD: 200, 206, 304, 412 or 416, or Reason::NotFound. The body is read as it is sent, never
+  /// whole.
   /// \param relative  below the folder, without a '/' in front; not looked at for a single file
   [[nodiscard]] Outcome serve(const Call& call, std::string_view relative) const;
 

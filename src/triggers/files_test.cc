@@ -109,6 +109,16 @@ TEST_F(Files, AnswersNotModifiedWithoutATypeOrBody) {
   EXPECT_EQ(body_of(outcome), "");
 }
 
+TEST_F(Files, RefusesWhoAsksForAnotherVersion) {
+  const std::string etag = field(get("app.js"), "etag");
+  const Outcome outcome = get("app.js", {{"If-Match", "\"another\""}, {"If-None-Match", "*"}});
+  EXPECT_EQ(outcome.status, 412);
+  EXPECT_EQ(outcome.body, nullptr);
+  EXPECT_EQ(field(outcome, "etag"), etag);
+  EXPECT_EQ(get("app.js", {{"If-Match", etag}}).status, 200);
+  EXPECT_EQ(get("app.js", {{"If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"}}).status, 412);
+}
+
 TEST_F(Files, ServesOneRange) {
   Outcome outcome = get("app.js", {{"Range", "bytes=2-4"}});
   EXPECT_EQ(outcome.status, 206);

@@ -1,5 +1,6 @@
 // What a caller can write into a request line and into the fields that triggers/ and observe/ read.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "observe/access_log.h"
 #include "observe/trace.h"
 #include "triggers/conditional.h"
@@ -35,13 +37,22 @@ void check_path(std::string_view text) {
 
 void check_conditions(const std::string& text, std::uint64_t size) {
   const trilby::triggers::Validators current{"\"abc\"", 784111777};
-  (void)is_not_modified({{"if-none-match", text}}, current);
-  (void)is_not_modified({{"if-modified-since", text}}, current);
+  for (const char* name : {"if-match", "if-unmodified-since", "if-none-match", "if-modified-since"}) {
+    (void)check_preconditions({{name, text}}, current);
+    (void)check_preconditions({{name, text}, {name, text}}, current);
+  }
   for (const trilby::Fields& fields :
        {trilby::Fields{{"range", text}}, trilby::Fields{{"range", "bytes=0-"}, {"if-range", text}}}) {
     if (const auto range = requested_range(fields, current, size); range && range->length > 0) {
       require(range->first < size && range->length <= size - range->first);
     }
+  }
+}
+
+/// `trilby-timeout`, whose text is a duration as in the manifest.
+void check_duration(std::string_view text) {
+  if (const auto duration = trilby::parse_duration(text)) {
+    require(*duration >= trilby::Duration::zero() && *duration <= std::chrono::hours(24));
   }
 }
 
@@ -68,6 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   check_path(text);
   check_conditions(text, size);
+  check_duration(text);
   check_log(text);
   check_trace(text);
   require(trilby::is_utf8(trilby::triggers::problem_document(trilby::Reason::BadInput, 422, text, "id")));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/ranges.h>
+
 namespace trilby::triggers {
 namespace {
 
@@ -56,21 +58,25 @@ const Route* RouteTable::find(std::string_view method, std::string_view path, co
 }
 
 std::string RouteTable::allowed_methods(std::string_view path, const Fields& fields) const {
-  std::vector<std::string_view> seen;
-  std::string list;
+  MethodList list;
   for (const Route& route : routes_) {
-    if (!matches_path(route, path) || !matches_headers(route, fields)) {
-      continue;
-    }
-    for (const std::string_view method : methods_of(route)) {
-      if (std::find(seen.begin(), seen.end(), method) == seen.end()) {
-        seen.push_back(method);
-        list += list.empty() ? "" : ", ";
-        list += method;
+    if (matches_path(route, path) && matches_headers(route, fields)) {
+      for (const std::string_view method : methods_of(route)) {
+        list.add(method);
       }
     }
   }
-  return list;
+  return list.text();
+}
+
+void MethodList::add(std::string_view method) {
+  if (std::find(methods_.begin(), methods_.end(), method) == methods_.end()) {
+    methods_.emplace_back(method);
+  }
+}
+
+std::string MethodList::text() const {
+  return fmt::format("{}", fmt::join(methods_, ", "));
 }
 
 }  // namespace trilby::triggers

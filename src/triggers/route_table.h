@@ -68,4 +68,14 @@ class RouteTable {
 /// The methods that `route` is known to take, in a fixed order; "*" for one that takes all.
 [[nodiscard]] std::vector<std::string_view> methods_of(const Route& route);
 
+/// A field's list of methods, each once.
+class MethodList {
+ public:
+  void add(std::string_view method);
+  [[nodiscard]] std::string text() const;  ///< "GET, HEAD, POST"; empty when there are none
+
+ private:
+  std::vector<std::string> methods_;
+};
+
 }  // namespace trilby::triggers

@@ -235,6 +235,15 @@ TEST_F(Cors, AnswersAPreflight) {
   EXPECT_EQ(field(outcome, "access-control-allow-headers"), "content-type, x-a");
 }
 
+TEST_F(Cors, NamesEachMethodOnce) {
+  Route get = route("GET", "/api", TextTarget{"a"});
+  Route again = route("", "/*", TextTarget{"b"});
+  Route any = route("", "/api", function());
+  get.cors = again.cors = any.cors = "*";
+  const Outcome outcome = run(app("many", {get, again, any}), preflight()).value();
+  EXPECT_EQ(field(outcome, "access-control-allow-methods"), "GET, HEAD, POST");
+}
+
 TEST_F(Cors, EchoesNoHeaderListThatIsNone) {
   for (const std::string& list : {std::string("a\r\nset-cookie: x"), std::string("<script>"), std::string(2000, 'a')}) {
     const Outcome outcome = run(with("*"), preflight({{"access-control-request-headers", list}})).value();

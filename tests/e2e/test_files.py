@@ -81,10 +81,18 @@ def test_head_says_what_get_would(web):
     (["Range: bytes=2-4", 'If-Range: "another"'], 200, b"0123456789"),
     (["If-None-Match: *"], 304, b""),
     (["If-None-Match: nonsense"], 200, b"0123456789"),
+    (["If-Match: *"], 200, b"0123456789"),
+    (["If-Match: *", "Range: bytes=2-4"], 206, b"234"),
 ])
 def test_parts_and_versions(web, fields, status, body):
     answer = ask(web, request("GET", "/static/app.js", fields))
     assert (answer.status, answer.body) == (status, body)
+
+
+def test_another_version_than_was_asked_for_is_412(web):
+    for field in ('If-Match: "another"', "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"):
+        answer = ask(web, request("GET", "/static/app.js", [field, "If-None-Match: *"]))
+        assert (answer.status, answer.fields["trilby-reason"]) == (412, "bad-request")
 
 
 def test_a_range_outside_of_the_file_is_416(web):
