@@ -51,8 +51,8 @@ Admin::Admin(ServingLoop& home, std::vector<ServingLoop*> loops, const observe::
             return plain(info(reason).status, std::string(info(reason).title) + "\n");
           }) {}
 
-void Admin::adopt(net::Socket connection) {
-  server_.serve(connection.release());
+void Admin::adopt(net::Accepted connection) {
+  server_.serve(std::move(connection));
 }
 
 void Admin::handle(const std::shared_ptr<http::Exchange>& exchange) {

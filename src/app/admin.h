@@ -13,7 +13,7 @@
 
 #include "app/wiring_loop.h"
 #include "http/server.h"
-#include "net/socket.h"
+#include "net/accepted.h"
 #include "observe/metrics.h"
 
 namespace trilby::app {
@@ -28,7 +28,7 @@ class Admin {
   Admin(ServingLoop& home, std::vector<ServingLoop*> loops, const observe::Labels& labels,
         const std::atomic<WorkerState>& state);
 
-  void adopt(net::Socket connection);
+  void adopt(net::Accepted connection);
   /// What the worker gave up, for the metrics. Until it is set there are none.
   void set_wall(std::vector<observe::WallLayer> wall) { wall_ = std::move(wall); }
 

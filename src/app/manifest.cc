@@ -23,6 +23,12 @@ constexpr std::size_t kMaxApps = 256;
 constexpr std::size_t kMaxFunctions = 1000;
 constexpr std::size_t kMaxModels = 64;
 constexpr std::int64_t kMaxThreads = 64;
+constexpr Duration kLeastPatience = std::chrono::milliseconds(100);  // with a peer
+constexpr Duration kMostPatience = std::chrono::minutes(10);
+constexpr Duration kMostKeepAlive = std::chrono::hours(1);
+constexpr Bytes kMostBodyRate{1U << 20U};
+constexpr Bytes kLeastBodies{1U << 20U};
+constexpr Bytes kMostBodies{std::uint64_t{64} << 30U};
 constexpr std::size_t kMaxAppIdBytes = 58;  // Dapr appends "-dapr" and wants a DNS label (RFC 1123) of at most 63
 
 constexpr std::array<std::pair<WorkerSettings::Lockdown, std::string_view>, 3> kLockdowns = {
@@ -74,6 +80,9 @@ class Reader {
     if (auto worker = root_.table("worker")) {
       read_worker(*worker);
     }
+    if (auto server = root_.table("server")) {
+      read_server(*server);
+    }
     for (Section& section : root_.named_tables("app", kMaxApps)) {
       read_app(section);
     }
@@ -87,6 +96,7 @@ class Reader {
     for (const AddressClash& clash : address_clashes(manifest_)) {
       problems_.add(clash.line, clash.field, clash.message);
     }
+    check_budgets();
     if (!problems_.empty()) {
       return fail(problems_.error());
     }
@@ -130,6 +140,55 @@ class Reader {
       }
     }
     section.finish();
+  }
+
+  /// \return the default when the field is absent or wrong
+  template <typename T, typename Parse>
+  static void read_measure(Section& section, std::string_view field, T least, T most, const Parse& parse, T& out) {
+    const std::string* text = section.text(field);
+    if (text == nullptr) {
+      return;
+    }
+    const auto value = parse(*text);
+    if (!value) {
+      section.problem(field, value.error().message);
+    } else if (*value < least || *value > most) {
+      section.problem(field, fmt::format("must be between {} and {}, not {}", format(least), format(most), *text));
+    } else {
+      out = *value;
+    }
+  }
+
+  void read_server(Section& section) {
+    http::ServerLimits& limits = manifest_.server.limits;
+    const auto duration = [&](std::string_view field, Duration most, Duration& out) {
+      read_measure<Duration>(section, field, kLeastPatience, most, parse_duration, out);
+    };
+    duration("head_timeout", kMostPatience, limits.head_timeout);
+    duration("body_idle", kMostPatience, limits.body_idle);
+    read_measure(section, "body_rate", Bytes{1}, kMostBodyRate, parse_bytes, limits.body_rate);
+    duration("keep_alive", kMostKeepAlive, limits.keep_alive);
+    read_measure(section, "request_bodies", kLeastBodies, kMostBodies, parse_bytes, manifest_.server.request_bodies);
+    read_measure(section, "response_bodies", kLeastBodies, kMostBodies, parse_bytes, manifest_.server.response_bodies);
+    section.finish();
+  }
+
+  /// Every body that a function may take must have room when nothing else has one: twice, since it is copied while it
+  /// grows.
+  void check_budgets() {
+    const auto check = [&](const Function& function, std::string_view limit, Bytes most, std::string_view budget,
+                           Bytes room) {
+      if (most.count > room.count / 2) {
+        problems_.add(function.source.line, fmt::format("function.{}.limits.{}", function.name, limit),
+                      fmt::format("{} needs twice as much of server.{}, which is {}; raise that, or lower this",
+                                  format(most), budget, format(room)));
+      }
+    };
+    for (const Function& function : manifest_.functions) {
+      const policy::Limits& limits = function.policy.limits;
+      check(function, "request_body", limits.request_body, "request_bodies", manifest_.server.request_bodies);
+      check(function, "response_body", limits.response_body, "response_bodies", manifest_.server.response_bodies);
+    }
   }
 
   void read_app(Section& section) {

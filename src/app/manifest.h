@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "http/server_limits.h"
 #include "policy/policy.h"
 
 namespace trilby::app {
@@ -101,12 +102,20 @@ struct WorkerSettings {
 };
 [[nodiscard]] std::string_view name(WorkerSettings::Lockdown lockdown);
 
+/// How HTTP is served, by all apps alike.
+struct Server {
+  http::ServerLimits limits;
+  Bytes request_bodies{512U << 20U};   ///< bodies that wait or are worked on, together
+  Bytes response_bodies{512U << 20U};  ///< answers of functions that are not sent yet, together
+};
+
 /// A manifest that was read whole and is consistent in itself: every name it uses is defined, every number is in range,
 /// paths are absolute. Whether files exist and ports are free is not known yet.
 struct Manifest {
   std::filesystem::path path;
   Address admin{"127.0.0.1", 9464};
   WorkerSettings worker;
+  Server server;
   std::vector<App> apps;
   std::vector<Function> functions;
   std::vector<Model> models;

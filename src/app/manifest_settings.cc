@@ -23,6 +23,14 @@ class Listing {
     const auto stated = manifest_.origins.find(name);
     out_.push_back({std::move(name), std::move(value), stated == manifest_.origins.end() ? Stated{} : stated->second});
   }
+  void add_server(const Server& server) {
+    add("server.head_timeout", format(server.limits.head_timeout));
+    add("server.body_idle", format(server.limits.body_idle));
+    add("server.body_rate", format(server.limits.body_rate));
+    add("server.keep_alive", format(server.limits.keep_alive));
+    add("server.request_bodies", format(server.request_bodies));
+    add("server.response_bodies", format(server.response_bodies));
+  }
   void add_app(const App& app) {
     const std::string prefix = fmt::format("app.{}.", app.id);
     add(prefix + "port", std::to_string(app.port));
@@ -133,6 +141,7 @@ std::vector<Setting> settings_in_force(const Manifest& manifest) {
   Listing listing(manifest);
   listing.add("admin.listen", format(manifest.admin));
   listing.add("worker.lockdown", std::string(name(manifest.worker.lockdown)));
+  listing.add_server(manifest.server);
   for (const App& app : manifest.apps) {
     listing.add_app(app);
   }

@@ -90,6 +90,7 @@ threads = 2
   const std::vector<Setting> settings = settings_in_force(target);
   EXPECT_EQ(find(settings, "admin.listen"), "127.0.0.1:9464 from default, line 0");
   EXPECT_EQ(find(settings, "worker.lockdown"), "auto from default, line 0");
+  EXPECT_EQ(find(settings, "server.body_rate"), "8KiB from default, line 0");
   EXPECT_EQ(find(settings, "app.web.port"), "9000 from flag, line 0");
   EXPECT_EQ(find(settings, "app.web.route[1]"), "POST /a/* (api: go, x: y) -> function f from manifest, line 4");
   EXPECT_EQ(find(settings, "function.f.module"), "/s/f.wasm from manifest, line 10");

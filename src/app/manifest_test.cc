@@ -117,6 +117,45 @@ TEST(Manifest, EveryFieldIsRead) {
   EXPECT_EQ(manifest->models.at(0).threads, 2U);
 }
 
+TEST(Manifest, ServerSaysHowHttpIsServed) {
+  const auto manifest = parse_manifest(
+      "trilby = 1\n[server]\nhead_timeout = '1s'\nbody_idle = '2s'\nbody_rate = '3B'\nkeep_alive = '4s'\n"
+      "request_bodies = '5MiB'\nresponse_bodies = '6MiB'\n",
+      "t.toml");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  const Server& server = manifest->server;
+  EXPECT_EQ(server.limits.head_timeout, 1s);
+  EXPECT_EQ(server.limits.body_idle, 2s);
+  EXPECT_EQ(server.limits.body_rate, Bytes{3});
+  EXPECT_EQ(server.limits.keep_alive, 4s);
+  EXPECT_EQ(server.request_bodies, 5_MiB);
+  EXPECT_EQ(server.response_bodies, 6_MiB);
+}
+
+TEST(Manifest, ServerSettingsHaveRanges) {
+  EXPECT_EQ(problems_with("[server]\nhead_timeout = '1ms'\n"),
+            "t.toml:3: server.head_timeout: must be between 100ms and 10m, not 1ms");
+  EXPECT_EQ(problems_with("[server]\nbody_rate = '0B'\n"),
+            "t.toml:3: server.body_rate: must be between 1B and 1MiB, not 0B");
+  EXPECT_EQ(problems_with("[server]\nrequest_bodies = '1TiB'\n"),
+            "t.toml:3: server.request_bodies: \"1TiB\" has no known unit; sizes are in B, KiB, MiB or GiB, as in "
+            "\"64MiB\"");
+  EXPECT_EQ(problems_with("[server]\nkeepalive = '1s'\n"),
+            "t.toml:3: server.keepalive: there is no such field; did you mean \"keep_alive\"?");
+}
+
+TEST(Manifest, ABodyThatAFunctionMayTakeMustHaveRoom) {
+  EXPECT_EQ(problems_with("[function.f]\nmodule = 'f'\nlimits.request_body = '1GiB'\n"),
+            "t.toml:2: function.f.limits.request_body: 1GiB needs twice as much of server.request_bodies, which is "
+            "512MiB; raise that, or lower this");
+  EXPECT_EQ(problems_with("[function.f]\nmodule = 'f'\n[server]\nresponse_bodies = '64MiB'\n"),
+            "t.toml:2: function.f.limits.response_body: 64MiB needs twice as much of server.response_bodies, which is "
+            "64MiB; raise that, or lower this");
+  EXPECT_EQ(problems_with("[function.f]\nmodule = 'f'\nlimits.request_body = '1GiB'\n"
+                          "[server]\nrequest_bodies = '2GiB'\n"),
+            "nothing");
+}
+
 TEST(Manifest, WhatItLeavesOutHasTheDefault) {
   const auto manifest =
       parse_manifest("trilby = 1\n[function.f]\nmodule = 'f.wasm'\n[function.f.limits]\ncpu = '2s'\n", "t.toml");

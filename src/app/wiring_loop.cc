@@ -9,8 +9,8 @@ constexpr std::chrono::milliseconds kFlushAfter{200};
 
 }  // namespace
 
-ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format format)
-    : metrics_(labels), log_(log_fd, format), flush_timer_(loop_), invoker_(invoke::make_invoker(loop_)) {}
+ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, invoke::BodyBudgets budgets)
+    : metrics_(labels), log_(log_fd, format), flush_timer_(loop_), invoker_(invoke::make_invoker(loop_, budgets)) {}
 
 ServingLoop::~ServingLoop() {
   stop();
@@ -38,7 +38,8 @@ void ServingLoop::run() {
   log_.flush();
 }
 
-void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners) {
+void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
+                        const http::ServerLimits& limits) {
   for (const AppRoutes& app : apps) {
     triggers::Router& router = *routers_.emplace_back(std::make_unique<triggers::Router>(
         app.app, app.table, triggers::LoopServices{*invoker_, invocation_, metrics_, ids_}));
@@ -56,14 +57,13 @@ void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<Se
     triggers::HttpFront& front = *fronts_.emplace_back(std::make_unique<triggers::HttpFront>(
         std::move(options), *routers_[listener.app], metrics_, ids_, std::move(log)));
     servers_.push_back(std::make_unique<http::Server>(
-        loop_, http::ServerLimits{},
-        [&front](const std::shared_ptr<http::Exchange>& exchange) { front.handle(exchange); },
+        loop_, limits, [&front](const std::shared_ptr<http::Exchange>& exchange) { front.handle(exchange); },
         [&front](Reason reason, std::string_view detail) { return front.refuse(reason, detail); }));
   }
 }
 
-void ServingLoop::adopt(std::size_t listener, net::Socket connection) {
-  servers_[listener]->serve(connection.release());
+void ServingLoop::adopt(std::size_t listener, net::Accepted connection) {
+  servers_[listener]->serve(std::move(connection));
 }
 
 void ServingLoop::sample() {

@@ -13,8 +13,8 @@
 #include "dapr/embedded/service_invocation.h"
 #include "http/server.h"
 #include "invoke/invoker.h"
+#include "net/accepted.h"
 #include "net/loop.h"
-#include "net/socket.h"
 #include "observe/access_log.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
@@ -34,7 +34,8 @@ struct ServedListener {
 class ServingLoop {
  public:
   /// \param log_fd  where access lines go; negative: nowhere. Throws std::exception when the system has no descriptors.
-  ServingLoop(const observe::Labels& labels, int log_fd, log::Format format);
+  /// \param budgets  shared by all loops; outlive them
+  ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, invoke::BodyBudgets budgets);
   ~ServingLoop();  ///< stop()
   ServingLoop(const ServingLoop&) = delete;
   ServingLoop& operator=(const ServingLoop&) = delete;
@@ -49,8 +50,9 @@ class ServingLoop {
   // On the loop's thread:
 
   /// Makes servers for `listeners`; adopt() takes their indices.
-  void serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners);
-  void adopt(std::size_t listener, net::Socket connection);
+  void serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
+             const http::ServerLimits& limits);
+  void adopt(std::size_t listener, net::Accepted connection);
   /// Brings metrics up to date that are not counted as they change.
   void sample();
   /// Ends connections as they fall idle. `drained` runs once, when the last one closed.

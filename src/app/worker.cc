@@ -98,6 +98,8 @@ class Worker {
   std::atomic<WorkerState> state_{WorkerState::Starting};
   net::Socket drained_event_;
   const SystemLabels labels_ = make_labels(manifest_);
+  BodyBudget request_bodies_{manifest_.server.request_bodies};
+  BodyBudget response_bodies_{manifest_.server.response_bodies};
   std::unique_ptr<Runtime> runtime_;
   std::vector<std::unique_ptr<ServingLoop>> loops_;
   std::unique_ptr<Admin> admin_;  // on the first loop
@@ -115,7 +117,8 @@ Result<void> Worker::start_loops() {
   }
   try {
     for (std::uint32_t i = 0; i < count; ++i) {
-      loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, options_.access_log, log::format()));
+      loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, options_.access_log, log::format(),
+                                                     invoke::BodyBudgets{&request_bodies_, &response_bodies_}));
       loops_.back()->start();
     }
   } catch (const std::exception& error) {
@@ -136,7 +139,7 @@ Result<void> Worker::start_admin() {
   admin_acceptor_.emplace(std::vector{&home.loop()});
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
     if (options_.listeners[i].kind == ListenerKind::Admin) {
-      admin_acceptor_->add(std::move(sockets_[i]), [this](std::size_t /*loop*/, net::Socket connection) {
+      admin_acceptor_->add(std::move(sockets_[i]), [this](std::size_t /*loop*/, net::Accepted connection) {
         admin_->adopt(std::move(connection));
       });
     }
@@ -168,12 +171,13 @@ Result<void> Worker::start_apps() {
     }
     TRILBY_ASSIGN(const std::size_t app, app_index(listener.app));
     const bool wants_token = listener.kind == ListenerKind::AppChannel && token != nullptr;
-    app_acceptor_->add(std::move(sockets_[i]), [this, index = served.size()](std::size_t loop, net::Socket connection) {
-      loops_[loop]->adopt(index, std::move(connection));
-    });
+    app_acceptor_->add(std::move(sockets_[i]),
+                       [this, index = served.size()](std::size_t loop, net::Accepted connection) {
+                         loops_[loop]->adopt(index, std::move(connection));
+                       });
     served.push_back({app, wants_token ? token : ""});
   }
-  on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served); });
+  on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits); });
   return {};
 }
 

@@ -16,6 +16,8 @@ constexpr std::size_t kBodyBuffer = 64 * 1024;
 // A peer that reads the last answer stops sending within a round trip or two; one that sends on is heard out for
 // ServerLimits::linger, but not for more than this.
 constexpr std::chrono::seconds kLingerIdle{2};
+// An unwanted body of up to this size costs its bytes and not the connection.
+constexpr std::uint64_t kSkippedBody = 64 * 1024;
 constexpr std::uint64_t kLingerBytes = std::uint64_t{256} << 20U;
 
 tl::unexpected<Error> peer_has_gone() {
@@ -31,16 +33,18 @@ void ServerCore::remove(const std::shared_ptr<Connection>& connection) {
   }
 }
 
-Connection::Wire::Wire(ServerCore& core, net::Socket socket, Connection& owner)
-    : stream(core.loop, std::move(socket), owner),
+Connection::Wire::Wire(ServerCore& core, net::Accepted accepted, Connection& owner)
+    : place(std::move(accepted.place)),
+      stream(core.loop, std::move(accepted.socket), owner),
       timer(core.loop),
-      writer(core.loop, stream, core.limits.body_idle, owner) {}
+      writer(core.loop, stream, Pace(core.limits.body_idle, core.limits.body_rate), owner) {}
 
-Connection::Connection(std::shared_ptr<ServerCore> core, net::Socket socket)
+Connection::Connection(std::shared_ptr<ServerCore> core, net::Accepted accepted)
     : core_(std::move(core)),
-      peer_(net::peer_name(socket.get())),
-      parser_({.head_bytes = core_->limits.head.count, .fields = core_->limits.fields}) {
-  wire_.emplace(*core_, std::move(socket), *this);
+      peer_(net::peer_name(accepted.socket.get())),
+      parser_({.head_bytes = core_->limits.head.count, .fields = core_->limits.fields}),
+      pace_(core_->limits.body_idle, core_->limits.body_rate) {
+  wire_.emplace(*core_, std::move(accepted), *this);
 }
 
 void Connection::start() {
@@ -49,7 +53,7 @@ void Connection::start() {
 
 void Connection::drain() {
   if (wire_ && phase_ == Phase::Head && !processing_ && parser_.between_requests() && wire_->stream.input().empty()) {
-    close();
+    start_timer(core_->limits.drain_idle);
   }
 }
 
@@ -80,6 +84,8 @@ void Connection::on_input(net::Stream::Input input) {
   switch (phase_) {
     case Phase::Head:
       return process();
+    case Phase::Skip:
+      return skip_body();
     case Phase::Linger:
       return throw_away_input();
     case Phase::Exchange:
@@ -109,24 +115,32 @@ void Connection::on_written() {
   const auto self = shared_from_this();
   ++request_;
   abandoned_ = nullptr;
-  if (!closing_) {
+  end_wait();  // before the timer has other work
+  const auto reader = std::exchange(reader_, nullptr);
+  if (closing_) {
+    const bool peer_closes = request_complete_ && !parser_.framing().keep_alive && wire_->stream.input().empty();
+    if (input_ended_ || peer_closes) {
+      close();
+    } else {
+      linger();
+    }
+  } else if (request_complete_) {
     phase_ = Phase::Head;
-    return process();
-  }
-  const bool peer_closes = request_complete_ && !parser_.framing().keep_alive && wire_->stream.input().empty();
-  if (input_ended_ || peer_closes) {
-    close();
+    process();
   } else {
-    linger();
+    phase_ = Phase::Skip;
+    skip_body();
   }
-  give(peer_has_gone());
+  if (reader) {
+    reader(peer_has_gone());
+  }
 }
 
 void Connection::on_time() {
   const auto self = shared_from_this();
   if (phase_ == Phase::Exchange) {
-    give(trilby::fail(Reason::RequestTimeout, "no piece of the request body came for {}",
-                      format(core_->limits.body_idle)));
+    give(trilby::fail(Reason::RequestTimeout, "the request body came too slowly: it fell {} behind {} a second",
+                      format(core_->limits.body_idle), format(core_->limits.body_rate)));
   } else if (phase_ == Phase::Head && head_started_) {
     refuse(Reason::RequestTimeout, "The head of the request took too long");
   } else {
@@ -189,11 +203,11 @@ bool Connection::process_step() {
 
 void Connection::await_head() {
   const bool is_idle = parser_.between_requests();
-  if (input_ended_ || (is_idle && core_->draining)) {
+  if (input_ended_) {
     return close();
   }
   if (is_idle) {
-    start_timer(core_->limits.keep_alive);
+    start_timer(core_->draining ? core_->limits.drain_idle : core_->limits.keep_alive);
   } else if (!std::exchange(head_started_, true)) {
     start_timer(core_->limits.head_timeout);
   }
@@ -206,6 +220,8 @@ void Connection::begin_exchange() {
   responded_ = false;
   body_use_ = BodyUse::Untouched;
   is_head_request_ = parser_.head().method == "HEAD";
+  pace_.restart();
+  waiting_since_.reset();
   continued_ = parser_.framing().http_1_0 || parser_.framing().expectation == Expectation::None;
   request_complete_ = parser_.framing().content_length == 0 && parse().event == RequestParser::Event::End;
   if (parser_.framing().expectation == Expectation::Other && !parser_.framing().http_1_0) {
@@ -239,6 +255,7 @@ void Connection::drop_body(RequestNumber request) {
   if (request == request_) {
     body_use_ = BodyUse::Dropped;
     reader_ = nullptr;
+    end_wait();
   }
 }
 
@@ -273,19 +290,59 @@ void Connection::deliver_body() {
   } else if (input_ended_) {
     give(peer_has_gone());
   } else {
-    start_timer(core_->limits.body_idle);
-    if (!std::exchange(continued_, true)) {
+    wait_for_body();
+    // Once an answer has begun there is no place for an interim one; the peer sends the body unasked, or too late.
+    if (!std::exchange(continued_, true) && !responded_) {
       wire_->writer.interim("HTTP/1.1 100 Continue\r\n\r\n");
     }
   }
 }
 
+/// Whether the rest of the body can be thrown away in a moment. Not when the peer waits to be asked for it: it may as
+/// well send its next request instead.
+bool Connection::may_skip_body() const {
+  return parser_.framing().content_length.value_or(kSkippedBody + 1) <= kSkippedBody && continued_ &&
+         pace_.left() > Duration::zero();
+}
+
+void Connection::skip_body() {
+  const std::size_t size = parse_body().size();
+  end_wait();
+  pace_.moved(size);
+  if (request_complete_) {
+    phase_ = Phase::Head;
+    process();
+  } else if (input_ended_) {
+    close();
+  } else {
+    wait_for_body();
+    listen();
+  }
+}
+
 void Connection::give(Result<BodySource::Chunk> chunk) {
   if (const auto reader = std::exchange(reader_, nullptr)) {
-    if (wire_) {
-      wire_->timer.cancel();
-    }
+    end_wait();
+    pace_.moved(chunk ? chunk->bytes.size() : 0);
     reader(std::move(chunk));
+  }
+}
+
+/// The time runs on when what has come was no more than the framing of chunks.
+void Connection::wait_for_body() {
+  if (!waiting_since_) {
+    waiting_since_ = Clock::now();
+    start_timer(pace_.left());
+  }
+}
+
+void Connection::end_wait() {
+  if (waiting_since_) {
+    pace_.waited(Clock::now() - *waiting_since_);
+    waiting_since_.reset();
+  }
+  if (wire_) {
+    wire_->timer.cancel();
   }
 }
 
@@ -299,8 +356,9 @@ void Connection::respond(RequestNumber request, Response response) {
   if (body_use_ != BodyUse::Taken) {
     std::ignore = parse_body();  // what has come of a body that nobody wants; when that is all, the connection is kept
   }
-  // An answer that begins before the request has been read to its end is the last: the peer may be sending still.
-  closing_ = !parser_.framing().keep_alive || !request_complete_ || core_->draining ||
+  // An answer that begins before the request has been read to its end is the last, unless little is left of it: the
+  // peer may be sending still.
+  closing_ = !parser_.framing().keep_alive || !(request_complete_ || may_skip_body()) || core_->draining ||
              (input_ended_ && wire_->stream.input().empty());
   send(std::move(response));
 }

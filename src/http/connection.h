@@ -10,9 +10,11 @@
 #include <unordered_set>
 
 #include "http/http1_codec.h"
+#include "http/pace.h"
 #include "http/response_head.h"
 #include "http/response_writer.h"
 #include "http/server.h"
+#include "net/accepted.h"
 #include "net/loop.h"
 #include "net/stream.h"
 
@@ -45,9 +47,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
  public:
   using RequestNumber = std::uint64_t;
 
-  Connection(std::shared_ptr<ServerCore> core, net::Socket socket);
+  Connection(std::shared_ptr<ServerCore> core, net::Accepted accepted);
   void start();
-  /// Closes when no request is under way; else the answer to it is the last.
+  /// The next answer is the last; without a request, closes after ServerLimits::drain_idle.
   void drain();
   /// Closes at once. Whoever works on a request is told that the peer has gone.
   void fail();
@@ -66,13 +68,15 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   enum class Phase : std::uint8_t {
     Head,      ///< between requests, or inside a head
     Exchange,  ///< a request is under way
+    Skip,      ///< it is answered; the rest of its small body is thrown away before the next one
     Linger,    ///< the last answer is out; what still comes is thrown away
   };
   enum class BodyUse : std::uint8_t { Untouched, Taken, Dropped };
 
   /// What is there while the connection is open. The loop may be gone when the last exchange lets go of the rest.
   struct Wire {
-    Wire(ServerCore& core, net::Socket socket, Connection& owner);
+    Wire(ServerCore& core, net::Accepted accepted, Connection& owner);
+    net::Place place;
     net::Stream stream;
     net::Timer timer;  // what the peer must do next
     ResponseWriter writer;
@@ -91,7 +95,11 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void refuse(Reason reason, std::string_view detail, std::optional<int> status = std::nullopt);
   void send(Response response);
   void deliver_body();
+  void skip_body();
+  [[nodiscard]] bool may_skip_body() const;
   [[nodiscard]] std::string parse_body();
+  void wait_for_body();
+  void end_wait();
   void give(Result<BodySource::Chunk> chunk);
   void abandon();
   void linger();
@@ -123,7 +131,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool closing_ = false;    // its answer is the last
   bool continued_ = false;  // 100 Continue is sent, or not asked for
   BodyUse body_use_ = BodyUse::Untouched;
-  BodySource::OnChunk reader_;  // waits for a piece of the body
+  BodySource::OnChunk reader_;                      // waits for a piece of the body
+  Pace pace_;                                       // of the body
+  std::optional<Clock::time_point> waiting_since_;  // for the peer to send of it
   std::function<void()> abandoned_;
 };
 

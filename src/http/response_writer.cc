@@ -9,8 +9,8 @@
 
 namespace trilby::http {
 
-ResponseWriter::ResponseWriter(net::Loop& loop, net::Stream& stream, Duration stall, Owner& owner)
-    : stream_(stream), owner_(owner), stall_(stall), timer_(loop) {}
+ResponseWriter::ResponseWriter(net::Loop& loop, net::Stream& stream, Pace pace, Owner& owner)
+    : stream_(stream), owner_(owner), pace_(pace), timer_(loop) {}
 
 void ResponseWriter::interim(std::string_view answer) {
   lead_ += answer;
@@ -25,6 +25,7 @@ void ResponseWriter::start(std::string_view head, BodyFraming framing, std::uniq
   last_ = framing.kind == BodyFraming::Kind::None || (has_length && left_ == 0);
   body_ = last_ ? nullptr : std::move(body);
   active_ = true;
+  pace_.restart();
   pump();
 }
 
@@ -106,18 +107,35 @@ ResponseWriter::Flushed ResponseWriter::flush() {
       return Flushed::Failed;
     }
     written_ += *taken;
+    note_progress(*taken, *taken < size);
     if (*taken < size) {
-      timer_.start(stall_, [this] { owner_.on_write_failed(); });
       stream_.wait_writable();
       return Flushed::Blocked;
     }
   }
-  timer_.cancel();
   lead_.clear();
   piece_.clear();
   tail_ = {};
   written_ = 0;
   return Flushed::All;
+}
+
+/// Bills the peer for the time that the socket was full, and nothing else.
+void ResponseWriter::note_progress(std::size_t bytes, bool blocked) {
+  if (!blocked && !full_since_) {
+    return pace_.moved(bytes);
+  }
+  const auto now = Clock::now();
+  if (full_since_) {
+    pace_.waited(now - *full_since_);
+  }
+  pace_.moved(bytes);
+  full_since_ = blocked ? std::optional(now) : std::nullopt;
+  if (blocked) {
+    timer_.start(pace_.left(), [this] { owner_.on_write_failed(); });
+  } else {
+    timer_.cancel();
+  }
 }
 
 }  // namespace trilby::http

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "call/body.h"
+#include "http/pace.h"
 #include "http/response_head.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -22,15 +24,16 @@ class ResponseWriter {
   class Owner {
    public:
     virtual void on_written() = 0;  ///< the answer is with the kernel, whole; may run inside start()
-    /// The connection broke, took nothing for too long, or the body ended before its time: the answer stays a fragment.
+    /// The connection broke, took too little for too long, or the body ended before its time: the answer stays a
+    /// fragment.
     virtual void on_write_failed() = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  /// \param stall  how long the peer may take nothing
-  ResponseWriter(net::Loop& loop, net::Stream& stream, Duration stall, Owner& owner);
+  /// \param pace  at which the peer must take an answer
+  ResponseWriter(net::Loop& loop, net::Stream& stream, Pace pace, Owner& owner);
 
   /// Writes an interim answer; the owner hears only of failure.
   void interim(std::string_view answer);
@@ -45,11 +48,13 @@ class ResponseWriter {
   bool frame(BodySource::Chunk chunk);
   enum class Flushed : std::uint8_t { All, Blocked, Failed };
   Flushed flush();
+  void note_progress(std::size_t bytes, bool blocked);
 
   net::Stream& stream_;
   Owner& owner_;
-  const Duration stall_;
+  Pace pace_;
   net::Timer timer_;  // runs while the socket is full
+  std::optional<Clock::time_point> full_since_;
 
   // What is to be written next: one after the other, of which the first written_ bytes are gone.
   std::string lead_;  // heads, and the header of a chunk

@@ -26,14 +26,13 @@ Server::~Server() {
   }
 }
 
-void Server::serve(int connected_socket) {
-  net::Socket socket(connected_socket);
-  if (impl_->core->draining || connections() >= impl_->core->limits.connections) {
+void Server::serve(net::Accepted connection) {
+  if (connections() >= impl_->core->limits.connections) {
     return;
   }
-  const auto connection = std::make_shared<Connection>(impl_->core, std::move(socket));
-  impl_->core->connections.insert(connection);
-  connection->start();
+  const auto served = std::make_shared<Connection>(impl_->core, std::move(connection));
+  impl_->core->connections.insert(served);
+  served->start();
 }
 
 void Server::drain(std::function<void()> drained) {

@@ -9,23 +9,12 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/units.h"
 #include "http/message.h"
+#include "http/server_limits.h"
+#include "net/accepted.h"
 #include "net/loop.h"
 
 namespace trilby::http {
-
-using namespace trilby::literals;
-
-struct ServerLimits {
-  Bytes head = 32_KiB;  ///< request line and fields together
-  std::uint32_t fields = 100;
-  Duration head_timeout = std::chrono::seconds(10);  ///< first byte of a head to its end
-  Duration body_idle = std::chrono::seconds(30);     ///< between two pieces of a body, either way
-  Duration keep_alive = std::chrono::seconds(75);    ///< between two requests
-  Duration linger = std::chrono::seconds(30);        ///< a peer that goes on sending after the last answer
-  std::uint32_t connections = 10'000;                ///< per server; more are closed at once
-};
 
 /// One request and the answer to it. The handler keeps it (shared) until it has responded; letting go of it without an
 /// answer is a defect, and answered as one.
@@ -35,9 +24,9 @@ class Exchange {
   virtual ~Exchange() = default;
   [[nodiscard]] virtual RequestHead& head() = 0;
   /// The request's body; once. `Expect: 100-continue` is answered when the first chunk is asked for. The caller of
-  /// read() enforces size limits. A malformed body is Reason::BadRequest. An answer that begins before the body has
-  /// been read to its end closes the connection, but only after hearing the peer out for a while, so that it sees the
-  /// answer.
+  /// read() enforces size limits. A malformed body is Reason::BadRequest. When an answer begins before the body has
+  /// been read to its end, the rest of a small one is thrown away before the next request; another closes the
+  /// connection, but only after hearing the peer out for a while, so that it sees the answer.
   [[nodiscard]] virtual std::unique_ptr<BodySource> take_body() = 0;
   /// Answers; once. May be called before the request body has arrived. A status outside 200..599 is a defect.
   virtual void respond(Response response) = 0;
@@ -62,10 +51,13 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Takes over a connected, non-blocking TCP socket.
-  void serve(int connected_socket);
-  /// No more keep-alive: idle connections close now, busy ones after their answer. `drained` runs when the last one
-  /// closed.
+  /// Takes over a connected, non-blocking TCP socket, and keeps its place while the connection is open.
+  void serve(net::Accepted connection);
+  /// No more keep-alive: every connection closes after its next answer. An idle one waits for a request for
+  /// ServerLimits::drain_idle first, for one may be on the wire: closing under it would lose it, and its sender could
+  /// not know whether it was served. One that never sent a byte waits as long, since its first request is the likeliest
+  /// of all to be on its way; so does one that is served from now on, which was accepted before. `drained` runs when
+  /// the last one closed.
   void drain(std::function<void()> drained);
   [[nodiscard]] std::size_t connections() const;
 

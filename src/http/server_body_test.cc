@@ -177,6 +177,60 @@ TEST_F(ServerBodyTest, KeepsTheConnectionWhenAnUnwantedBodyHasComeAlready) {
   EXPECT_EQ(client.answer().status, 200);
 }
 
+TEST_F(ServerBodyTest, ASmallBodyThatNobodyWantsDoesNotCostTheConnection) {
+  auto client = start([](const std::shared_ptr<Exchange>& exchange) {
+                  const auto unread = exchange->take_body();  // and drops it when all is said
+                  exchange->respond(text_response(exchange->head().target));
+                }).connect();
+  for (int i = 0; i < 3; ++i) {
+    client.send(fmt::format("POST /{} HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nabc", i));
+    const Answer answer = client.answer();
+    EXPECT_EQ(answer.body, fmt::format("/{}", i));
+    EXPECT_EQ(answer.field("connection"), std::nullopt);
+    client.send(std::string(59'997, 'x'));
+  }
+  EXPECT_EQ(client.get("/next").body, "/next");
+}
+
+TEST_F(ServerBodyTest, ASmallBodyThatNeverComesEndsTheConnection) {
+  auto client =
+      start([](const auto& exchange) { exchange->respond(text_response("no")); }, {.body_idle = 20ms}).connect();
+  client.send(fmt::format("{}Content-Length: 100\r\n\r\nabc", kPost));
+  EXPECT_EQ(client.answer().status, 200);
+  EXPECT_TRUE(client.at_end());
+}
+
+TEST_F(ServerBodyTest, AnUnwantedBodyWhoseSenderLeavesIsTheEnd) {
+  auto client = start([](const auto& exchange) { exchange->respond(text_response("no")); }).connect();
+  client.send(fmt::format("{}Content-Length: 100\r\n\r\nabc", kPost));
+  EXPECT_EQ(client.answer().status, 200);
+  client.close();
+  EXPECT_TRUE(server->wait_until([&] { return server->server().connections() == 0; }));
+}
+
+TEST_F(ServerBodyTest, WhoReadsABodyAfterItsAnswerIsToldThatItIsOver) {
+  auto client = keeping();
+  client.send(fmt::format("{}Content-Length: 10\r\n\r\n", kPost));
+  ASSERT_TRUE(has_kept());
+  std::optional<Reason> heard;
+  server->on_loop([&] {
+    body = kept->take_body();
+    body->read([&](const Result<BodySource::Chunk>& chunk) { heard = chunk ? Reason::Ok : chunk.error().reason; });
+    kept->respond(text_response("done"));
+  });
+  EXPECT_EQ(heard, Reason::Cancelled);
+  EXPECT_EQ(client.answer().body, "done");
+  client.send("abcdefghij");
+  server->on_loop([&] {
+    body.reset();
+    kept.reset();
+  });
+  client.send("GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(has_kept());
+  server->on_loop([&] { kept->respond(text_response("next")); });
+  EXPECT_EQ(client.answer().body, "next");
+}
+
 TEST_F(ServerBodyTest, AClientThatIsStillSendingSeesTheEarlyAnswer) {
   auto client = start([](const std::shared_ptr<Exchange>& exchange) {
                   Response response = text_response("too large");
@@ -223,6 +277,40 @@ TEST_F(ServerBodyTest, SaysWhenABodyStalls) {
   EXPECT_EQ(answer.status, 408);
   EXPECT_EQ(answer.body, "request-timeout");
   EXPECT_TRUE(client.at_end());
+}
+
+TEST_F(ServerBodyTest, AByteNowAndThenDoesNotProlongABody) {
+  start(echo, {.body_idle = 40ms});
+  // As much framing as a chunk may have is no body either.
+  for (const std::string_view drip :
+       {"Content-Length: 10000\r\n\r\nabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+        "Transfer-Encoding: chunked\r\n\r\n1;extension=abcdefghijklmnopqrstuvwxyzabcdefg"}) {
+    auto client = server->connect();
+    const std::size_t head = drip.find("\r\n\r\n") + 4;
+    client.send(fmt::format("{}{}", kPost, drip.substr(0, head)));
+    for (const char byte : drip.substr(head)) {
+      if (client.send_what_fits({&byte, 1}) == 0 || server->server().connections() == 0) {
+        break;
+      }
+      std::this_thread::sleep_for(2ms);
+    }
+    const Answer answer = client.answer();
+    EXPECT_EQ(answer.status, 408);
+    EXPECT_EQ(answer.body, "request-timeout");
+  }
+}
+
+TEST_F(ServerBodyTest, TheTimeThatNobodyReadsABodyIsNotTheSenders) {
+  auto client = keeping({.body_idle = 20ms});
+  client.send(fmt::format("{}Content-Length: 6\r\n\r\nabc", kPost));
+  ASSERT_TRUE(has_kept());
+  std::this_thread::sleep_for(40ms);
+  std::optional<std::string> got;
+  server->on_loop([&] {
+    body = kept->take_body();
+    body->read([&](Result<BodySource::Chunk> chunk) { got = chunk ? chunk->bytes : "failed"; });
+  });
+  EXPECT_EQ(got, "abc");
 }
 
 TEST_F(ServerBodyTest, SaysWhenABodyIsMalformed) {
@@ -351,6 +439,37 @@ TEST_F(ServerBodyTest, GivesUpOnAReaderThatTakesNothing) {
   });
   EXPECT_TRUE(server->wait_until([&] { return abandoned; }));
   EXPECT_EQ(server->server().connections(), 0U);
+}
+
+TEST_F(ServerBodyTest, GivesUpOnAReaderThatTakesAByteNowAndThen) {
+  auto client = keeping({.body_idle = 50ms, .body_rate = 1_GiB});
+  client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(has_kept());
+  server->on_loop([&] {
+    Response response;
+    response.body = std::make_unique<EndlessBody>();
+    kept->respond(std::move(response));
+  });
+  // Whatever it takes makes some room in the socket, but less than the pace asks for.
+  EXPECT_TRUE(server->wait_until([&] {
+    client.read_some(512);
+    return abandoned;
+  }));
+  EXPECT_EQ(server->server().connections(), 0U);
+}
+
+TEST_F(ServerBodyTest, AnInterimAnswerNeverComesAfterTheAnswerHasBegun) {
+  auto client = start([](const std::shared_ptr<Exchange>& exchange) {
+                  Response response;
+                  response.body = exchange->take_body();
+                  exchange->respond(std::move(response));
+                }).connect();
+  client.send(fmt::format("{}Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n", kPost));
+  client.send("3\r\nabc\r\n0\r\n\r\n");
+  const Answer answer = client.answer();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "abc");
+  EXPECT_TRUE(answer.whole);
 }
 
 TEST_F(ServerBodyTest, NoticesAReaderThatLeavesInTheMiddle) {

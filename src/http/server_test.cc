@@ -316,25 +316,56 @@ TEST_F(ServerTest, DestroyingTheServerAbandonsWhatIsUnderWay) {
   answer("/later");  // harmless
 }
 
-TEST_F(ServerTest, DrainsIdleConnectionsAtOnceAndBusyOnesAfterTheirAnswer) {
-  start();
+TEST_F(ServerTest, ADrainAnswersTheNextRequestOfEachConnectionAndClosesIt) {
+  start({.drain_idle = 10min});
   bool drained = false;
-  auto idle = server->connect();
-  EXPECT_EQ(idle.get("/1").status, 200);
+  auto kept = server->connect();
+  EXPECT_EQ(kept.get("/1").status, 200);
+  auto silent = server->connect();
   auto busy = server->connect();
   busy.send("GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
   ASSERT_TRUE(has_later("/later"));
   server->on_loop([&] { server->server().drain([&] { drained = true; }); });
-  EXPECT_TRUE(idle.at_end());
-  server->on_loop([&] { EXPECT_FALSE(drained); });
-  auto late = server->connect();
-  EXPECT_TRUE(late.at_end());
+  auto dealt_before = server->connect();
   answer("/later");
-  const Answer last = busy.answer();
-  EXPECT_EQ(last.body, "/later");
-  EXPECT_EQ(last.field("connection"), "close");
-  EXPECT_TRUE(busy.at_end());
-  busy.close();
+  for (TestClient* client : {&kept, &silent, &dealt_before}) {
+    client->send("GET /last HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  server->on_loop([&] { EXPECT_FALSE(drained); });
+  for (TestClient* client : {&busy, &kept, &silent, &dealt_before}) {
+    const Answer last = client->answer();
+    EXPECT_EQ(last.status, 200);
+    EXPECT_EQ(last.field("connection"), "close");
+    EXPECT_TRUE(client->at_end());
+    client->close();
+  }
+  EXPECT_TRUE(server->wait_until([&] { return drained; }));
+}
+
+TEST_F(ServerTest, ADrainClosesWhatStaysIdle) {
+  start({.drain_idle = 20ms});
+  bool drained = false;
+  auto kept = server->connect();
+  EXPECT_EQ(kept.get("/1").status, 200);
+  auto silent = server->connect();
+  server->on_loop([&] { server->server().drain([&] { drained = true; }); });
+  auto late = server->connect();
+  EXPECT_TRUE(kept.at_end());
+  EXPECT_TRUE(silent.at_end());
+  EXPECT_TRUE(late.at_end());
+  EXPECT_TRUE(server->wait_until([&] { return drained; }));
+}
+
+TEST_F(ServerTest, ADrainLetsAHeadThatHasBegunComeToItsEnd) {
+  start({.drain_idle = 10min});
+  bool drained = false;
+  auto client = server->connect();
+  client.send("GET /1 HTTP/1.1\r\nHo");
+  server->on_loop([&] { server->server().drain([&] { drained = true; }); });
+  client.send("st: h\r\n\r\n");
+  EXPECT_EQ(client.answer().field("connection"), "close");
+  EXPECT_TRUE(client.at_end());
+  client.close();
   EXPECT_TRUE(server->wait_until([&] { return drained; }));
 }
 

@@ -140,6 +140,11 @@ Answer TestClient::get(std::string_view target) {
   return answer();
 }
 
+void TestClient::read_some(std::size_t most) {
+  std::string thrown_away(most, '\0');
+  (void)recv(socket_.get(), thrown_away.data(), thrown_away.size(), MSG_DONTWAIT);
+}
+
 bool TestClient::at_end() {
   return waiting_.empty() && !read_more();
 }
@@ -178,7 +183,7 @@ TestClient TestServer::connect() {
   pollfd polled{.fd = listening_.get(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(poll(&polled, 1, 10'000), 1);
   const int accepted = accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  on_loop([&] { server_->serve(accepted); });
+  on_loop([&] { server_->serve({net::Socket(accepted), {}}); });
   return client;
 }
 

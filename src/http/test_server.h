@@ -36,6 +36,8 @@ class TestClient {
   /// Reads one answer. \param to_head  the answer to HEAD, or an interim one: there is no body
   Answer answer(bool to_head = false);
   Answer get(std::string_view target);
+  /// Takes up to `most` bytes that are there, and throws them away. Does not wait.
+  void read_some(std::size_t most);
   /// \return whether nothing more came before the end of the connection
   bool at_end();
 

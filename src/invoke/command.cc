@@ -65,15 +65,21 @@ Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool gran
   return ending.how == How::Exited ? Reason::FunctionFailed : Reason::Trap;
 }
 
-Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Costs& costs, host::Host& host) {
+Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Costs& costs, host::Host& host,
+                  BodyBudget* answers) {
   const policy::Limits& limits = function.limits();
   Outcome outcome = refusal(judge(ending, costs.denied_growths, host.grant_missing));
+  BodyBudget::Share share(answers);
+  if (outcome.reason == Reason::Ok && !share.resize(host.stdio.output.capacity())) {
+    outcome =
+        refusal(Error{Reason::Overloaded, "the answers that wait for their readers take all the memory they may"});
+  }
   outcome.record.output = Bytes{host.stdio.output.size()};
   if (outcome.reason == Reason::Ok) {
     const std::string& type = function.spec().content_type;
     outcome.fields.add("content-type", type == kSniff ? std::string(sniff_content_type(host.stdio.output)) : type);
-    outcome.body = make_body(std::move(host.stdio.output));
-  } else {
+    outcome.body = make_body(std::move(host.stdio.output), std::move(share));
+  } else if (outcome.reason != Reason::Overloaded) {
     outcome.detail = detail_for(outcome.reason, limits, host.stdio);
     outcome.message = ending.how == wasm::Ending::How::Exited ? fmt::format("it exited with {}", ending.exit_code)
                                                               : std::move(ending.message);

@@ -17,8 +17,9 @@ inline constexpr int kExitBadInput = 65;  // EX_DATAERR of sysexits.h
 [[nodiscard]] Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool grant_missing);
 
 /// The answer of a command that has ended; takes what it wrote out of `host`. The record holds what the sandbox knows.
+/// \param answers  what it wrote is counted there until it is sent; Reason::Overloaded when it has no room. May be null
 [[nodiscard]] Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Costs& costs,
-                                host::Host& host);
+                                host::Host& host, BodyBudget* answers);
 
 /// Logs what the command wrote to standard error, line by line, bounded.
 void log_errors(const Function& function, std::string_view call_id, const host::Stdio& stdio);

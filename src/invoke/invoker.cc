@@ -33,7 +33,7 @@ class Run {
  private:
   void listen();
   void read_body();
-  void take_body(Result<std::string> body);
+  void take_body(Result<WholeBody> body);
   void pass_gates(Clock::time_point now);
   void wait_at(Admission& gate);
   void enter(Clock::time_point now);
@@ -54,6 +54,7 @@ class Run {
   Duration queued_{};
 
   std::shared_ptr<void> reading_;
+  BodyBudget::Share input_share_;
   std::unique_ptr<Admission::Waiter> waiting_;
   std::array<Admission*, 1> gates_;
   std::array<Admission::Slot, 1> slots_;  // of the gates passed
@@ -62,12 +63,13 @@ class Run {
   std::optional<wasm::Sandbox> sandbox_;  // after what it works on
   std::optional<wasm::Ending> ending_;
   std::optional<net::Timer> deadline_;  // set only for calls that do not end at once
-  bool inline_ = false;                 // a callback comes from inside the function that it is given to
+  bool callers_deadline_passed_ = false;
+  bool inline_ = false;  // a callback comes from inside the function that it is given to
 };
 
 class LoopInvoker final : public Invoker {
  public:
-  explicit LoopInvoker(net::Loop& loop) : loop_(loop) {}
+  LoopInvoker(net::Loop& loop, BodyBudgets budgets) : loop_(loop), budgets_(budgets) {}
 
   void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) override {
     Run& run = runs_.emplace_back(*this, function, call, std::move(done));
@@ -87,10 +89,12 @@ class LoopInvoker final : public Invoker {
 
   [[nodiscard]] net::Loop& loop() { return loop_; }
   [[nodiscard]] wasm::CpuMeter& meter() { return meter_; }
+  [[nodiscard]] const BodyBudgets& budgets() const { return budgets_; }
   void forget(std::list<Run>::iterator run) { runs_.erase(run); }
 
  private:
   net::Loop& loop_;
+  const BodyBudgets budgets_;
   wasm::CpuMeter meter_;
   std::list<Run> runs_;
 };
@@ -129,20 +133,26 @@ void Run::listen() {
     if (!deadline_) {
       deadline_.emplace(invoker_.loop());
     }
-    deadline_->start(deadline, [this] { cancel(Reason::LimitWall); });
+    deadline_->start(deadline, [this, is_callers = caller_deadline_ < limit] {
+      callers_deadline_passed_ = is_callers;
+      cancel(Reason::LimitWall);
+    });
   }
 }
 
 void Run::read_body() {
   const Bytes limit = function_->limits().request_body;
-  if (body_->length().value_or(limit.count + 1) <= limit.count) {
+  BodyBudget::Share share(invoker_.budgets().requests);
+  const std::uint64_t length = body_->length().value_or(limit.count + 1);
+  if (length <= limit.count && share.resize(length)) {
     if (auto ready = body_->take_ready()) {
-      return take_body(std::move(*ready));
+      return take_body(WholeBody{std::move(*ready), std::move(share)});
     }
+    share.release();
   }
-  std::optional<Result<std::string>> arrived;
+  std::optional<Result<WholeBody>> arrived;
   inline_ = true;
-  reading_ = read_all(std::move(body_), limit, [this, &arrived](Result<std::string> body) {
+  reading_ = read_all(std::move(body_), limit, std::move(share), [this, &arrived](Result<WholeBody> body) {
     if (inline_) {
       arrived = std::move(body);
     } else {
@@ -156,11 +166,12 @@ void Run::read_body() {
   listen();
 }
 
-void Run::take_body(Result<std::string> body) {
+void Run::take_body(Result<WholeBody> body) {
   if (!body) {
     return refuse(std::move(body).error());
   }
-  host_.stdio.input = std::move(*body);
+  host_.stdio.input = std::move(body->bytes);
+  input_share_ = std::move(body->share);
   arrived_ = Clock::now();
   pass_gates(arrived_);
 }
@@ -227,7 +238,7 @@ void Run::run() {
 
 void Run::end(wasm::Ending ending) {
   const wasm::Costs costs = sandbox_->costs();
-  Outcome outcome = answer_of(*function_, std::move(ending), costs, host_);
+  Outcome outcome = answer_of(*function_, std::move(ending), costs, host_, invoker_.budgets().answers);
   outcome.record.wall = costs.ended - began_;
   log_errors(*function_, id_, host_.stdio);
   finish(std::move(outcome));
@@ -252,6 +263,9 @@ void Run::finish(Outcome&& outcome) {
   if (cancellation_) {
     cancellation_->listen(nullptr);
   }
+  if (outcome.reason == Reason::LimitWall && callers_deadline_passed_) {
+    outcome.detail = "the caller gave it no more time";
+  }
   outcome.function = function_->name();
   outcome.record.queued = queued_;
   const OnOutcome done = std::move(done_);
@@ -261,8 +275,8 @@ void Run::finish(Outcome&& outcome) {
 
 }  // namespace
 
-std::unique_ptr<Invoker> make_invoker(net::Loop& loop) {
-  return std::make_unique<LoopInvoker>(loop);
+std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets) {
+  return std::make_unique<LoopInvoker>(loop, budgets);
 }
 
 Outcome run_once(const std::shared_ptr<const Function>& function, Call call) {

@@ -41,7 +41,14 @@ class Invoker {
   virtual void cancel_all(Reason why) = 0;
 };
 
-[[nodiscard]] std::unique_ptr<Invoker> make_invoker(net::Loop& loop);
+/// What the bodies of all calls together may take; null: as much as their own limits allow. Both outlive the calls, and
+/// `answers` the bodies of their outcomes too.
+struct BodyBudgets {
+  BodyBudget* requests = nullptr;  ///< from the first byte that is read to the end of the call
+  BodyBudget* answers = nullptr;   ///< from the end of the call until the answer is written
+};
+
+[[nodiscard]] std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets = {});
 
 /// One call on a loop of its own, for `trilby invoke` and the like; blocks until it has ended.
 [[nodiscard]] Outcome run_once(const std::shared_ptr<const Function>& function, Call call);

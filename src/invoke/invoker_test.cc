@@ -230,9 +230,23 @@ TEST(Wall, BeginsWithTheSlotAndNotInTheQueue) {
 }
 
 TEST(Wall, TheCallersDeadlineMayBeEarlier) {
-  Call sleeper = test_call(kForever);
-  sleeper.deadline = Clock::now() + 5ms;
-  EXPECT_EQ(run_once(test_function("sleep"), std::move(sleeper)).reason, Reason::LimitWall);
+  for (const char* guest : {"sleep", "spin"}) {
+    Call call = test_call(kForever);
+    call.deadline = Clock::now() + 5ms;
+    const Outcome outcome = run_once(test_function(guest, with_cpu(1min)), std::move(call));
+    EXPECT_EQ(outcome.reason, Reason::LimitWall) << guest;
+    EXPECT_EQ(outcome.detail, "the caller gave it no more time") << guest;
+  }
+}
+
+TEST(Wall, TheCallersDeadlineIsNeverLater) {
+  policy::Limits limits;
+  limits.wall = 20ms;
+  Call call = test_call(kForever);
+  call.deadline = Clock::now() + 1h;
+  const Outcome outcome = run_once(test_function("sleep", limits), std::move(call));
+  EXPECT_EQ(outcome.reason, Reason::LimitWall);
+  EXPECT_EQ(outcome.detail, "it may take 20ms");
 }
 
 TEST(Output, OverTheLimitIsLimitOutput) {
@@ -300,6 +314,89 @@ TEST(Body, ThatFailsEndsTheCallWithItsReason) {
     sender.reader(fail(Reason::RequestTimeout, "no byte for 30s"));
   });
   EXPECT_EQ(calls.reason("slow"), Reason::RequestTimeout);
+}
+
+TEST(Wall, TheCallersDeadlineHoldsForTheBodyAndTheQueueToo) {
+  policy::Limits limits;
+  limits.concurrency = 1;
+  const auto function = test_function("sleep", limits);
+  Calls calls;
+  calls.on_end = [&](const std::string& /*name*/) {
+    if (calls.ended.size() == 2) {
+      calls.invoker->cancel_all(Reason::Draining);
+    }
+  };
+  calls.run([&] {
+    Call slow = test_call();
+    slow.body = std::make_unique<SlowBody>();
+    slow.deadline = Clock::now() + 5ms;
+    calls.start("sends", function, std::move(slow));
+    calls.start("runs", function, test_call(kForever));
+    Call waits = test_call(kForever);
+    waits.deadline = Clock::now() + 5ms;
+    calls.start("waits", function, std::move(waits));
+  });
+  EXPECT_EQ(calls.reason("sends"), Reason::LimitWall);
+  EXPECT_EQ(calls.reason("waits"), Reason::LimitWall);
+  EXPECT_EQ(calls.reason("runs"), Reason::Draining);
+}
+
+TEST(Budget, ABodyWithoutRoomIsOverload) {
+  BodyBudget requests(Bytes{10'000});
+  const auto function = test_function("echo");
+  Calls calls;
+  calls.invoker = make_invoker(calls.loop, {&requests, nullptr});
+  calls.run([&] {
+    calls.start("large", function, test_call(std::string(20'000, 'x')));
+    calls.start("fits", function, test_call(std::string(10'000, 'x')));
+  });
+  EXPECT_EQ(calls.reason("large"), Reason::Overloaded);
+  EXPECT_EQ(calls.reason("fits"), Reason::Ok);
+  EXPECT_EQ(requests.in_use(), Bytes{0});
+}
+
+TEST(Budget, ABodyKeepsItsRoomWhileItsCallRuns) {
+  BodyBudget requests(Bytes{10'000});
+  const auto echo = test_function("echo");
+  Calls calls;
+  calls.invoker = make_invoker(calls.loop, {&requests, nullptr});
+  calls.on_end = [&](const std::string& name) {
+    if (name == "runs") {
+      EXPECT_EQ(requests.in_use(), Bytes{0});
+      calls.start("later", echo, test_call(std::string(9'000, 'x')));
+    }
+  };
+  calls.run([&] {
+    calls.start("runs", test_function("spin", with_cpu(20ms)), test_call(std::string(9'000, 'x')));
+    calls.start("meanwhile", echo, test_call(std::string(9'000, 'x')));
+  });
+  EXPECT_EQ(calls.reason("meanwhile"), Reason::Overloaded);
+  EXPECT_EQ(calls.reason("later"), Reason::Ok);
+}
+
+TEST(Budget, AnAnswerKeepsItsRoomUntilItIsTaken) {
+  BodyBudget answers(Bytes{150'000});
+  const auto echo = test_function("echo");
+  const auto call_echo = [&] {
+    Calls calls;
+    calls.invoker = make_invoker(calls.loop, {nullptr, &answers});
+    calls.run([&] { calls.start("echo", echo, test_call(std::string(60'000, 'x'))); });
+    return std::move(calls.ended.front().outcome);
+  };
+  std::vector<Outcome> waiting;
+  while (waiting.size() < 3) {
+    Outcome outcome = call_echo();
+    if (outcome.reason == Reason::Overloaded) {
+      EXPECT_EQ(outcome.body, nullptr);
+      break;
+    }
+    waiting.push_back(std::move(outcome));
+  }
+  ASSERT_FALSE(waiting.empty());
+  ASSERT_LT(waiting.size(), 3U);
+  waiting.clear();
+  EXPECT_EQ(answers.in_use(), Bytes{0});
+  EXPECT_EQ(call_echo().reason, Reason::Ok);
 }
 
 TEST(Admission, CallsWaitForASlotInTurn) {

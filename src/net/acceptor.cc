@@ -1,6 +1,8 @@
 #include "net/acceptor.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -21,7 +23,9 @@ constexpr int kBurst = 64;
 
 }  // namespace
 
-Acceptor::Acceptor(std::vector<Loop*> loops) : loops_(std::move(loops)) {}
+Acceptor::Acceptor(std::vector<Loop*> loops) : loops_(std::move(loops)) {
+  std::generate_n(std::back_inserter(open_), loops_.size(), [] { return std::make_shared<Place::Count>(0); });
+}
 
 Acceptor::~Acceptor() {
   stop();
@@ -99,10 +103,23 @@ int Acceptor::accept_some(const Listener& listener) {
   return 0;
 }
 
+/// The loop with the fewest connections; after the one that was dealt to last when several have as few.
+std::size_t Acceptor::choose_loop() {
+  std::size_t best = next_loop_;
+  for (std::size_t i = 1; i < loops_.size(); ++i) {
+    const std::size_t candidate = (next_loop_ + i) % loops_.size();
+    if (open_[candidate]->load() < open_[best]->load()) {
+      best = candidate;
+    }
+  }
+  next_loop_ = (best + 1) % loops_.size();
+  return best;
+}
+
 void Acceptor::deal(const Listener& listener, Socket connection) {
-  const std::size_t loop = next_loop_;
-  next_loop_ = (next_loop_ + 1) % loops_.size();
-  auto shared = std::make_shared<Socket>(std::move(connection));  // posted work must be copyable
+  const std::size_t loop = choose_loop();
+  // Posted work must be copyable.
+  auto shared = std::make_shared<Accepted>(Accepted{std::move(connection), Place(open_[loop])});
   loops_[loop]->post(
       [loop, shared, on_connection = listener.on_connection] { (*on_connection)(loop, std::move(*shared)); });
 }

@@ -9,18 +9,21 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "net/accepted.h"
 #include "net/loop.h"
 #include "net/socket.h"
 
 namespace trilby::net {
 
-/// Accepts on any number of listening sockets and deals the connections round-robin. When the process is out of
-/// descriptors it pauses and leaves connections in the kernel's queue.
+/// Accepts on any number of listening sockets and deals each connection to the loop that has the fewest open ones, in
+/// turn when several have: connections stay for long and end unevenly, so that dealing in turn alone would leave one
+/// loop idle while another queues. When the process is out of descriptors it pauses and leaves connections in the
+/// kernel's queue.
 /// Threading: not thread-safe; it starts one thread. Ownership: the loops outlive it.
 class Acceptor {
  public:
-  /// Runs on the thread of loop number `loop`, possibly after stop(). `connection` is non-blocking and close-on-exec.
-  using OnConnection = std::function<void(std::size_t loop, Socket connection)>;
+  /// Runs on the thread of loop number `loop`, possibly after stop().
+  using OnConnection = std::function<void(std::size_t loop, Accepted connection)>;
 
   explicit Acceptor(std::vector<Loop*> loops);  ///< at least one
   ~Acceptor();
@@ -45,8 +48,10 @@ class Acceptor {
   /// \return 0, or the errno that asks for a pause: out of descriptors, out of memory
   int accept_some(const Listener& listener);
   void deal(const Listener& listener, Socket connection);
+  [[nodiscard]] std::size_t choose_loop();
 
   std::vector<Loop*> loops_;
+  std::vector<std::shared_ptr<Place::Count>> open_;  // connections of each loop; places outlive the acceptor
   std::vector<Listener> listeners_;
   Socket stop_event_;  // readable: stop
   std::size_t next_loop_ = 0;

@@ -34,7 +34,7 @@ class AcceptorTest : public testing::Test {
   std::uint16_t listen(int tag) {
     auto socket = listen_tcp("127.0.0.1", 0).value();
     const auto port = local_port(socket.get());
-    acceptor.add(std::move(socket), [this, tag](std::size_t loop, Socket connection) {
+    acceptor.add(std::move(socket), [this, tag](std::size_t loop, Accepted connection) {
       const std::lock_guard lock(mutex);
       EXPECT_TRUE(loops[loop].in_loop_thread());
       dealt.push_back({tag, loop, std::move(connection)});
@@ -60,8 +60,12 @@ class AcceptorTest : public testing::Test {
   struct Dealt {
     int tag;
     std::size_t loop;
-    Socket connection;
+    Accepted connection;
   };
+  /// How many of those that are open were dealt to the first loop.
+  std::ptrdiff_t on_first_loop() {
+    return std::count_if(dealt.begin(), dealt.end(), [](const Dealt& d) { return d.loop == 0; });
+  }
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<Dealt> dealt;
@@ -70,7 +74,7 @@ class AcceptorTest : public testing::Test {
   std::thread threads[2];
 };
 
-TEST_F(AcceptorTest, DealsRoundRobinAndNamesTheListener) {
+TEST_F(AcceptorTest, DealsInTurnAndNamesTheListener) {
   const auto first = listen(1);
   const auto second = listen(2);
   ASSERT_TRUE(acceptor.start());
@@ -81,9 +85,54 @@ TEST_F(AcceptorTest, DealsRoundRobinAndNamesTheListener) {
   }
   ASSERT_TRUE(wait_for(8));
   const std::lock_guard lock(mutex);
-  EXPECT_EQ(std::count_if(dealt.begin(), dealt.end(), [](const Dealt& d) { return d.loop == 0; }), 4);
+  EXPECT_EQ(on_first_loop(), 4);
   EXPECT_EQ(std::count_if(dealt.begin(), dealt.end(), [](const Dealt& d) { return d.tag == 1; }), 4);
-  EXPECT_FALSE(peer_name(dealt.front().connection.get()).empty());
+  EXPECT_FALSE(peer_name(dealt.front().connection.socket.get()).empty());
+}
+
+TEST_F(AcceptorTest, DealsToTheLoopWithTheFewestOpenConnections) {
+  const auto port = listen(1);
+  ASSERT_TRUE(acceptor.start());
+  std::vector<Socket> clients;
+  const auto connect_some = [&](int count) {
+    std::size_t expected = 0;
+    {
+      const std::lock_guard lock(mutex);
+      expected = dealt.size() + static_cast<std::size_t>(count);
+    }
+    for (int i = 0; i < count; ++i) {
+      clients.push_back(unconnected());
+      ASSERT_EQ(connect_to(clients.back(), port), 0);
+    }
+    ASSERT_TRUE(wait_for(expected));
+  };
+  connect_some(8);
+  {
+    const std::lock_guard lock(mutex);
+    std::erase_if(dealt, [](const Dealt& d) { return d.loop == 0; });  // all of one loop end
+  }
+  connect_some(4);
+  {
+    const std::lock_guard lock(mutex);
+    EXPECT_EQ(on_first_loop(), 4);  // dealing in turn would have made it 2 and 6
+  }
+  connect_some(6);
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(on_first_loop(), 7);
+  EXPECT_EQ(dealt.size(), 14U);
+}
+
+TEST(Place, CountsUntilItIsGone) {
+  const auto count = std::make_shared<Place::Count>(0);
+  Place first(count);
+  {
+    const Place second(count);
+    EXPECT_EQ(*count, 2U);
+    Place third(count);
+    third = std::move(first);
+    EXPECT_EQ(*count, 2U);
+  }
+  EXPECT_EQ(*count, 0U);
 }
 
 TEST_F(AcceptorTest, StopClosesTheListeners) {

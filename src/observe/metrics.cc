@@ -241,6 +241,13 @@ class Page {
     out_.sample(LabelSet(), value);
   }
 
+  void per_loop(std::string_view name, std::string_view help, Gauge LoopMetrics::* member) {
+    out_.family(name, MetricType::Gauge, "", help);
+    for (std::size_t i = 0; i < loops_.size(); ++i) {
+      out_.sample(LabelSet().add("loop", std::to_string(i)), (loops_[i]->*member).value());
+    }
+  }
+
   void worker(std::string_view version) {
     std::int64_t connections = 0;
     std::int64_t live = 0;
@@ -256,6 +263,10 @@ class Page {
                 "Lines of the log lost to a reader that was too slow or gone, or to a full disk.");
     out_.sample(LabelSet().add("log", "access"), dropped);
     out_.sample(LabelSet().add("log", "program"), log::dropped_lines());
+    per_loop("trilby_loop_connections", "Open connections of the apps' listeners, by event loop.",
+             &LoopMetrics::connections);
+    per_loop("trilby_loop_requests_live", "Requests that are being answered, by event loop.",
+             &LoopMetrics::live_requests);
     one("trilby_loops", MetricType::Gauge, "", "Event loops.", loops_.size());
     out_.family("trilby_build_info", MetricType::Gauge, "", "Always 1; the labels say what runs.");
     out_.sample(LabelSet().add("version", version), 1);

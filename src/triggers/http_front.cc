@@ -12,6 +12,8 @@
 namespace trilby::triggers {
 namespace {
 
+constexpr std::size_t kMaxTimeoutBytes = 32;
+constexpr Duration kLeastTimeout = std::chrono::milliseconds(1);
 constexpr const char* kRetryAfter = "1";  // seconds: as long as a call waits for a slot
 
 /// Fields that belong to one connection (RFC 9110 section 7.6.1) or that frame a message.
@@ -46,6 +48,22 @@ bool is_ours(const Field& field) {
 /// The value of a field that came exactly once.
 std::string_view only(const Fields& fields, std::string_view name) {
   return fields.count(name) == 1 ? std::string_view(*fields.find(name)) : std::string_view();
+}
+
+/// When the caller gives up, as its `trilby-timeout` says. \return Reason::BadRequest, with a message for the caller
+Result<Clock::time_point> deadline_of(const Fields& fields, Clock::time_point start) {
+  constexpr std::string_view kField = "trilby-timeout";
+  const std::string* text = fields.find(kField);
+  if (text == nullptr) {
+    return Clock::time_point::max();
+  }
+  const auto timeout = text->size() <= kMaxTimeoutBytes && fields.count(kField) == 1
+                           ? parse_duration(*text)
+                           : Result<Duration>(fail(Reason::BadRequest, "too long, or given twice"));
+  if (!timeout || *timeout < kLeastTimeout) {
+    return fail(Reason::BadRequest, "{} is one duration from 1ms to 24h, as in 250ms or 1.5s", kField);
+  }
+  return start + *timeout;
 }
 
 bool has_no_body(int status) {
@@ -165,6 +183,11 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   if (!target) {
     return exchange->respond(respond(request, refusal(Reason::BadRequest, std::move(target).error().message)));
   }
+  const auto deadline = deadline_of(head.fields, request->start);
+  if (!deadline) {
+    return exchange->respond(respond(request, refusal(Reason::BadRequest, deadline.error().message)));
+  }
+  call.deadline = *deadline;
   call.id = request->id;
   call.method = request->method;
   call.path = std::move(target->path);

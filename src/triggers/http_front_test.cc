@@ -213,6 +213,35 @@ TEST_F(HttpFrontTest, RefusesAmbiguousPaths) {
   }
 }
 
+TEST_F(HttpFrontTest, TakesTheCallersDeadline) {
+  const auto before = Clock::now();
+  send("POST", "/f", {{"Trilby-Timeout", "250ms"}});
+  const auto after = Clock::now();
+  EXPECT_GE(invoker.call->deadline, before + std::chrono::milliseconds(250));
+  EXPECT_LE(invoker.call->deadline, after + std::chrono::milliseconds(250));
+  EXPECT_TRUE(invoker.call->fields.empty()) << "it is not for guests";
+  invoker.answer(refusal(Reason::Trap));
+  send("POST", "/f");
+  EXPECT_EQ(invoker.call->deadline, Clock::time_point::max());
+  for (const char* text : {"1ms", "1.5s", "2m", "24h", "1000us"}) {
+    invoker.answer(refusal(Reason::Trap));
+    send("POST", "/f", {{"trilby-timeout", text}});
+    EXPECT_LT(invoker.call->deadline, Clock::time_point::max()) << text;
+  }
+}
+
+TEST_F(HttpFrontTest, RefusesADeadlineThatIsNone) {
+  for (const std::string text :
+       {"", "10", "ms", "-1s", "+1s", "0s", "0.1us", "25h", "1e3s", "nan", "inf s", "1s2", "1 fortnight", "0x1s",
+        "1..5s", "99999999999999999999999999h", "000000000000000000000000000000001s"}) {
+    const auto exchange = send("POST", "/f", {{"trilby-timeout", text}});
+    EXPECT_EQ(exchange->response.value().status, 400) << text;
+    EXPECT_EQ(field(*exchange->response, "trilby-reason"), "bad-request") << text;
+  }
+  EXPECT_EQ(send("GET", "/", {{"trilby-timeout", "1s"}, {"trilby-timeout", "1s"}})->response.value().status, 400);
+  EXPECT_FALSE(invoker.call);
+}
+
 TEST_F(HttpFrontTest, CancelsTheCallOfACallerWhoLeaves) {
   const auto exchange = send("POST", "/f");
   exchange->abandoned();

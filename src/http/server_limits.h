@@ -1,0 +1,26 @@
+/// \file  What a peer may ask of a server.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "base/units.h"
+
+namespace trilby::http {
+
+using namespace trilby::literals;
+
+struct ServerLimits {
+  Bytes head = 32_KiB;  ///< request line and fields together
+  std::uint32_t fields = 100;
+  Duration head_timeout = std::chrono::seconds(10);  ///< first byte of a head to its end
+  Duration body_idle = std::chrono::seconds(30);     ///< between two pieces of a body, either way; and how far a peer
+                                                     ///< may fall behind body_rate in all
+  Bytes body_rate = 8_KiB;                           ///< a second, of a body that is waited for, either way
+  Duration keep_alive = std::chrono::seconds(75);    ///< between two requests
+  Duration linger = std::chrono::seconds(30);        ///< a peer that goes on sending after the last answer
+  Duration drain_idle = std::chrono::milliseconds(500);  ///< a connection that is idle when the server drains
+  std::uint32_t connections = 10'000;                    ///< per server; more are closed at once
+};
+
+}  // namespace trilby::http
