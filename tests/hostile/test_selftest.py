@@ -3,8 +3,10 @@
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -52,6 +54,19 @@ def test_one_case_alone():
     done = selftest("--case", "recursion-without-end", "-o", "json")
     assert done.returncode == 0, done.stderr
     assert [case["name"] for case in json.loads(done.stdout)["cases"]] == ["recursion-without-end", "afterwards"]
+
+
+def test_a_normal_user_needs_nothing_but_the_program():
+    """As nobody where this runs as root, from a copy that knows no sources."""
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        program = shutil.copy(PROGRAM, folder)
+        done = subprocess.run([*as_nobody, program, "selftest", "--case", "memory-one-page-past", "--case", "module-empty"], capture_output=True, text=True,
+                              timeout=SECONDS, cwd="/", env={"TMPDIR": folder})
+        assert os.listdir(folder) == ["trilby"]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("3 held, 0 failed, 0 skipped\n")
 
 
 def test_a_case_that_is_not_there_is_wrong_usage():
