@@ -11,6 +11,7 @@
 #include "base/reason.h"
 #include "base/units.h"
 #include "call/body.h"
+#include "call/denials.h"
 #include "call/fields.h"
 
 namespace trilby {
@@ -69,7 +70,7 @@ struct Record {
   Bytes output{};
   std::uint32_t inferences = 0;  ///< that it waited for
   Duration inference{};          ///< time it waited for them, queue of the model included
-  std::uint32_t denials = 0;     ///< what the guest asked for and was refused
+  Denials denials;               ///< what the guest asked for and was refused
 };
 
 /// How a call ended, and what to answer. Made by functions, files, upstreams and refusals alike.

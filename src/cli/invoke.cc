@@ -77,8 +77,12 @@ std::string document(const Outcome& outcome) {
       .member("memory_limit_bytes", record.memory_limit.count)
       .member("input_bytes", record.input.count)
       .member("output_bytes", record.output.count)
-      .member("denials", record.denials)
-      .close_object();
+      .key("denials")
+      .open_object();
+  for (std::size_t kind = 0; kind < kGrantKinds; ++kind) {
+    json.member(name(static_cast<Grant>(kind)), record.denials.of(static_cast<Grant>(kind)));
+  }
+  json.close_object().close_object();
   return out + "\n";
 }
 

@@ -1,16 +1,28 @@
 #include "host/host.h"
 
+#include "base/log.h"
 #include "host/wasi.h"
 #include "host/wasi_nn.h"
 #include "host/wasi_state.h"
 
 namespace trilby::host {
 
-Host::Host(std::string_view function, const policy::Grants& granted, const inference::ModelHost* model_host)
-    : program(function), grants(granted), models(model_host) {}
+Host::Host(std::string_view function, std::string_view call, const policy::Grants& granted,
+           const inference::ModelHost* model_host)
+    : program(function), call_id(call), grants(granted), models(model_host) {}
 Host::~Host() = default;
 
 void define_imports(const wasm::Linker& linker) {
+void Host::deny(Grant kind, std::string_view wanted) {
+  denials.add(kind);
+  if (denials.of(kind) == 1) {
+    log::warn("a function asked for what it was not granted", {{"function", program},
+                                                               {"request", call_id},
+                                                               {"asked", fmt::format("{} \"{}\"", name(kind), wanted)},
+                                                               {"mend", policy::mend(grants, program, kind, wanted)}});
+  }
+}
+
   define_wasi(linker);
   define_wasi_nn(linker);
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/units.h"
+#include "call/denials.h"
 #include "policy/policy.h"
 #include "wasm/prepared.h"
 
@@ -34,20 +35,25 @@ class NnSession;
 
 /// State of the host functions for one guest. Ownership: whoever runs the sandbox; outlives it. Threading: loop-bound.
 struct Host {
-  Host(std::string_view function, const policy::Grants& granted, const inference::ModelHost* model_host);
+  Host(std::string_view function, std::string_view call, const policy::Grants& granted,
+       const inference::ModelHost* model_host);
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  std::string_view program;  ///< its argv[0]
+  /// The one place that refuses for lack of a grant: counts it, and says what would grant it in the log, once a call
+  /// and kind. `wanted` names what the guest asked for, in words that may be the guest's.
+  void deny(Grant kind, std::string_view wanted);
+
+  std::string_view program;  ///< its argv[0]: the function's name
+  std::string_view call_id;  ///< for the log
   const policy::Grants& grants;
   const inference::ModelHost* models;  ///< may be null
 
   Stdio stdio;
-  std::uint32_t denials = 0;     ///< what it asked for and was refused
+  Denials denials;               ///< what deny() counted
   std::uint32_t inferences = 0;  ///< that it waited for
   Duration inference{};          ///< time it waited for them
-  bool grant_missing = false;    ///< one of these would need a grant in the manifest
   std::unique_ptr<Poll> poll;    // what follows is made at first use
   std::unique_ptr<Random> random;
   std::unique_ptr<NnSession> nn;

@@ -271,9 +271,8 @@ static_assert(kReal.size() + kRefused.size() == 46, "wasi_snapshot_preview1 has 
 wasm_trap_t* refuse(void* refusal, wasmtime_caller_t* caller, wasmtime_val_raw_t* raw, std::size_t /*count*/) noexcept {
   const auto& answer = *static_cast<const Refusal*>(refusal);
   Guest& guest = Guest::of(caller);
-  std::uint32_t& denials = guest.host<Host>().denials;
-  if (guest.charge(1) && answer.error == kNotcapable && denials < UINT32_MAX) {
-    ++denials;
+  if (guest.charge(1) && answer.error == kNotcapable) {
+    guest.host<Host>().deny(answer.name.starts_with("sock_") ? Grant::Socket : Grant::Directory, answer.name);
   }
   raw[0].i32 = static_cast<std::int32_t>(answer.error);
   return wasm::unwind_if_told(guest);

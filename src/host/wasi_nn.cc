@@ -54,8 +54,7 @@ std::uint32_t load_by_name(Guest& guest, std::uint32_t name, std::uint32_t lengt
   }
   Host& host = guest.host<Host>();
   if (!policy::may_use_model(host.grants, *text)) {
-    ++host.denials;
-    host.grant_missing = true;
+    host.deny(Grant::Model, *text);
     return code(NnErrno::NotFound);
   }
   inference::Model* model = host.models == nullptr ? nullptr : host.models->find(*text);

@@ -42,7 +42,7 @@ std::string detail_for(Reason reason, const policy::Limits& limits, const host::
 
 }  // namespace
 
-Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool grant_missing) {
+Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool denied) {
   using How = wasm::Ending::How;
   if (ending.how == How::Stopped) {
     return ending.reason;
@@ -59,7 +59,7 @@ Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool gran
   if (ending.how == How::Failed) {
     return Reason::Internal;
   }
-  if (grant_missing) {
+  if (denied) {
     return Reason::Denied;
   }
   return ending.how == How::Exited ? Reason::FunctionFailed : Reason::Trap;
@@ -68,7 +68,7 @@ Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool gran
 Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Costs& costs, host::Host& host,
                   BodyBudget* answers) {
   const policy::Limits& limits = function.limits();
-  Outcome outcome = refusal(judge(ending, costs.denied_growths, host.grant_missing));
+  Outcome outcome = refusal(judge(ending, costs.denied_growths, host.denials.total() > 0));
   BodyBudget::Share share(answers);
   if (outcome.reason == Reason::Ok && !share.resize(host.stdio.output.capacity())) {
     outcome =

@@ -13,8 +13,8 @@ namespace trilby::invoke {
 inline constexpr std::string_view kCommandEntry = "_start";
 inline constexpr int kExitBadInput = 65;  // EX_DATAERR of sysexits.h
 
-/// What the end of a command means. `grant_missing`: it asked for something that its manifest does not grant.
-[[nodiscard]] Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool grant_missing);
+/// What the end of a command means. `denied`: it asked for something that its manifest does not grant.
+[[nodiscard]] Reason judge(const wasm::Ending& ending, std::uint32_t denied_growths, bool denied);
 
 /// The answer of a command that has ended; takes what it wrote out of `host`. The record holds what the sandbox knows.
 /// \param answers  what it wrote is counted there until it is sent; Reason::Overloaded when it has no room. May be null

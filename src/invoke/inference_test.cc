@@ -83,7 +83,7 @@ TEST_F(Inference, OfAModelThatIsNotGrantedIsDenied) {
   const Outcome outcome = call(1);
   EXPECT_EQ(outcome.reason, Reason::Denied);
   EXPECT_EQ(outcome.status, 403);
-  EXPECT_EQ(outcome.record.denials, 1U);
+  EXPECT_EQ(outcome.record.denials.of(Grant::Model), 1U);
   EXPECT_EQ(backend_.runs(), 0);
 }
 

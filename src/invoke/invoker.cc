@@ -108,7 +108,7 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       cancellation_(std::move(call.cancellation)),
       done_(std::move(done)),
       gates_{&function_->admission()},
-      host_(function_->name(), function_->spec().policy.grants, function_->models()) {}
+      host_(function_->name(), id_, function_->spec().policy.grants, function_->models()) {}
 
 void Run::start() {
   if (cancellation_ && cancellation_->cancelled()) {

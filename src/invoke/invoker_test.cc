@@ -54,7 +54,7 @@ TEST(Command, HasARecordOfWhatItCost) {
   EXPECT_EQ(record.memory_limit, 64_MiB);
   EXPECT_EQ(record.input, Bytes{5});
   EXPECT_EQ(record.output, Bytes{5});
-  EXPECT_EQ(record.denials, 0U);
+  EXPECT_EQ(record.denials.total(), 0U);
 }
 
 TEST(Command, ReadsALargeBodyWhole) {
@@ -97,7 +97,8 @@ TEST(Command, IsOfferedAllOfWasiAndRefusedWhatItMayNot) {
   Outcome outcome = call(test_function("wasi"));
   EXPECT_EQ(outcome.reason, Reason::Ok) << outcome.message;
   EXPECT_EQ(read_body(outcome), "fine");
-  EXPECT_EQ(outcome.record.denials, 14U);
+  EXPECT_EQ(outcome.record.denials.of(Grant::Directory), 10U);
+  EXPECT_EQ(outcome.record.denials.of(Grant::Socket), 4U);
 }
 
 TEST(Memory, GrownOverTheLimitIsLimitMemory) {

@@ -106,7 +106,7 @@ void append_json(std::string& out, const AccessEntry& entry) {
     number(R"(,"memory_limit_bytes":)", entry.record.memory_limit.count);
     number(R"(,"inferences":)", entry.record.inferences);
     seconds(R"(,"inference_seconds":)", entry.record.inference);
-    number(R"(,"denials":)", entry.record.denials);
+    number(R"(,"denials":)", entry.record.denials.total());
     out += ',';
   }
   number(R"("status":)", static_cast<std::uint64_t>(entry.status));

@@ -71,7 +71,9 @@ void LoopMetrics::call_ended(std::size_t function, Reason reason, const Record& 
   metrics.live.add(-1);
   metrics.calls[static_cast<std::size_t>(reason)].add();
   metrics.queued.observe(count_of(record.queued));
-  metrics.denials.add(record.denials);
+  for (std::size_t kind = 0; record.denials.total() > 0 && kind < kGrantKinds; ++kind) {
+    metrics.denials[kind].add(record.denials.of(static_cast<Grant>(kind)));
+  }
   if (record.wall == Duration::zero()) {
     return;  // refused before it had a sandbox: zeros would hide what running costs
   }
@@ -218,8 +220,14 @@ class Page {
       out_.sample(function_labels(function),
                   sum<FunctionMetrics>(function, [](const FunctionMetrics& m) { return m.live.value(); }));
     }
-    counter_per_function("trilby_call_denials_total", "What guests asked for and were refused.",
-                         &FunctionMetrics::denials);
+    out_.family("trilby_call_denials_total", MetricType::Counter, "",
+                "What guests asked for and were refused, by what would have to be granted.");
+    for (std::size_t function = 0; function < functions; ++function) {
+      for (std::size_t kind = 0; kind < kGrantKinds; ++kind) {
+        out_.sample(function_labels(function).add("grant", name(static_cast<Grant>(kind))),
+                    sum<FunctionMetrics>(function, [&](const FunctionMetrics& m) { return m.denials[kind].value(); }));
+      }
+    }
     counter_per_function("trilby_call_inferences_total", "Inferences that calls waited for.",
                          &FunctionMetrics::inferences);
     per_function("trilby_call_queue_seconds", "seconds", "Time that calls waited for a slot.", &FunctionMetrics::queued,

@@ -90,7 +90,7 @@ class LoopMetrics {
     DurationHistogram cpu;
     DurationHistogram wall;
     MemoryHistogram memory_peak;
-    Counter denials;
+    std::array<Counter, kGrantKinds> denials;
     Counter inferences;
     DurationHistogram inference;
   };

@@ -67,7 +67,9 @@ TEST(Metrics, CountCallsAndWhatTheyCost) {
   record.wall = std::chrono::milliseconds(30);
   record.cpu = std::chrono::milliseconds(20);
   record.memory_peak = Bytes{1U << 20U};
-  record.denials = 2;
+  record.denials.add(Grant::Model);
+  record.denials.add(Grant::Model);
+  record.denials.add(Grant::Socket);
   record.inferences = 1;
   record.inference = std::chrono::milliseconds(3);
   f.one.call_ended(f.function, Reason::Ok, record);
@@ -76,7 +78,9 @@ TEST(Metrics, CountCallsAndWhatTheyCost) {
   EXPECT_TRUE(has_line(page, R"(trilby_calls_live{function="gray"} 0)"));
   EXPECT_TRUE(has_line(page, R"(trilby_calls_total{function="gray",reason="ok"} 1)"));
   EXPECT_TRUE(has_line(page, R"(trilby_calls_total{function="gray",reason="overloaded"} 1)"));
-  EXPECT_TRUE(has_line(page, R"(trilby_call_denials_total{function="gray"} 2)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_denials_total{function="gray",grant="model"} 2)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_denials_total{function="gray",grant="directory"} 0)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_denials_total{function="gray",grant="socket"} 1)"));
   EXPECT_TRUE(has_line(page, R"(trilby_call_inferences_total{function="gray"} 1)"));
   EXPECT_TRUE(has_line(page, R"(trilby_call_inference_seconds_sum{function="gray"} 0.003)"));
   EXPECT_TRUE(has_line(page, R"(trilby_call_cpu_seconds_sum{function="gray"} 0.02)"));

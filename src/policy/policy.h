@@ -1,13 +1,11 @@
-/// \file  What a function may use and do, as values, and every decision about it. No I/O, no clock.
+/// \file  What a function may use, as values, and every decision about it; grants.h has what it may reach. No I/O, no clock.
 #pragma once
 
 #include <cstdint>
-#include <set>
-#include <string>
-#include <string_view>
 
 #include "base/result.h"
 #include "base/units.h"
+#include "policy/grants.h"
 
 namespace trilby::policy {
 
@@ -29,11 +27,6 @@ struct Limits {
 inline constexpr std::uint64_t kMaxTableElements = 100'000;  ///< all tables of one call together
 inline constexpr Bytes kGuestStack = 512_KiB;
 
-/// What a function may reach. Empty: nothing.
-struct Grants {
-  std::set<std::string, std::less<>> models;  ///< names of [model.*]
-};
-
 struct Policy {
   Limits limits;
   Grants grants;
@@ -41,9 +34,5 @@ struct Policy {
 
 /// \return Reason::Manifest, naming the field and its range, when a limit is out of range or could not be enforced
 [[nodiscard]] Result<void> validate(const Limits& limits);
-
-[[nodiscard]] inline bool may_use_model(const Grants& grants, std::string_view model) {
-  return grants.models.contains(model);
-}
 
 }  // namespace trilby::policy

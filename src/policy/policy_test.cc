@@ -23,13 +23,5 @@ TEST(Limits, OutOfRangeIsRefusedByName) {
   EXPECT_EQ(validate(limits).error().message, "concurrency must be between 1 and 1000, not 0");
 }
 
-TEST(Grants, NothingIsGrantedThatIsNotNamed) {
-  Grants grants;
-  EXPECT_FALSE(may_use_model(grants, "food"));
-  grants.models.insert("food");
-  EXPECT_TRUE(may_use_model(grants, "food"));
-  EXPECT_FALSE(may_use_model(grants, "foo"));
-}
-
 }  // namespace
 }  // namespace trilby::policy

@@ -1,0 +1,52 @@
+#include "policy/grants.h"
+
+#include <gtest/gtest.h>
+
+namespace trilby::policy {
+namespace {
+
+TEST(Grants, NothingIsGrantedThatIsNotNamed) {
+  Grants grants;
+  EXPECT_FALSE(may_use_model(grants, "food"));
+  grants.models.insert("food");
+  EXPECT_TRUE(may_use_model(grants, "food"));
+  EXPECT_FALSE(may_use_model(grants, "foo"));
+}
+
+TEST(Mend, IsTheLineThatTheManifestLacks) {
+  Grants grants;
+  EXPECT_EQ(mend(grants, "classify", Grant::Model, "food"), R"(in [function.classify] add allow.models = ["food"])");
+  grants.models.insert("birds");
+  EXPECT_EQ(mend(grants, "classify", Grant::Model, "food"),
+            R"(in [function.classify] add allow.models = ["birds", "food"])");
+}
+
+TEST(Mend, IsOneBoundedLineWhateverTheGuestAskedFor) {
+  const std::string asked = "a\"]\n[function.evil]\x1b[31m" + std::string(10'000, 'x');
+  const std::string line = mend({}, "f", Grant::Model, asked);
+  EXPECT_LT(line.size(), 600U);
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(line.find('\x1b'), std::string::npos);
+  EXPECT_NE(line.find(R"(["a\"])"), std::string::npos) << line;
+}
+
+TEST(Mend, SaysWhereNothingCanBeGranted) {
+  for (const Grant kind : {Grant::Directory, Grant::Socket}) {
+    EXPECT_TRUE(mend({}, "f", kind, "x").starts_with("nothing grants")) << name(kind);
+  }
+}
+
+TEST(Denials, AreCountedByKindAndNeverWrap) {
+  Denials denials;
+  EXPECT_EQ(denials.total(), 0U);
+  denials.add(Grant::Model);
+  denials.add(Grant::Socket);
+  denials.add(Grant::Socket);
+  EXPECT_EQ(denials.of(Grant::Model), 1U);
+  EXPECT_EQ(denials.of(Grant::Directory), 0U);
+  EXPECT_EQ(denials.of(Grant::Socket), 2U);
+  EXPECT_EQ(denials.total(), 3U);
+}
+
+}  // namespace
+}  // namespace trilby::policy
