@@ -11,6 +11,7 @@
 
 #include "app/manifest_addresses.h"
 #include "app/manifest_document.h"
+#include "app/manifest_grants.h"
 #include "app/manifest_route.h"
 #include "app/manifest_section.h"
 
@@ -228,17 +229,36 @@ class Reader {
                         fmt::format("\"{}\" is no content type; write \"sniff\", or one as in \"image/png\"", *type));
       }
     }
+    read_output(section, function);
     if (auto build = section.table("build")) {
       read_build(*build, function);
     }
     if (auto limits = section.table("limits")) {
       read_limits(*limits, function.policy.limits);
     }
-    if (auto allow = section.table("allow")) {
-      read_grants(*allow, function.policy.grants);
+    if (auto env = section.table("env")) {
+      read_variables(*env, function);
     }
+    if (auto allow = section.table("allow")) {
+      read_grants(*allow, names_, function);
+    }
+    check_variables(section, function);
     section.finish();
     manifest_.functions.push_back(std::move(function));
+  }
+
+  static void read_output(Section& section, Function& function) {
+    const std::string* output = section.text("output");
+    if (output == nullptr) {
+      return;
+    }
+    function.cgi = *output == "cgi";
+    if (!function.cgi && *output != "body") {
+      section.problem("output", fmt::format("\"{}\" is none of \"body\" and \"cgi\"{}", *output,
+                                            suggestion(*output, {"body", "cgi"})));
+    } else if (function.cgi && section.has("content_type")) {
+      section.problem("content_type", R"(with output = "cgi" the function says this itself: take it out)");
+    }
   }
 
   void read_build(Section& section, Function& function) const {
@@ -252,20 +272,6 @@ class Reader {
     }
     section.finish();
     function.build = std::move(build);
-  }
-
-  void read_grants(Section& section, policy::Grants& grants) const {
-    const DocumentNode* models = section.list("models", kMaxModels);
-    for (std::size_t i = 0; models != nullptr && i < models->children.size(); ++i) {
-      const DocumentNode& model = models->children[i];
-      if (model.kind != DocumentNode::Kind::Text) {
-        section.problem("models", R"(must be a list of names in quotes, as in ["food"])");
-        break;
-      }
-      check_defined(section, "models", "model", model.text, names_.models);
-      grants.models.insert(model.text);
-    }
-    section.finish();
   }
 
   void read_model(Section& section) {

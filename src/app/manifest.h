@@ -79,6 +79,8 @@ struct Function {
   std::string name;
   std::filesystem::path module;
   std::string content_type = "application/octet-stream";
+  bool cgi = false;  ///< output = "cgi": what it writes is header fields and body
+  std::map<std::string, std::string, std::less<>> variables;  ///< it is given these, beside what it is granted
   policy::Policy policy;
   std::optional<Build> build;
   Source source;

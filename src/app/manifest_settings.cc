@@ -48,7 +48,10 @@ class Listing {
     const std::string prefix = fmt::format("function.{}.", function.name);
     const policy::Limits& limits = function.policy.limits;
     add(prefix + "module", function.module.string());
-    add(prefix + "content_type", function.content_type);
+    add(prefix + "output", function.cgi ? "cgi" : "body");
+    if (!function.cgi) {
+      add(prefix + "content_type", function.content_type);
+    }
     add(prefix + "limits.memory", format(limits.memory));
     add(prefix + "limits.cpu", format(limits.cpu));
     add(prefix + "limits.wall", format(limits.wall));
@@ -58,7 +61,12 @@ class Listing {
     add(prefix + "limits.concurrency", std::to_string(limits.concurrency));
     add(prefix + "limits.queue", std::to_string(limits.queue));
     add(prefix + "limits.queue_wait", format(limits.queue_wait));
-    add(prefix + "allow.models", fmt::format("{}", fmt::join(function.policy.grants.models, ", ")));
+    for (const auto& [variable, value] : function.variables) {
+      add(fmt::format("{}env.{}", prefix, variable), value);
+    }
+    const policy::Grants& grants = function.policy.grants;
+    add(prefix + "allow.models", fmt::format("{}", fmt::join(grants.models, ", ")));
+    add(prefix + "allow.env", fmt::format("{}", fmt::join(grants.variables, ", ")));
   }
   std::vector<Setting> take() { return std::move(out_); }
 
@@ -167,6 +175,18 @@ std::string_view name(Origin origin) {
       return "flag";
   }
   return "";
+}
+
+std::string describe_grants(const Function& function) {
+  std::string out;
+  const auto add = [&](std::string_view kind, const auto& names) {
+    if (names.begin() != names.end()) {
+      out += fmt::format("{}{} {}", out.empty() ? "" : "; ", kind, fmt::join(names, ", "));
+    }
+  };
+  add("models", function.policy.grants.models);
+  add("env", function.policy.grants.variables);
+  return out.empty() ? "nothing" : out;
 }
 
 std::string describe_request(const Route& route) {

@@ -42,6 +42,9 @@ struct Setting {
 /// "default", "manifest", "environment", "flag"
 [[nodiscard]] std::string_view name(Origin origin);
 
+/// What a function is granted beside its input and output: "models food; env LANG", or "nothing".
+[[nodiscard]] std::string describe_grants(const Function& function);
+
 /// "GET /static/*", with the headers asked for: "POST /api/hello (api: go)"
 [[nodiscard]] std::string describe_request(const Route& route);
 /// "function grayscale", "files /srv/web", "invoke images/api/image", "text"

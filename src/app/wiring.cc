@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "app/environment.h"
 #include "base/log.h"
 
 namespace trilby::app {
@@ -25,15 +26,15 @@ std::string_view describe(wasm::Origin origin) {
   return "";
 }
 
-/// Prepares all, several at once; the results are in the order of `wanted`.
-std::vector<std::optional<FunctionResult>> prepare_all(const std::vector<Function>& wanted, wasm::Engine& engine,
+/// Prepares all, several at once; the results are in the order of `specs`.
+std::vector<std::optional<FunctionResult>> prepare_all(std::vector<invoke::FunctionSpec> specs, wasm::Engine& engine,
                                                        const wasm::ArtifactCache& cache,
                                                        const inference::ModelHost* models) {
-  std::vector<std::optional<FunctionResult>> results(wanted.size());
+  std::vector<std::optional<FunctionResult>> results(specs.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
-    for (std::size_t i = next++; i < wanted.size(); i = next++) {
-      results[i] = invoke::prepare(make_function_spec(wanted[i]), engine, &cache, models);
+    for (std::size_t i = next++; i < specs.size(); i = next++) {
+      results[i] = invoke::prepare(std::move(specs[i]), engine, &cache, models);
       if (*results[i]) {
         const invoke::Function& ready = ***results[i];
         log::info("function ready", {{"function", ready.name()},
@@ -43,7 +44,7 @@ std::vector<std::optional<FunctionResult>> prepare_all(const std::vector<Functio
     }
   };
   std::vector<std::jthread> helpers;
-  const std::size_t threads = std::min<std::size_t>(wanted.size(), std::max(1U, std::thread::hardware_concurrency()));
+  const std::size_t threads = std::min<std::size_t>(specs.size(), std::max(1U, std::thread::hardware_concurrency()));
   for (std::size_t i = 1; i < threads; ++i) {
     helpers.emplace_back(work);
   }
@@ -54,8 +55,15 @@ std::vector<std::optional<FunctionResult>> prepare_all(const std::vector<Functio
 
 }  // namespace
 
-invoke::FunctionSpec make_function_spec(const Function& function) {
-  return {function.name, function.module, function.policy, function.content_type};
+Result<invoke::FunctionSpec> make_function_spec(const Function& function) {
+  invoke::FunctionSpec spec;
+  spec.name = function.name;
+  spec.module = function.module;
+  spec.policy = function.policy;
+  TRILBY_ASSIGN(spec.environment, make_environment(function));
+  spec.output = function.cgi ? invoke::Output::Cgi : invoke::Output::Body;
+  spec.content_type = function.content_type;
+  return spec;
 }
 
 inference::ModelSpec make_model_spec(const Model& model) {
@@ -96,7 +104,15 @@ Result<std::unique_ptr<Runtime>> Runtime::load(const Manifest& manifest, const s
     TRILBY_ASSIGN(runtime->models_, inference::ModelHost::load(specs));
     log::info("models ready", {{"models", specs.size()}, {"took", trilby::format(Duration(Clock::now() - start))}});
   }
-  auto results = prepare_all(manifest.functions, *runtime->engine_, cache, runtime->models_.get());
+  std::vector<invoke::FunctionSpec> function_specs;
+  for (const Function& function : manifest.functions) {
+    auto spec = make_function_spec(function);
+    if (!spec) {
+      return fail(located(manifest, function.source, std::move(spec).error()));
+    }
+    function_specs.push_back(std::move(*spec));
+  }
+  auto results = prepare_all(std::move(function_specs), *runtime->engine_, cache, runtime->models_.get());
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!*results[i]) {
       return fail(located(manifest, manifest.functions[i].source, std::move(*results[i]).error()));

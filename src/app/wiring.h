@@ -14,7 +14,8 @@
 
 namespace trilby::app {
 
-[[nodiscard]] invoke::FunctionSpec make_function_spec(const Function& function);
+/// \return Reason::Manifest when its environment is too much for a guest
+[[nodiscard]] Result<invoke::FunctionSpec> make_function_spec(const Function& function);
 [[nodiscard]] inference::ModelSpec make_model_spec(const Model& model);
 /// Room for every function's memory and for all calls that their limits allow at once.
 [[nodiscard]] wasm::EngineSettings make_engine_settings(const Manifest& manifest);

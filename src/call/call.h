@@ -47,6 +47,7 @@ struct Call {
   std::string id;      ///< request id: 16 to 64 characters of [0-9A-Za-z_-], in the answer, the logs and the record
   std::string method;  ///< HTTP method, upper case; "POST" for events
   std::string path;    ///< normalised path, begins with '/', without the query
+  std::size_t script = 0;  ///< how much of `path` its route names; the rest is for the function
   std::string query;   ///< without the '?', undecoded; may be empty
   Fields fields;       ///< without hop-by-hop and `trilby-*` fields
   std::unique_ptr<BodySource> body;  ///< never null
@@ -54,6 +55,7 @@ struct Call {
       Clock::time_point::max();  ///< who asked gives up then; a function's own limits may be earlier
   TraceContext trace;
   std::string caller;  ///< who asked: an app-id, "http", "cli"
+  std::string_view peer;  ///< who sent it, "127.0.0.1:40212"; empty when it came over no network. Valid while it lives
   unsigned hops = 0;
   std::shared_ptr<Cancellation> cancellation;  ///< may be null: cannot be cancelled
 };

@@ -3,8 +3,6 @@
 #include <map>
 #include <system_error>
 
-#include <fmt/ranges.h>
-
 #include "app/manifest_settings.h"
 #include "base/json.h"
 #include "cli/commands.h"
@@ -118,15 +116,11 @@ std::string functions_text(const app::Manifest& manifest, const Findings& findin
   for (const app::Function& function : manifest.functions) {
     const std::string limits = fmt::format("function.{}.limits.", function.name);
     const auto convention = findings.conventions.find(function.name);
-    std::string models = "nothing";
-    if (!function.policy.grants.models.empty()) {
-      models = fmt::format("models {}", fmt::join(function.policy.grants.models, ", "));
-    }
     rows.push_back({function.name, convention == findings.conventions.end() ? "?" : convention->second,
                     value(limits + "memory"), value(limits + "cpu"), value(limits + "wall"),
                     value(limits + "request_body"), value(limits + "response_body"), value(limits + "stderr"),
                     value(limits + "concurrency"),
-                    fmt::format("{} for {}", value(limits + "queue"), value(limits + "queue_wait")), models});
+                    fmt::format("{} for {}", value(limits + "queue"), value(limits + "queue_wait")), app::describe_grants(function)});
   }
   return rows.size() == 1 ? "" : "\n" + table(rows) + "* default\n";
 }

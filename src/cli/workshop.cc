@@ -13,7 +13,9 @@ Result<Workshop> Workshop::open(const app::Manifest& manifest, const std::filesy
 
 Result<std::shared_ptr<const invoke::Function>> Workshop::prepare(const app::Function& function,
                                                                   const inference::ModelHost* models) const {
-  auto prepared = invoke::prepare(app::make_function_spec(function), *engine_, &cache_, models);
+  auto spec = app::make_function_spec(function);
+  auto prepared = spec ? invoke::prepare(std::move(*spec), *engine_, &cache_, models)
+                       : Result<std::shared_ptr<const invoke::Function>>(fail(std::move(spec).error()));
   if (!prepared) {
     return fail(app::located(*manifest_, function.source, std::move(prepared).error()));
   }

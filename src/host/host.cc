@@ -8,11 +8,10 @@
 namespace trilby::host {
 
 Host::Host(std::string_view function, std::string_view call, const policy::Grants& granted,
-           const inference::ModelHost* model_host)
-    : program(function), call_id(call), grants(granted), models(model_host) {}
+           const policy::Environment& variables, const inference::ModelHost* model_host)
+    : program(function), call_id(call), grants(granted), environment(variables), models(model_host) {}
 Host::~Host() = default;
 
-void define_imports(const wasm::Linker& linker) {
 void Host::deny(Grant kind, std::string_view wanted) {
   denials.add(kind);
   if (denials.of(kind) == 1) {
@@ -23,6 +22,7 @@ void Host::deny(Grant kind, std::string_view wanted) {
   }
 }
 
+void define_imports(const wasm::Linker& linker) {
   define_wasi(linker);
   define_wasi_nn(linker);
 }

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "call/denials.h"
+#include "policy/environment.h"
 #include "policy/policy.h"
 #include "wasm/prepared.h"
 
@@ -36,7 +37,7 @@ class NnSession;
 /// State of the host functions for one guest. Ownership: whoever runs the sandbox; outlives it. Threading: loop-bound.
 struct Host {
   Host(std::string_view function, std::string_view call, const policy::Grants& granted,
-       const inference::ModelHost* model_host);
+       const policy::Environment& variables, const inference::ModelHost* model_host);
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -48,7 +49,9 @@ struct Host {
   std::string_view program;  ///< its argv[0]: the function's name
   std::string_view call_id;  ///< for the log
   const policy::Grants& grants;
-  const inference::ModelHost* models;  ///< may be null
+  const policy::Environment& environment;  ///< the same for all calls of the function
+  policy::Environment request;             ///< variables of this call, none of them in `environment`
+  const inference::ModelHost* models;      ///< may be null
 
   Stdio stdio;
   Denials denials;               ///< what deny() counted

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <cstring>
+#include <tuple>
 
 #include "host/host.h"
 #include "host/import_table.h"
@@ -37,12 +39,40 @@ std::uint32_t args_get(Guest& guest, std::uint32_t pointers_at, std::uint32_t te
 }
 
 std::uint32_t environ_sizes_get(Guest& guest, std::uint32_t count_at, std::uint32_t size_at) {
-  return guest.memory().store(count_at, std::uint32_t{0}) && guest.memory().store(size_at, std::uint32_t{0}) ? kSuccess
-                                                                                                             : kFault;
+  const Host& host = guest.host<Host>();
+  const auto count = static_cast<std::uint32_t>(host.environment.count() + host.request.count());
+  const auto size = static_cast<std::uint32_t>(host.environment.block().size() + host.request.block().size());
+  return guest.memory().store(count_at, count) && guest.memory().store(size_at, size) ? kSuccess : kFault;
 }
 
-std::uint32_t environ_get(Guest& /*guest*/, std::uint32_t /*pointers_at*/, std::uint32_t /*text_at*/) {
-  return kSuccess;
+/// Writes the variables of `from`, and where each begins. The two places go on to behind them.
+bool put_variables(const wasm::GuestMemory& memory, const policy::Environment& from, std::uint64_t& pointers_at,
+                   std::uint64_t& text_at) {
+  std::string_view block = from.block();
+  const auto pointers = memory.slice(pointers_at, from.count() * sizeof(std::uint32_t));
+  const auto text = memory.slice(text_at, block.size());
+  if (!pointers || !text) {
+    return false;
+  }
+  std::memcpy(text->data(), block.data(), block.size());
+  while (!block.empty()) {
+    const std::size_t length = block.find('\0') + 1;
+    std::ignore = memory.store(pointers_at, static_cast<std::uint32_t>(text_at));
+    pointers_at += sizeof(std::uint32_t);
+    text_at += length;
+    block.remove_prefix(length);
+  }
+  return true;
+}
+
+std::uint32_t environ_get(Guest& guest, std::uint32_t pointers_at, std::uint32_t text_at) {
+  const Host& host = guest.host<Host>();
+  std::uint64_t pointers = pointers_at;
+  std::uint64_t text = text_at;
+  const bool put = put_variables(guest.memory(), host.environment, pointers, text) &&
+                   put_variables(guest.memory(), host.request, pointers, text) &&
+                   guest.charge((text - text_at) / 1024);
+  return put ? kSuccess : kFault;
 }
 
 // --- clocks ---

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "invoke/cgi.h"
 #include "invoke/content_type.h"
 
 namespace trilby::invoke {
@@ -38,6 +39,21 @@ std::string detail_for(Reason reason, const policy::Limits& limits, const host::
     default:
       return {};
   }
+}
+
+/// Takes head and body out of what a command wrote; if it is wrong, the function has failed.
+void answer_as_cgi(std::string output, Outcome& outcome) {
+  auto head = parse_cgi_head(output);
+  if (!head) {
+    outcome.reason = head.error().reason;
+    outcome.status = info(outcome.reason).status;
+    outcome.message = std::move(head).error().message;
+    return;
+  }
+  outcome.status = head->status;
+  outcome.fields = std::move(head->fields);
+  output.erase(0, head->size);
+  outcome.body = make_body(std::move(output));
 }
 
 }  // namespace
@@ -75,7 +91,9 @@ Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Cos
         refusal(Error{Reason::Overloaded, "the answers that wait for their readers take all the memory they may"});
   }
   outcome.record.output = Bytes{host.stdio.output.size()};
-  if (outcome.reason == Reason::Ok) {
+  if (outcome.reason == Reason::Ok && function.spec().output == Output::Cgi) {
+    answer_as_cgi(std::move(host.stdio.output), outcome);
+  } else if (outcome.reason == Reason::Ok) {
     const std::string& type = function.spec().content_type;
     outcome.fields.add("content-type", type == kSniff ? std::string(sniff_content_type(host.stdio.output)) : type);
     outcome.body = make_body(std::move(host.stdio.output), std::move(share));

@@ -8,6 +8,7 @@
 
 #include "host/host.h"
 #include "invoke/admission.h"
+#include "invoke/cgi.h"
 #include "invoke/command.h"
 #include "invoke/function.h"
 #include "wasm/sandbox.h"
@@ -44,7 +45,7 @@ class Run {
 
   LoopInvoker& invoker_;
   const std::shared_ptr<const Function> function_;
-  std::string id_;  // of the call, as what follows; commands see nothing else of it
+  std::string id_;  // of the call, as what follows; most commands see nothing else of it
   std::unique_ptr<BodySource> body_;
   const Clock::time_point caller_deadline_;
   const std::shared_ptr<Cancellation> cancellation_;
@@ -60,6 +61,7 @@ class Run {
   std::array<Admission::Slot, 1> slots_;  // of the gates passed
   std::size_t passed_ = 0;
   host::Host host_;
+  std::unique_ptr<Call> request_;  // what is left of it, for commands that are told it; null for all others
   std::optional<wasm::Sandbox> sandbox_;  // after what it works on
   std::optional<wasm::Ending> ending_;
   std::optional<net::Timer> deadline_;  // set only for calls that do not end at once
@@ -108,7 +110,8 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       cancellation_(std::move(call.cancellation)),
       done_(std::move(done)),
       gates_{&function_->admission()},
-      host_(function_->name(), id_, function_->spec().policy.grants, function_->models()) {}
+      host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment, function_->models()),
+      request_(function_->spec().output == Output::Cgi ? std::make_unique<Call>(std::move(call)) : nullptr) {}
 
 void Run::start() {
   if (cancellation_ && cancellation_->cancelled()) {
@@ -211,6 +214,11 @@ void Run::enter(Clock::time_point now) {
   wasm::Engine::Place place = prepared.engine().enter();
   if (!place) {
     return refuse({Reason::Overloaded, "all places of the engine's pool are taken"});
+  }
+  if (request_) {
+    if (auto added = add_cgi_variables(*request_, host_.stdio.input.size(), host_.request); !added) {
+      return refuse(std::move(added).error());
+    }
   }
   host_.stdio.output_limit = limits.response_body;
   host_.stdio.errors_limit = limits.stderr_output;

@@ -1,6 +1,7 @@
 /// \file  From a call to an outcome: admission, sandbox, calling convention, record.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -9,15 +10,24 @@
 #include "base/result.h"
 #include "call/call.h"
 #include "net/loop.h"
+#include "policy/environment.h"
 #include "policy/policy.h"
 
 namespace trilby::invoke {
+
+/// What a command's standard output is.
+enum class Output : std::uint8_t {
+  Body,  ///< of the answer
+  Cgi,   ///< its header fields and its body (RFC 3875); the command is told the request in its environment
+};
 
 /// What a function is, from the manifest.
 struct FunctionSpec {
   std::string name;
   std::filesystem::path module;
   policy::Policy policy;
+  policy::Environment environment;
+  Output output = Output::Body;
   /// Content type of what a command writes: a type, or "sniff" for the closed list of design.md.
   std::string content_type = "application/octet-stream";
 };

@@ -11,7 +11,8 @@ namespace trilby::policy {
 
 /// What a function may reach beside its input and output. Empty: nothing.
 struct Grants {
-  std::set<std::string, std::less<>> models;  ///< names of [model.*]
+  std::set<std::string, std::less<>> models;     ///< names of [model.*]
+  std::set<std::string, std::less<>> variables;  ///< of the host's environment, passed by name
 };
 
 [[nodiscard]] inline bool may_use_model(const Grants& grants, std::string_view model) {

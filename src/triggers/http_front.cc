@@ -193,6 +193,7 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   call.path = std::move(target->path);
   call.query = std::move(target->query);
   call.caller = "http";
+  call.peer = exchange->peer();
   if (const TraceContext given =
           observe::accept_trace(only(head.fields, "traceparent"), only(head.fields, "tracestate"));
       !given.traceparent.empty()) {

@@ -29,6 +29,10 @@ std::string_view path_below(const Route& route, std::string_view path) {
   return is_prefix(route) ? path.substr(route.path.size() - 1) : std::string_view();
 }
 
+std::size_t script_length(const Route& route, std::string_view path) {
+  return is_prefix(route) ? route.path.size() - 2 : path.size();
+}
+
 std::vector<std::string_view> methods_of(const Route& route) {
   if (route.method == "GET" || (route.method.empty() && is_only_read(route))) {
     return {"GET", "HEAD"};

@@ -46,6 +46,8 @@ struct Route {
 /// Whether `route` takes this path, and the part of it that '*' stands for.
 [[nodiscard]] bool matches_path(const Route& route, std::string_view path);
 [[nodiscard]] std::string_view path_below(const Route& route, std::string_view path);
+/// How much of `path`, which it takes, the route names itself: "/cgi" of "/cgi/a" for "/cgi/*".
+[[nodiscard]] std::size_t script_length(const Route& route, std::string_view path);
 /// GET stands for HEAD too.
 [[nodiscard]] bool matches_method(const Route& route, std::string_view method);
 [[nodiscard]] bool matches_headers(const Route& route, const Fields& fields);

@@ -77,6 +77,7 @@ void Router::run(const Route* route, Call call, OnOutcome done) {
   } else if (const auto* text = std::get_if<TextTarget>(&route->target)) {
     done(serve_text(text->text));
   } else if (const auto* function = std::get_if<FunctionTarget>(&route->target)) {
+    call.script = script_length(*route, call.path);
     run_function(*function, std::move(call), std::move(done));
   } else if (const auto* invoke = std::get_if<InvokeTarget>(&route->target)) {
     run_invoke(*invoke, std::move(call), std::move(done));

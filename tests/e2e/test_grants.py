@@ -3,6 +3,7 @@
 import json
 
 import httpx
+import pytest
 from raw_http import ask, request
 
 
@@ -37,3 +38,61 @@ def test_many_refusals_of_one_call_are_one_line_a_kind(start_system, guests):
     assert metric(system, 'trilby_call_denials_total{function="f",grant="directory"}') == 10
     assert metric(system, 'trilby_call_denials_total{function="f",grant="socket"}') == 4
     assert system.log().count("was not granted") == 2
+
+
+CGI = 'output = "cgi"\n[function.f.env]\nGREETING = "hello"\n[function.f.allow]\nenv = ["TEST_PASSED", "TEST_ABSENT"]\n'
+
+
+def variables(answer):
+    return dict(pair.split("=", 1) for pair in answer.body.decode().split("\0")[:-1])
+
+
+@pytest.fixture(scope="module")
+def cgi(start_system, guests):
+    return start_system(one_function(guests, "env", CGI), env={"TEST_PASSED": "yes", "TEST_KEPT": "no", "HTTP_PROXY": "no"})
+
+
+def test_a_cgi_command_is_told_its_request_and_given_what_is_granted(cgi):
+    head = b"Status: 203 Fine\nContent-Type: text/plain\n\n"
+    fields = ["X-Api-Key: k", "Proxy: http://evil", "Authorization: Basic c2VjcmV0", "Trilby-Hops: 3", "Content-Type: a/b"]
+    answer = ask(cgi.address("api"), request("PUT", "/a/%62?x=%20", fields, head))
+    assert (answer.status, answer.fields["trilby-reason"]) == (203, "ok")
+    assert answer.fields["content-type"] == "text/plain"
+    told = variables(answer)
+    assert told["GREETING"] == "hello"
+    assert told["TEST_PASSED"] == "yes"
+    assert (told["REQUEST_METHOD"], told["SCRIPT_NAME"], told["PATH_INFO"], told["QUERY_STRING"]) == ("PUT", "", "/a/b", "x=%20")
+    assert (told["CONTENT_LENGTH"], told["CONTENT_TYPE"], told["REMOTE_ADDR"]) == (str(len(head)), "a/b", "127.0.0.1")
+    assert (told["SERVER_NAME"], told["HTTP_X_API_KEY"]) == ("test", "k")
+    assert not {"HTTP_PROXY", "HTTP_AUTHORIZATION", "HTTP_TRILBY_HOPS", "TEST_KEPT", "TEST_ABSENT", "PATH", "HOME"} & told.keys()
+    assert "does not have" in cgi.log()
+
+
+def test_what_a_cgi_command_says_reaches_the_wire_only_where_it_may(cgi):
+    said = (b"Content-Type: text/plain\nContent-Length: 3\nTransfer-Encoding: chunked\nConnection: x\nTrilby-Reason: internal\n"
+            b"X-Request-Id: mine\nDate: today\nX-Mine: yes\nSet-Cookie: a=b\n\n")
+    answer = ask(cgi.address("api"), request("POST", "/", ["X-Request-Id: the-one-of-the-caller"], said))
+    assert answer.status == 200
+    assert answer.fields["x-mine"] == "yes"
+    assert answer.fields["set-cookie"] == "a=b"
+    assert answer.fields["trilby-reason"] == "ok"
+    assert answer.fields["x-request-id"] == "the-one-of-the-caller"
+    assert answer.fields["content-length"] == str(len(answer.body))
+    assert answer.fields["date"] != "today"
+    assert "connection" not in answer.fields
+
+
+@pytest.mark.parametrize("said", [
+    b"", b"\n", b"no head", b"X-A: a\rSet-Cookie: b\nContent-Type: a/b\n\n", b"Status: 101\n\n", b"Status: 999\n\n",
+    b"Content-Type: a/b\nX-A: \0\n\n", b"X-A: b\n" * 200 + b"\n", b"Location: /\xff\n\n",
+])
+def test_bad_cgi_output_is_a_failure_of_the_function(cgi, said):
+    answer = ask(cgi.address("api"), request("POST", "/", [], said))
+    assert (answer.status, answer.fields["trilby-reason"]) == (500, "function-failed")
+    assert "set-cookie" not in answer.fields
+    assert ask(cgi.address("api"), request("POST", "/", [], b"Status: 204\n\n")).status == 204
+
+
+def test_a_command_without_cgi_is_told_nothing_of_the_request(start_system, guests):
+    system = start_system(one_function(guests, "env", '[function.f.env]\nONLY = "this"\n'), env={"TEST_KEPT": "no"})
+    assert ask(system.address("api"), request("POST", "/a?b", ["Cookie: c"], b"")).body == b"ONLY=this\0"

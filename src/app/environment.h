@@ -1,0 +1,16 @@
+/// \file  The environment of functions, from the manifest and the host's own.
+#pragma once
+
+#include "app/manifest.h"
+#include "base/result.h"
+#include "policy/environment.h"
+
+namespace trilby::app {
+
+/// What every call of `function` is given: the variables that the manifest sets, and those of the host's environment
+/// that it passes by name. One that the host does not have is not given, which the log says. Call it at start, on one
+/// thread: it reads the environment.
+/// \return Reason::Manifest when all together are too much for a guest
+[[nodiscard]] Result<policy::Environment> make_environment(const Function& function);
+
+}  // namespace trilby::app

@@ -1,0 +1,106 @@
+#include "app/manifest_grants.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+
+#include "policy/environment.h"
+
+namespace trilby::app {
+namespace {
+
+constexpr std::size_t kMaxListed = 64;
+constexpr std::size_t kMaxValueBytes = 32U << 10U;
+// What the host holds so that guests need not: Dapr's tokens.
+constexpr std::array<std::string_view, 2> kHostsOwn = {"APP_API_TOKEN", "DAPR_API_TOKEN"};
+// RFC 3875 section 4.1, beside HTTP_*.
+constexpr std::array<std::string_view, 17> kCgiVariables = {
+    "AUTH_TYPE",       "CONTENT_LENGTH", "CONTENT_TYPE", "GATEWAY_INTERFACE", "PATH_INFO",       "PATH_TRANSLATED",
+    "QUERY_STRING",    "REMOTE_ADDR",    "REMOTE_HOST",  "REMOTE_IDENT",      "REMOTE_USER",     "REQUEST_METHOD",
+    "SCRIPT_NAME",     "SERVER_NAME",    "SERVER_PORT",  "SERVER_PROTOCOL",   "SERVER_SOFTWARE"};
+
+template <std::size_t count>
+bool is_among(const std::array<std::string_view, count>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string variable_rule() {
+  return fmt::format("a variable's name has 1 to {} letters, digits and '_', and begins with no digit",
+                     policy::kMaxVariableName);
+}
+
+/// Calls `take` with each text of a list.
+template <typename Take>
+void read_list(Section& section, std::string_view field, std::string_view example, const Take& take) {
+  const DocumentNode* list = section.list(field, kMaxListed);
+  for (std::size_t i = 0; list != nullptr && i < list->children.size(); ++i) {
+    const DocumentNode& item = list->children[i];
+    if (item.kind != DocumentNode::Kind::Text) {
+      section.problem(field, fmt::format("must be a list of names in quotes, as in [\"{}\"]", example));
+      return;
+    }
+    take(item.text);
+  }
+}
+
+}  // namespace
+
+void read_variables(Section& section, Function& function) {
+  if (section.members().size() > policy::kMaxVariables) {
+    return section.problem(
+        fmt::format("has {} variables; the most is {}", section.members().size(), policy::kMaxVariables));
+  }
+  for (const DocumentNode& member : section.members()) {
+    const std::string* value = section.text(member.key);
+    if (!policy::is_variable_name(member.key)) {
+      section.problem(member.key, variable_rule());
+    } else if (value != nullptr && value->size() > kMaxValueBytes) {
+      section.problem(member.key, fmt::format("has {} bytes; the most is {}", value->size(), kMaxValueBytes));
+    } else if (value != nullptr) {
+      function.variables.emplace(member.key, *value);
+    }
+  }
+}
+
+void read_grants(Section& section, const DefinedNames& names, Function& function) {
+  policy::Grants& grants = function.policy.grants;
+  read_list(section, "models", "food", [&](const std::string& model) {
+    check_defined(section, "models", "model", model, names.models);
+    grants.models.insert(model);
+  });
+  read_list(section, "env", "LANG", [&](const std::string& variable) {
+    if (!policy::is_variable_name(variable)) {
+      section.problem("env", fmt::format("\"{}\": {}", variable, variable_rule()));
+    } else if (is_among(kHostsOwn, variable)) {
+      section.problem("env", fmt::format("{} is the host's own and no guest is given it", variable));
+    } else {
+      grants.variables.insert(variable);
+    }
+  });
+  section.finish();
+}
+
+void check_variables(const Section& section, const Function& function) {
+  std::map<std::string, std::string, std::less<>> given;  // by what
+  const auto give = [&](const std::string& variable, const std::string& field) {
+    const auto [at, fresh] = given.emplace(variable, field);
+    if (!fresh) {
+      section.problem(fmt::format("the variable {} is given by {} and by {}", variable, at->second, field));
+    }
+    if (function.cgi && (is_among(kCgiVariables, variable) || variable.starts_with("HTTP_"))) {
+      section.problem(fmt::format("the variable {} of {} is CGI's, which output = \"cgi\" gives", variable, field));
+    }
+  };
+  for (const auto& [variable, value] : function.variables) {
+    give(variable, "env");
+  }
+  for (const std::string& variable : function.policy.grants.variables) {
+    give(variable, "allow.env");
+  }
+  if (given.size() > policy::kMaxVariables) {
+    section.problem(fmt::format("is given {} variables; the most is {}", given.size(), policy::kMaxVariables));
+  }
+}
+
+}  // namespace trilby::app

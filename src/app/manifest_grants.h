@@ -1,0 +1,17 @@
+/// \file  What a function is given and allowed, as the manifest writes it.
+#pragma once
+
+#include "app/manifest.h"
+#include "app/manifest_route.h"
+#include "app/manifest_section.h"
+
+namespace trilby::app {
+
+/// Reads [function.NAME.env]: variables with their values.
+void read_variables(Section& section, Function& function);
+/// Reads [function.NAME.allow].
+void read_grants(Section& section, const DefinedNames& names, Function& function);
+/// Notes variables of `function` that more than one thing gives a value to. Call it when all of the function was read.
+void check_variables(const Section& section, const Function& function);
+
+}  // namespace trilby::app

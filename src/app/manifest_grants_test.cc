@@ -1,0 +1,109 @@
+#include "app/manifest_grants.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "app/manifest_settings.h"
+
+namespace trilby::app {
+namespace {
+
+/// A manifest with one function, whose table goes on with `more` on line 4.
+Result<Manifest> parse(const std::string& more) {
+  return parse_manifest("trilby = 1\n[function.f]\nmodule = \"f.wasm\"\n" + more, "/m/trilby.toml");
+}
+std::string error_of(const std::string& more) {
+  const auto manifest = parse(more);
+  return manifest ? "it was accepted" : manifest.error().message;
+}
+
+TEST(ManifestGrants, AreNothingUnlessNamed) {
+  const Manifest manifest = parse("").value();
+  EXPECT_FALSE(manifest.functions[0].cgi);
+  EXPECT_TRUE(manifest.functions[0].variables.empty());
+  EXPECT_TRUE(manifest.functions[0].policy.grants.variables.empty());
+  EXPECT_EQ(describe_grants(manifest.functions[0]), "nothing");
+}
+
+TEST(ManifestGrants, GiveVariablesAndPassVariables) {
+  const Manifest manifest = parse(R"([function.f.env]
+GREETING = "hello"
+EMPTY = ""
+[function.f.allow]
+env = ["LANG", "TZ"])")
+                                .value();
+  const Function& function = manifest.functions[0];
+  EXPECT_EQ(function.variables.at("GREETING"), "hello");
+  EXPECT_EQ(function.variables.at("EMPTY"), "");
+  EXPECT_EQ(function.policy.grants.variables.size(), 2U);
+  EXPECT_EQ(describe_grants(function), "env LANG, TZ");
+}
+
+TEST(ManifestGrants, HaveOriginsInCheck) {
+  const Manifest manifest = parse("output = \"cgi\"\n[function.f.env]\nA = \"1\"\n").value();
+  bool found = false;
+  for (const Setting& setting : settings_in_force(manifest)) {
+    if (setting.name == "function.f.env.A") {
+      found = true;
+      EXPECT_EQ(setting.value, "1");
+      EXPECT_EQ(setting.stated.origin, Origin::Manifest);
+      EXPECT_EQ(setting.stated.source.line, 6U);
+    }
+    if (setting.name == "function.f.output") {
+      EXPECT_EQ(setting.value, "cgi");
+    }
+    EXPECT_NE(setting.name, "function.f.content_type");
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST(ManifestGrants, RefuseWhatIsNoVariable) {
+  EXPECT_EQ(error_of("[function.f.env]\n\"A-B\" = \"1\"\n"),
+            "/m/trilby.toml:5: function.f.env.A-B: a variable's name has 1 to 128 letters, digits and '_', and begins with "
+            "no digit");
+  EXPECT_EQ(error_of("[function.f.env]\nA = 1\n"),
+            "/m/trilby.toml:5: function.f.env.A: must be a text in quotes, not a number");
+  EXPECT_EQ(error_of("[function.f.env]\nA = \"a\\u0000b\"\n"),
+            "/m/trilby.toml:5: function.f.env.A: must not contain a null character");
+  EXPECT_EQ(error_of("[function.f.env]\nA = \"" + std::string(33'000, 'x') + "\"\n"),
+            "/m/trilby.toml:5: function.f.env.A: has 33000 bytes; the most is 32768");
+  EXPECT_EQ(error_of("[function.f.allow]\nenv = [\"1A\"]\n"),
+            "/m/trilby.toml:5: function.f.allow.env: \"1A\": a variable's name has 1 to 128 letters, digits and '_', and "
+            "begins with no digit");
+  EXPECT_EQ(error_of("[function.f.allow]\nenv = [1]\n"),
+            "/m/trilby.toml:5: function.f.allow.env: must be a list of names in quotes, as in [\"LANG\"]");
+  EXPECT_EQ(error_of("[function.f.allow]\nenvv = []\n"),
+            "/m/trilby.toml:5: function.f.allow.envv: there is no such field; did you mean \"env\"?");
+}
+
+TEST(ManifestGrants, PassNoTokenOfTheHosts) {
+  EXPECT_EQ(error_of("[function.f.allow]\nenv = [\"DAPR_API_TOKEN\"]\n"),
+            "/m/trilby.toml:5: function.f.allow.env: DAPR_API_TOKEN is the host's own and no guest is given it");
+  EXPECT_NE(error_of("[function.f.allow]\nenv = [\"APP_API_TOKEN\"]\n"), "it was accepted");
+}
+
+TEST(ManifestGrants, GiveAVariableOnce) {
+  EXPECT_EQ(error_of("[function.f.env]\nLANG = \"C\"\n[function.f.allow]\nenv = [\"LANG\"]\n"),
+            "/m/trilby.toml:2: function.f: the variable LANG is given by env and by allow.env");
+}
+
+TEST(ManifestGrants, LeaveCgiItsVariables) {
+  const std::string cgi = "output = \"cgi\"\n";
+  EXPECT_EQ(error_of(cgi + "[function.f.env]\nPATH_INFO = \"/\"\n"),
+            "/m/trilby.toml:2: function.f: the variable PATH_INFO of env is CGI's, which output = \"cgi\" gives");
+  EXPECT_NE(error_of(cgi + "[function.f.allow]\nenv = [\"HTTP_PROXY\"]\n"), "it was accepted");
+  EXPECT_EQ(error_of("[function.f.env]\nPATH_INFO = \"/\"\n"), "it was accepted");
+}
+
+TEST(ManifestGrants, KnowTwoKindsOfOutput) {
+  EXPECT_TRUE(parse("output = \"cgi\"").value().functions[0].cgi);
+  EXPECT_FALSE(parse("output = \"body\"").value().functions[0].cgi);
+  EXPECT_EQ(error_of("output = \"cgj\""),
+            "/m/trilby.toml:4: function.f.output: \"cgj\" is none of \"body\" and \"cgi\"; did you mean \"cgi\"?");
+  EXPECT_EQ(error_of("output = \"cgi\"\ncontent_type = \"text/plain\""),
+            "/m/trilby.toml:5: function.f.content_type: with output = \"cgi\" the function says this itself: take it out");
+}
+
+}  // namespace
+}  // namespace trilby::app
