@@ -18,7 +18,7 @@ Result<void> add(const Function& function, policy::Environment& environment, std
 
 }  // namespace
 
-Result<policy::Environment> make_environment(const Function& function) {
+Result<policy::Environment> make_environment(const Function& function, const Secrets& secrets) {
   policy::Environment environment;
   for (const auto& [name, value] : function.variables) {
     TRILBY_CHECK(add(function, environment, name, value));
@@ -30,6 +30,13 @@ Result<policy::Environment> make_environment(const Function& function) {
       log::warn("a function is to be given a variable that the host does not have",
                 {{"function", function.name}, {"variable", name}});
     }
+  }
+  for (const std::string& secret : function.policy.grants.secrets) {
+    const std::vector<char>* value = secrets.find(secret);
+    if (value == nullptr) {
+      return fail(Reason::Internal, "function {}: the secret {} was not read", function.name, secret);
+    }
+    TRILBY_CHECK(add(function, environment, policy::secret_variable(secret), {value->data(), value->size()}));
   }
   return environment;
 }

@@ -14,6 +14,7 @@
 #include "app/manifest_grants.h"
 #include "app/manifest_route.h"
 #include "app/manifest_section.h"
+#include "policy/environment.h"
 
 namespace trilby::app {
 namespace {
@@ -23,6 +24,7 @@ constexpr std::int64_t kVersion = 1;
 constexpr std::size_t kMaxApps = 256;
 constexpr std::size_t kMaxFunctions = 1000;
 constexpr std::size_t kMaxModels = 64;
+constexpr std::size_t kMaxSecrets = 64;
 constexpr std::int64_t kMaxThreads = 64;
 constexpr Duration kLeastPatience = std::chrono::milliseconds(100);  // with a peer
 constexpr Duration kMostPatience = std::chrono::minutes(10);
@@ -63,6 +65,7 @@ class Reader {
       auto* names = member.key == "app"        ? &names_.apps
                     : member.key == "function" ? &names_.functions
                     : member.key == "model"    ? &names_.models
+                    : member.key == "secret"   ? &names_.secrets
                                                : nullptr;
       for (std::size_t i = 0; names != nullptr && i < member.children.size(); ++i) {
         names->push_back(member.children[i].key);
@@ -92,6 +95,9 @@ class Reader {
     }
     for (Section& section : root_.named_tables("model", kMaxModels)) {
       read_model(section);
+    }
+    for (Section& section : root_.named_tables("secret", kMaxSecrets)) {
+      read_secret(section);
     }
     root_.finish();
     for (const AddressClash& clash : address_clashes(manifest_)) {
@@ -286,6 +292,26 @@ class Reader {
     }
     section.finish();
     manifest_.models.push_back(std::move(model));
+  }
+
+  void read_secret(Section& section) {
+    Secret secret;
+    secret.name = section.key();
+    secret.source.line = section.line();
+    if (const auto* file = section.text("file"); file != nullptr && !file->empty()) {
+      secret.file = resolve(*file);
+    }
+    if (const auto* variable = section.text("env")) {
+      secret.variable = *variable;
+      if (!policy::is_variable_name(*variable)) {
+        section.problem("env", R"(is no name of a variable, as in env = "DB_PASSWORD")");
+      }
+    }
+    if (section.has("file") == section.has("env") || (section.has("file") && secret.file.empty())) {
+      section.problem(R"(names where its value is: file = "PATH" or env = "NAME", and one of them)");
+    }
+    section.finish();
+    manifest_.secrets.push_back(std::move(secret));
   }
 
   static void read_limits(Section& section, policy::Limits& limits);

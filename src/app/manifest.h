@@ -93,6 +93,14 @@ struct Model {
   Source source;
 };
 
+/// Where a secret's value comes from; the value itself is never part of a manifest.
+struct Secret {
+  std::string name;
+  std::filesystem::path file;  ///< or
+  std::string variable;        ///< of the host's environment; not empty when it is this one
+  Source source;
+};
+
 /// What [worker] says about the process that serves.
 struct WorkerSettings {
   enum class Lockdown : std::uint8_t {
@@ -121,6 +129,7 @@ struct Manifest {
   std::vector<App> apps;
   std::vector<Function> functions;
   std::vector<Model> models;
+  std::vector<Secret> secrets;
   Origins origins;
 };
 

@@ -11,7 +11,6 @@ namespace trilby::app {
 namespace {
 
 constexpr std::size_t kMaxListed = 64;
-constexpr std::size_t kMaxValueBytes = 32U << 10U;
 // What the host holds so that guests need not: Dapr's tokens.
 constexpr std::array<std::string_view, 2> kHostsOwn = {"APP_API_TOKEN", "DAPR_API_TOKEN"};
 // RFC 3875 section 4.1, beside HTTP_*.
@@ -78,6 +77,13 @@ void read_grants(Section& section, const DefinedNames& names, Function& function
       grants.variables.insert(variable);
     }
   });
+  read_list(section, "secrets", "db-password", [&](const std::string& secret) {
+    check_defined(section, "secrets", "secret", secret, names.secrets);
+    if (!policy::is_variable_name(policy::secret_variable(secret))) {
+      section.problem("secrets", fmt::format("\"{}\" cannot be a variable's name; let it begin with a letter", secret));
+    }
+    grants.secrets.insert(secret);
+  });
   section.finish();
 }
 
@@ -97,6 +103,9 @@ void check_variables(const Section& section, const Function& function) {
   }
   for (const std::string& variable : function.policy.grants.variables) {
     give(variable, "allow.env");
+  }
+  for (const std::string& secret : function.policy.grants.secrets) {
+    give(policy::secret_variable(secret), "allow.secrets");
   }
   if (given.size() > policy::kMaxVariables) {
     section.problem(fmt::format("is given {} variables; the most is {}", given.size(), policy::kMaxVariables));

@@ -7,6 +7,8 @@
 
 namespace trilby::app {
 
+inline constexpr std::size_t kMaxValueBytes = 32U << 10U;  ///< of a variable's or a secret's value
+
 /// Reads [function.NAME.env]: variables with their values.
 void read_variables(Section& section, Function& function);
 /// Reads [function.NAME.allow].

@@ -88,6 +88,38 @@ TEST(ManifestGrants, GiveAVariableOnce) {
             "/m/trilby.toml:2: function.f: the variable LANG is given by env and by allow.env");
 }
 
+TEST(ManifestGrants, GiveSecretsByName) {
+  const Manifest manifest =
+      parse("[function.f.allow]\nsecrets = [\"db-password\"]\n[secret.db-password]\nfile = \"password\"\n"
+            "[secret.token]\nenv = \"TOKEN\"\n")
+          .value();
+  EXPECT_EQ(manifest.secrets[0].file, "/m/password");
+  EXPECT_EQ(manifest.secrets[1].variable, "TOKEN");
+  EXPECT_TRUE(manifest.functions[0].policy.grants.secrets.contains("db-password"));
+  EXPECT_EQ(describe_grants(manifest.functions[0]), "secrets db-password");
+}
+
+TEST(ManifestGrants, RefuseSecretsThatAreNotThere) {
+  EXPECT_EQ(error_of("[function.f.allow]\nsecrets = [\"db-pasword\"]\n[secret.db-password]\nenv = \"P\"\n"),
+            "/m/trilby.toml:5: function.f.allow.secrets: secret \"db-pasword\" is not defined; did you mean "
+            "\"db-password\"?");
+  EXPECT_EQ(error_of("[function.f.allow]\nsecrets = [\"1a\"]\n[secret.1a]\nenv = \"P\"\n"),
+            "/m/trilby.toml:5: function.f.allow.secrets: \"1a\" cannot be a variable's name; let it begin with a letter");
+  const std::string one_of = "/m/trilby.toml:4: secret.s: names where its value is: file = \"PATH\" or env = \"NAME\", and one of them";
+  EXPECT_EQ(error_of("[secret.s]\n"), one_of);
+  EXPECT_EQ(error_of("[secret.s]\nfile = \"\"\n"), one_of);
+  EXPECT_EQ(error_of("[secret.s]\nfile = \"a\"\nenv = \"A\"\n"), one_of);
+  EXPECT_EQ(error_of("[secret.s]\nenv = \"A-B\"\n"),
+            "/m/trilby.toml:5: secret.s.env: is no name of a variable, as in env = \"DB_PASSWORD\"");
+  EXPECT_EQ(error_of("[secret.s]\nvalue = \"hunter2\"\n").find("hunter2"), std::string::npos);
+}
+
+TEST(ManifestGrants, GiveASecretAndAVariableNoOneName) {
+  EXPECT_EQ(error_of("[function.f.env]\nDB_PASSWORD = \"x\"\n[function.f.allow]\nsecrets = [\"db-password\"]\n"
+                     "[secret.db-password]\nenv = \"P\"\n"),
+            "/m/trilby.toml:2: function.f: the variable DB_PASSWORD is given by env and by allow.secrets");
+}
+
 TEST(ManifestGrants, LeaveCgiItsVariables) {
   const std::string cgi = "output = \"cgi\"\n";
   EXPECT_EQ(error_of(cgi + "[function.f.env]\nPATH_INFO = \"/\"\n"),

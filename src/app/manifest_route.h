@@ -15,6 +15,7 @@ struct DefinedNames {
   std::vector<std::string_view> apps;
   std::vector<std::string_view> functions;
   std::vector<std::string_view> models;
+  std::vector<std::string_view> secrets;
 };
 
 /// Notes a problem unless `name` is one of `defined`. \param kind "function", as in [function.NAME]

@@ -67,6 +67,7 @@ class Listing {
     const policy::Grants& grants = function.policy.grants;
     add(prefix + "allow.models", fmt::format("{}", fmt::join(grants.models, ", ")));
     add(prefix + "allow.env", fmt::format("{}", fmt::join(grants.variables, ", ")));
+    add(prefix + "allow.secrets", fmt::format("{}", fmt::join(grants.secrets, ", ")));
   }
   std::vector<Setting> take() { return std::move(out_); }
 
@@ -160,6 +161,11 @@ std::vector<Setting> settings_in_force(const Manifest& manifest) {
     listing.add(fmt::format("model.{}.path", model.name), model.path.string());
     listing.add(fmt::format("model.{}.threads", model.name), std::to_string(model.threads));
   }
+  for (const Secret& secret : manifest.secrets) {
+    const bool is_file = secret.variable.empty();
+    listing.add(fmt::format("secret.{}.{}", secret.name, is_file ? "file" : "env"),
+                is_file ? secret.file.string() : secret.variable);
+  }
   return listing.take();
 }
 
@@ -186,6 +192,7 @@ std::string describe_grants(const Function& function) {
   };
   add("models", function.policy.grants.models);
   add("env", function.policy.grants.variables);
+  add("secrets", function.policy.grants.secrets);
   return out.empty() ? "nothing" : out;
 }
 

@@ -53,14 +53,28 @@ std::vector<std::optional<FunctionResult>> prepare_all(std::vector<invoke::Funct
   return results;
 }
 
+Result<std::vector<invoke::FunctionSpec>> make_specs(const Manifest& manifest) {
+  TRILBY_ASSIGN(const Secrets secrets, Secrets::load(manifest, [](const Secret&) { return true; }));
+  std::vector<invoke::FunctionSpec> specs;
+  for (const Function& function : manifest.functions) {
+    auto environment = make_environment(function, secrets);
+    if (!environment) {
+      return fail(located(manifest, function.source, std::move(environment).error()));
+    }
+    specs.push_back(make_function_spec(function));
+    specs.back().environment = std::move(*environment);
+  }
+  forget_secret_variables(manifest);
+  return specs;
+}
+
 }  // namespace
 
-Result<invoke::FunctionSpec> make_function_spec(const Function& function) {
+invoke::FunctionSpec make_function_spec(const Function& function) {
   invoke::FunctionSpec spec;
   spec.name = function.name;
   spec.module = function.module;
   spec.policy = function.policy;
-  TRILBY_ASSIGN(spec.environment, make_environment(function));
   spec.output = function.cgi ? invoke::Output::Cgi : invoke::Output::Body;
   spec.content_type = function.content_type;
   return spec;
@@ -104,14 +118,7 @@ Result<std::unique_ptr<Runtime>> Runtime::load(const Manifest& manifest, const s
     TRILBY_ASSIGN(runtime->models_, inference::ModelHost::load(specs));
     log::info("models ready", {{"models", specs.size()}, {"took", trilby::format(Duration(Clock::now() - start))}});
   }
-  std::vector<invoke::FunctionSpec> function_specs;
-  for (const Function& function : manifest.functions) {
-    auto spec = make_function_spec(function);
-    if (!spec) {
-      return fail(located(manifest, function.source, std::move(spec).error()));
-    }
-    function_specs.push_back(std::move(*spec));
-  }
+  TRILBY_ASSIGN(std::vector<invoke::FunctionSpec> function_specs, make_specs(manifest));
   auto results = prepare_all(std::move(function_specs), *runtime->engine_, cache, runtime->models_.get());
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!*results[i]) {

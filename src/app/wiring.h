@@ -14,8 +14,8 @@
 
 namespace trilby::app {
 
-/// \return Reason::Manifest when its environment is too much for a guest
-[[nodiscard]] Result<invoke::FunctionSpec> make_function_spec(const Function& function);
+/// Without its environment, which is made of more than the manifest (environment.h).
+[[nodiscard]] invoke::FunctionSpec make_function_spec(const Function& function);
 [[nodiscard]] inference::ModelSpec make_model_spec(const Model& model);
 /// Room for every function's memory and for all calls that their limits allow at once.
 [[nodiscard]] wasm::EngineSettings make_engine_settings(const Manifest& manifest);
@@ -28,7 +28,7 @@ namespace trilby::app {
 class Runtime {
  public:
   /// \param aot_cache  empty: the user's cache folder
-  /// Loads models, then functions (several at once), with a line in the log for each. Blocks: minutes for a large
+  /// Reads secrets, loads models, then functions (several at once), with a line in the log for each. Blocks: minutes for a large
   /// module that is not in the cache yet. \return Reason::Manifest for the first, in the manifest's order, that cannot
   /// be loaded
   static Result<std::unique_ptr<Runtime>> load(const Manifest& manifest, const std::filesystem::path& aot_cache);

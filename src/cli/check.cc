@@ -3,6 +3,7 @@
 #include <map>
 #include <system_error>
 
+#include "app/environment.h"
 #include "app/manifest_settings.h"
 #include "base/json.h"
 #include "cli/commands.h"
@@ -59,6 +60,25 @@ void check_models(const app::Manifest& manifest, Findings& findings) {
     const auto loaded = load_models(manifest, [&](const app::Model& each) { return &each == &model; });
     if (!loaded) {
       findings.problems.push_back({app::located(manifest, model.source, loaded.error()), {}});
+    }
+  }
+}
+
+/// Secrets are there, and each function's variables fit. Values are read and dropped.
+void check_environments(const app::Manifest& manifest, Findings& findings) {
+  const std::size_t before = findings.problems.size();
+  for (const app::Secret& secret : manifest.secrets) {
+    if (const auto read = app::Secrets::load(manifest, [&](const app::Secret& each) { return &each == &secret; }); !read) {
+      findings.problems.push_back({read.error(), {}});
+    }
+  }
+  const auto secrets = app::Secrets::load(manifest, [](const app::Secret&) { return true; });
+  if (!secrets || findings.problems.size() > before) {
+    return;
+  }
+  for (const app::Function& function : manifest.functions) {
+    if (auto environment = app::make_environment(function, *secrets); !environment) {
+      findings.problems.push_back({app::located(manifest, function.source, std::move(environment).error()), {}});
     }
   }
 }
@@ -196,6 +216,7 @@ class Check final : public Command {
       check_files(loaded->manifest, findings);
       check_functions(loaded->manifest, cache_, findings);
       check_models(loaded->manifest, findings);
+      check_environments(loaded->manifest, findings);
     } else {
       findings.problems.push_back({loaded.error(), manifest_.mend()});
     }

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "app/environment.h"
 #include "app/manifest_section.h"
 #include "base/json.h"
 #include "cli/commands.h"
@@ -141,7 +142,11 @@ class Invoke final : public Command {
       return policy::may_use_model(function.policy.grants, model.name);
     };
     TRILBY_ASSIGN(const std::unique_ptr<inference::ModelHost> models, load_models(manifest, granted));
-    TRILBY_ASSIGN(const std::shared_ptr<const invoke::Function> prepared, workshop.prepare(function, models.get()));
+    const auto given = [&](const app::Secret& secret) { return function.policy.grants.secrets.contains(secret.name); };
+    TRILBY_ASSIGN(const app::Secrets secrets, app::Secrets::load(manifest, given));
+    TRILBY_ASSIGN(policy::Environment environment, app::make_environment(function, secrets));
+    TRILBY_ASSIGN(const std::shared_ptr<const invoke::Function> prepared,
+                  workshop.prepare(function, models.get(), std::move(environment)));
     TRILBY_ASSIGN(std::string input, read_input(function.policy.limits.request_body));
     Call call;
     call.id = observe::IdSource().request_id();

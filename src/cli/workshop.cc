@@ -12,10 +12,11 @@ Result<Workshop> Workshop::open(const app::Manifest& manifest, const std::filesy
 }
 
 Result<std::shared_ptr<const invoke::Function>> Workshop::prepare(const app::Function& function,
-                                                                  const inference::ModelHost* models) const {
-  auto spec = app::make_function_spec(function);
-  auto prepared = spec ? invoke::prepare(std::move(*spec), *engine_, &cache_, models)
-                       : Result<std::shared_ptr<const invoke::Function>>(fail(std::move(spec).error()));
+                                                                  const inference::ModelHost* models,
+                                                                  policy::Environment environment) const {
+  invoke::FunctionSpec spec = app::make_function_spec(function);
+  spec.environment = std::move(environment);
+  auto prepared = invoke::prepare(std::move(spec), *engine_, &cache_, models);
   if (!prepared) {
     return fail(app::located(*manifest_, function.source, std::move(prepared).error()));
   }

@@ -19,7 +19,8 @@ class Workshop {
 
   /// \param models  may be null: then no model is there \return the error with "file:line: " in front
   [[nodiscard]] Result<std::shared_ptr<const invoke::Function>> prepare(const app::Function& function,
-                                                                        const inference::ModelHost* models) const;
+                                                                        const inference::ModelHost* models,
+                                                                        policy::Environment environment = {}) const;
   [[nodiscard]] const wasm::ArtifactCache& cache() const { return cache_; }
 
  private:

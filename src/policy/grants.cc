@@ -1,5 +1,7 @@
 #include "policy/grants.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/json.h"
@@ -23,6 +25,14 @@ std::string toml_list(const std::set<std::string, std::less<>>& granted, std::st
 }
 
 }  // namespace
+
+std::string secret_variable(std::string_view secret) {
+  std::string name(secret);
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  });
+  return name;
+}
 
 std::string mend(const Grants& grants, std::string_view function, Grant kind, std::string_view wanted) {
   switch (kind) {

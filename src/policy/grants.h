@@ -13,7 +13,11 @@ namespace trilby::policy {
 struct Grants {
   std::set<std::string, std::less<>> models;     ///< names of [model.*]
   std::set<std::string, std::less<>> variables;  ///< of the host's environment, passed by name
+  std::set<std::string, std::less<>> secrets;    ///< names of [secret.*]
 };
+
+/// The variable that a granted secret is given as: "db-password" as DB_PASSWORD.
+[[nodiscard]] std::string secret_variable(std::string_view secret);
 
 [[nodiscard]] inline bool may_use_model(const Grants& grants, std::string_view model) {
   return grants.models.contains(model);

@@ -13,6 +13,11 @@ TEST(Grants, NothingIsGrantedThatIsNotNamed) {
   EXPECT_FALSE(may_use_model(grants, "foo"));
 }
 
+TEST(Secret, IsGivenAsAVariableInCapitals) {
+  EXPECT_EQ(secret_variable("db-password"), "DB_PASSWORD");
+  EXPECT_EQ(secret_variable("Token_2"), "TOKEN_2");
+}
+
 TEST(Mend, IsTheLineThatTheManifestLacks) {
   Grants grants;
   EXPECT_EQ(mend(grants, "classify", Grant::Model, "food"), R"(in [function.classify] add allow.models = ["food"])");

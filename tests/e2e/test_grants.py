@@ -1,6 +1,8 @@
 """What functions may reach beside their input: nothing that the manifest does not name."""
 
 import json
+import os
+import subprocess
 
 import httpx
 import pytest
@@ -96,3 +98,65 @@ def test_bad_cgi_output_is_a_failure_of_the_function(cgi, said):
 def test_a_command_without_cgi_is_told_nothing_of_the_request(start_system, guests):
     system = start_system(one_function(guests, "env", '[function.f.env]\nONLY = "this"\n'), env={"TEST_KEPT": "no"})
     assert ask(system.address("api"), request("POST", "/a?b", ["Cookie: c"], b"")).body == b"ONLY=this\0"
+
+
+SECRETS = """[function.f.allow]
+secrets = ["db-password", "token"]
+[secret.db-password]
+file = "password"
+[secret.token]
+env = "TEST_TOKEN"
+[secret.unused]
+file = "unused"
+"""
+
+
+@pytest.fixture(scope="module")
+def secret_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("secrets")
+    (folder / "password").write_text("hunter2-of-the-file\n")
+    (folder / "unused").write_text("hunter2-of-nobody")
+    return folder
+
+
+def test_secrets_reach_the_function_that_is_given_them_and_nothing_else(start_system, guests, secret_folder):
+    system = start_system(one_function(guests, "env", SECRETS), folder=secret_folder, env={"TEST_TOKEN": "hunter2-of-the-host"})
+    answer = ask(system.address("api"), request("POST", "/", [], b""))
+    assert variables(answer) == {"DB_PASSWORD": "hunter2-of-the-file", "TOKEN": "hunter2-of-the-host"}
+    with open(f"/proc/{system.ready['worker']}/environ", "rb") as environment:
+        assert b"hunter2" not in environment.read()
+    assert "hunter2" not in httpx.get(f"{system.admin}/metrics").text
+    assert "hunter2" not in system.log()
+
+
+def test_check_says_where_secrets_come_from_and_not_what_they_are(trilby, guests, secret_folder):
+    manifest = secret_folder / "trilby.toml"
+    manifest.write_text("trilby = 1\n" + one_function(guests, "env", SECRETS))
+    environment = os.environ | {"TEST_TOKEN": "hunter2-of-the-host"}
+    for options in ([], ["-o", "json"]):
+        done = subprocess.run([trilby, "check", "-m", manifest, *options], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert "db-password" in done.stdout
+        assert "hunter2" not in done.stdout + done.stderr
+    settings = {setting["name"]: setting["value"] for setting in json.loads(done.stdout)["settings"]}
+    assert settings["secret.token.env"] == "TEST_TOKEN"
+    assert settings["function.f.allow.secrets"] == "db-password, token"
+
+
+def test_a_secret_that_is_not_there_is_said_at_start(trilby, guests, tmp_path):
+    manifest = tmp_path / "trilby.toml"
+    manifest.write_text("trilby = 1\n" + one_function(guests, "env", SECRETS))
+    for command in ("check", "up"):
+        done = subprocess.run([trilby, command, "-m", manifest, *(["--port", "api=0", "--admin-port", "0"] if command == "up" else [])],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 78
+        assert "secret.db-password" in done.stderr
+        assert "No such file" in done.stderr
+
+
+def test_invoke_gives_secrets_too(trilby, guests, secret_folder):
+    manifest = secret_folder / "trilby.toml"
+    manifest.write_text("trilby = 1\n" + one_function(guests, "env", SECRETS))
+    done = subprocess.run([trilby, "invoke", "f", "-m", manifest], input=b"", capture_output=True,
+                          env=os.environ | {"TEST_TOKEN": "hunter2-of-the-host"})
+    assert done.stdout == b"DB_PASSWORD=hunter2-of-the-file\0TOKEN=hunter2-of-the-host\0"
