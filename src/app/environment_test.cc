@@ -70,8 +70,7 @@ TEST_F(Environments, ThatAreTooMuchAreRefusedAtStart) {
   const Manifest read = manifest(text);
   const auto made = make_environment(read.functions[0], Secrets::load(read, kAll).value());
   ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().message,
-            "function f: the variable D: a guest may be given 256 variables of 128 KiB together");
+  EXPECT_EQ(made.error().message, "function f: the variable D: a guest may be given 256 variables of 128 KiB together");
 }
 
 TEST_F(Environments, SecretsLoseTheLineEndThatEditorsLeave) {

@@ -236,6 +236,7 @@ class Reader {
       }
     }
     read_output(section, function);
+    function.policy.grants.reproducible = section.flag("reproducible").value_or(false);
     if (auto build = section.table("build")) {
       read_build(*build, function);
     }

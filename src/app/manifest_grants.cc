@@ -15,9 +15,9 @@ constexpr std::size_t kMaxListed = 64;
 constexpr std::array<std::string_view, 2> kHostsOwn = {"APP_API_TOKEN", "DAPR_API_TOKEN"};
 // RFC 3875 section 4.1, beside HTTP_*.
 constexpr std::array<std::string_view, 17> kCgiVariables = {
-    "AUTH_TYPE",       "CONTENT_LENGTH", "CONTENT_TYPE", "GATEWAY_INTERFACE", "PATH_INFO",       "PATH_TRANSLATED",
-    "QUERY_STRING",    "REMOTE_ADDR",    "REMOTE_HOST",  "REMOTE_IDENT",      "REMOTE_USER",     "REQUEST_METHOD",
-    "SCRIPT_NAME",     "SERVER_NAME",    "SERVER_PORT",  "SERVER_PROTOCOL",   "SERVER_SOFTWARE"};
+    "AUTH_TYPE",    "CONTENT_LENGTH", "CONTENT_TYPE", "GATEWAY_INTERFACE", "PATH_INFO",      "PATH_TRANSLATED",
+    "QUERY_STRING", "REMOTE_ADDR",    "REMOTE_HOST",  "REMOTE_IDENT",      "REMOTE_USER",    "REQUEST_METHOD",
+    "SCRIPT_NAME",  "SERVER_NAME",    "SERVER_PORT",  "SERVER_PROTOCOL",   "SERVER_SOFTWARE"};
 
 template <std::size_t count>
 bool is_among(const std::array<std::string_view, count>& names, std::string_view name) {
@@ -84,6 +84,15 @@ void read_grants(Section& section, const DefinedNames& names, Function& function
     }
     grants.secrets.insert(secret);
   });
+  if (const auto* clock = section.text("clock")) {
+    grants.precise_clock = *clock == "precise";
+    if (!grants.precise_clock && *clock != "coarse") {
+      section.problem("clock", fmt::format("\"{}\" is none of \"coarse\" and \"precise\"{}", *clock,
+                                           suggestion(*clock, {"coarse", "precise"})));
+    } else if (grants.precise_clock && grants.reproducible) {
+      section.problem("clock", "with reproducible = true there is no precise clock: take one of them out");
+    }
+  }
   section.finish();
 }
 

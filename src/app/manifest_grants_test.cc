@@ -59,18 +59,20 @@ TEST(ManifestGrants, HaveOriginsInCheck) {
 }
 
 TEST(ManifestGrants, RefuseWhatIsNoVariable) {
-  EXPECT_EQ(error_of("[function.f.env]\n\"A-B\" = \"1\"\n"),
-            "/m/trilby.toml:5: function.f.env.A-B: a variable's name has 1 to 128 letters, digits and '_', and begins with "
-            "no digit");
+  EXPECT_EQ(
+      error_of("[function.f.env]\n\"A-B\" = \"1\"\n"),
+      "/m/trilby.toml:5: function.f.env.A-B: a variable's name has 1 to 128 letters, digits and '_', and begins with "
+      "no digit");
   EXPECT_EQ(error_of("[function.f.env]\nA = 1\n"),
             "/m/trilby.toml:5: function.f.env.A: must be a text in quotes, not a number");
   EXPECT_EQ(error_of("[function.f.env]\nA = \"a\\u0000b\"\n"),
             "/m/trilby.toml:5: function.f.env.A: must not contain a null character");
   EXPECT_EQ(error_of("[function.f.env]\nA = \"" + std::string(33'000, 'x') + "\"\n"),
             "/m/trilby.toml:5: function.f.env.A: has 33000 bytes; the most is 32768");
-  EXPECT_EQ(error_of("[function.f.allow]\nenv = [\"1A\"]\n"),
-            "/m/trilby.toml:5: function.f.allow.env: \"1A\": a variable's name has 1 to 128 letters, digits and '_', and "
-            "begins with no digit");
+  EXPECT_EQ(
+      error_of("[function.f.allow]\nenv = [\"1A\"]\n"),
+      "/m/trilby.toml:5: function.f.allow.env: \"1A\": a variable's name has 1 to 128 letters, digits and '_', and "
+      "begins with no digit");
   EXPECT_EQ(error_of("[function.f.allow]\nenv = [1]\n"),
             "/m/trilby.toml:5: function.f.allow.env: must be a list of names in quotes, as in [\"LANG\"]");
   EXPECT_EQ(error_of("[function.f.allow]\nenvv = []\n"),
@@ -90,8 +92,9 @@ TEST(ManifestGrants, GiveAVariableOnce) {
 
 TEST(ManifestGrants, GiveSecretsByName) {
   const Manifest manifest =
-      parse("[function.f.allow]\nsecrets = [\"db-password\"]\n[secret.db-password]\nfile = \"password\"\n"
-            "[secret.token]\nenv = \"TOKEN\"\n")
+      parse(
+          "[function.f.allow]\nsecrets = [\"db-password\"]\n[secret.db-password]\nfile = \"password\"\n"
+          "[secret.token]\nenv = \"TOKEN\"\n")
           .value();
   EXPECT_EQ(manifest.secrets[0].file, "/m/password");
   EXPECT_EQ(manifest.secrets[1].variable, "TOKEN");
@@ -103,9 +106,11 @@ TEST(ManifestGrants, RefuseSecretsThatAreNotThere) {
   EXPECT_EQ(error_of("[function.f.allow]\nsecrets = [\"db-pasword\"]\n[secret.db-password]\nenv = \"P\"\n"),
             "/m/trilby.toml:5: function.f.allow.secrets: secret \"db-pasword\" is not defined; did you mean "
             "\"db-password\"?");
-  EXPECT_EQ(error_of("[function.f.allow]\nsecrets = [\"1a\"]\n[secret.1a]\nenv = \"P\"\n"),
-            "/m/trilby.toml:5: function.f.allow.secrets: \"1a\" cannot be a variable's name; let it begin with a letter");
-  const std::string one_of = "/m/trilby.toml:4: secret.s: names where its value is: file = \"PATH\" or env = \"NAME\", and one of them";
+  EXPECT_EQ(
+      error_of("[function.f.allow]\nsecrets = [\"1a\"]\n[secret.1a]\nenv = \"P\"\n"),
+      "/m/trilby.toml:5: function.f.allow.secrets: \"1a\" cannot be a variable's name; let it begin with a letter");
+  const std::string one_of =
+      "/m/trilby.toml:4: secret.s: names where its value is: file = \"PATH\" or env = \"NAME\", and one of them";
   EXPECT_EQ(error_of("[secret.s]\n"), one_of);
   EXPECT_EQ(error_of("[secret.s]\nfile = \"\"\n"), one_of);
   EXPECT_EQ(error_of("[secret.s]\nfile = \"a\"\nenv = \"A\"\n"), one_of);
@@ -128,13 +133,36 @@ TEST(ManifestGrants, LeaveCgiItsVariables) {
   EXPECT_EQ(error_of("[function.f.env]\nPATH_INFO = \"/\"\n"), "it was accepted");
 }
 
+TEST(ManifestGrants, GiveACoarseClockUnlessTheyNameAPreciseOne) {
+  EXPECT_FALSE(parse("").value().functions[0].policy.grants.precise_clock);
+  EXPECT_FALSE(parse("[function.f.allow]\nclock = \"coarse\"").value().functions[0].policy.grants.precise_clock);
+  const Manifest precise = parse("[function.f.allow]\nclock = \"precise\"").value();
+  EXPECT_TRUE(precise.functions[0].policy.grants.precise_clock);
+  EXPECT_EQ(describe_grants(precise.functions[0]), "precise clock");
+  EXPECT_EQ(error_of("[function.f.allow]\nclock = \"precis\""),
+            "/m/trilby.toml:5: function.f.allow.clock: \"precis\" is none of \"coarse\" and \"precise\"; did you mean "
+            "\"precise\"?");
+}
+
+TEST(ManifestGrants, MakeAFunctionReproducible) {
+  EXPECT_FALSE(parse("").value().functions[0].policy.grants.reproducible);
+  EXPECT_TRUE(parse("reproducible = true").value().functions[0].policy.grants.reproducible);
+  EXPECT_EQ(error_of("reproducible = 1"),
+            "/m/trilby.toml:4: function.f.reproducible: must be true or false, not a number");
+  EXPECT_EQ(
+      error_of("reproducible = true\n[function.f.allow]\nclock = \"precise\""),
+      "/m/trilby.toml:6: function.f.allow.clock: with reproducible = true there is no precise clock: take one of them "
+      "out");
+}
+
 TEST(ManifestGrants, KnowTwoKindsOfOutput) {
   EXPECT_TRUE(parse("output = \"cgi\"").value().functions[0].cgi);
   EXPECT_FALSE(parse("output = \"body\"").value().functions[0].cgi);
   EXPECT_EQ(error_of("output = \"cgj\""),
             "/m/trilby.toml:4: function.f.output: \"cgj\" is none of \"body\" and \"cgi\"; did you mean \"cgi\"?");
-  EXPECT_EQ(error_of("output = \"cgi\"\ncontent_type = \"text/plain\""),
-            "/m/trilby.toml:5: function.f.content_type: with output = \"cgi\" the function says this itself: take it out");
+  EXPECT_EQ(
+      error_of("output = \"cgi\"\ncontent_type = \"text/plain\""),
+      "/m/trilby.toml:5: function.f.content_type: with output = \"cgi\" the function says this itself: take it out");
 }
 
 }  // namespace

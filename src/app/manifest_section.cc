@@ -121,6 +121,11 @@ std::optional<std::int64_t> Section::integer(std::string_view field, std::int64_
   return node->integer;
 }
 
+std::optional<bool> Section::flag(std::string_view field) {
+  const DocumentNode* node = take(field, DocumentNode::Kind::Flag, "true or false");
+  return node == nullptr ? std::nullopt : std::optional(node->flag);
+}
+
 const DocumentNode* Section::list(std::string_view field, std::size_t most) {
   const DocumentNode* node = take(field, DocumentNode::Kind::List, "a list in brackets");
   if (node != nullptr && node->children.size() > most) {

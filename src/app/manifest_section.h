@@ -45,6 +45,7 @@ class Section {
   /// Present and not empty, or a problem that ends with `hint`.
   [[nodiscard]] const std::string* required_text(std::string_view field, std::string_view hint);
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view field, std::int64_t least, std::int64_t most);
+  [[nodiscard]] std::optional<bool> flag(std::string_view field);
   [[nodiscard]] const DocumentNode* list(std::string_view field, std::size_t most);
   [[nodiscard]] std::optional<Section> table(std::string_view field);
   /// The tables in a table, as in [function.NAME], each checked to have a usable name.

@@ -61,6 +61,7 @@ class Listing {
     add(prefix + "limits.concurrency", std::to_string(limits.concurrency));
     add(prefix + "limits.queue", std::to_string(limits.queue));
     add(prefix + "limits.queue_wait", format(limits.queue_wait));
+    add(prefix + "reproducible", function.policy.grants.reproducible ? "true" : "false");
     for (const auto& [variable, value] : function.variables) {
       add(fmt::format("{}env.{}", prefix, variable), value);
     }
@@ -68,6 +69,7 @@ class Listing {
     add(prefix + "allow.models", fmt::format("{}", fmt::join(grants.models, ", ")));
     add(prefix + "allow.env", fmt::format("{}", fmt::join(grants.variables, ", ")));
     add(prefix + "allow.secrets", fmt::format("{}", fmt::join(grants.secrets, ", ")));
+    add(prefix + "allow.clock", grants.precise_clock ? "precise" : "coarse");
   }
   std::vector<Setting> take() { return std::move(out_); }
 
@@ -193,6 +195,9 @@ std::string describe_grants(const Function& function) {
   add("models", function.policy.grants.models);
   add("env", function.policy.grants.variables);
   add("secrets", function.policy.grants.secrets);
+  if (function.policy.grants.precise_clock) {
+    out += fmt::format("{}precise clock", out.empty() ? "" : "; ");
+  }
   return out.empty() ? "nothing" : out;
 }
 

@@ -21,8 +21,8 @@ class Secrets {
   Secrets& operator=(Secrets&&) = default;
   ~Secrets();
 
-  /// Reads those for which `wanted` says yes: a regular file or a variable, 1 byte to 32 KiB without nulls. One line end at
-  /// the end is no part of it, for editors and `echo` leave one.
+  /// Reads those for which `wanted` says yes: a regular file or a variable, 1 byte to 32 KiB without nulls. One line
+  /// end at the end is no part of it, for editors and `echo` leave one.
   /// \return Reason::Manifest with "file:line: secret.NAME: what is wrong"
   static Result<Secrets> load(const Manifest& manifest, const std::function<bool(const Secret&)>& wanted);
 

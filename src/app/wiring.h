@@ -28,9 +28,9 @@ namespace trilby::app {
 class Runtime {
  public:
   /// \param aot_cache  empty: the user's cache folder
-  /// Reads secrets, loads models, then functions (several at once), with a line in the log for each. Blocks: minutes for a large
-  /// module that is not in the cache yet. \return Reason::Manifest for the first, in the manifest's order, that cannot
-  /// be loaded
+  /// Reads secrets, loads models, then functions (several at once), with a line in the log for each. Blocks: minutes
+  /// for a large module that is not in the cache yet. \return Reason::Manifest for the first, in the manifest's order,
+  /// that cannot be loaded
   static Result<std::unique_ptr<Runtime>> load(const Manifest& manifest, const std::filesystem::path& aot_cache);
 
   /// \return null when the manifest has no such function

@@ -68,7 +68,8 @@ void check_models(const app::Manifest& manifest, Findings& findings) {
 void check_environments(const app::Manifest& manifest, Findings& findings) {
   const std::size_t before = findings.problems.size();
   for (const app::Secret& secret : manifest.secrets) {
-    if (const auto read = app::Secrets::load(manifest, [&](const app::Secret& each) { return &each == &secret; }); !read) {
+    if (const auto read = app::Secrets::load(manifest, [&](const app::Secret& each) { return &each == &secret; });
+        !read) {
       findings.problems.push_back({read.error(), {}});
     }
   }
@@ -140,7 +141,8 @@ std::string functions_text(const app::Manifest& manifest, const Findings& findin
                     value(limits + "memory"), value(limits + "cpu"), value(limits + "wall"),
                     value(limits + "request_body"), value(limits + "response_body"), value(limits + "stderr"),
                     value(limits + "concurrency"),
-                    fmt::format("{} for {}", value(limits + "queue"), value(limits + "queue_wait")), app::describe_grants(function)});
+                    fmt::format("{} for {}", value(limits + "queue"), value(limits + "queue_wait")),
+                    app::describe_grants(function)});
   }
   return rows.size() == 1 ? "" : "\n" + table(rows) + "* default\n";
 }

@@ -9,7 +9,12 @@ namespace trilby::host {
 
 Host::Host(std::string_view function, std::string_view call, const policy::Grants& granted,
            const policy::Environment& variables, const inference::ModelHost* model_host)
-    : program(function), call_id(call), grants(granted), environment(variables), models(model_host) {}
+    : program(function),
+      call_id(call),
+      grants(granted),
+      environment(variables),
+      models(model_host),
+      clock(policy::clock_kind(granted)) {}
 Host::~Host() = default;
 
 void Host::deny(Grant kind, std::string_view wanted) {

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "call/denials.h"
+#include "host/wasi_clock.h"
 #include "policy/environment.h"
 #include "policy/policy.h"
 #include "wasm/prepared.h"
@@ -54,6 +55,7 @@ struct Host {
   const inference::ModelHost* models;      ///< may be null
 
   Stdio stdio;
+  GuestClock clock;
   Denials denials;               ///< what deny() counted
   std::uint32_t inferences = 0;  ///< that it waited for
   Duration inference{};          ///< time it waited for them

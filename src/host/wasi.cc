@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
 #include <cstring>
+#include <ctime>
 #include <tuple>
 
 #include "host/host.h"
@@ -70,8 +70,7 @@ std::uint32_t environ_get(Guest& guest, std::uint32_t pointers_at, std::uint32_t
   std::uint64_t pointers = pointers_at;
   std::uint64_t text = text_at;
   const bool put = put_variables(guest.memory(), host.environment, pointers, text) &&
-                   put_variables(guest.memory(), host.request, pointers, text) &&
-                   guest.charge((text - text_at) / 1024);
+                   put_variables(guest.memory(), host.request, pointers, text) && guest.charge((text - text_at) / 1024);
   return put ? kSuccess : kFault;
 }
 
@@ -81,14 +80,14 @@ std::uint32_t clock_res_get(Guest& guest, std::uint32_t id, std::uint32_t resolu
   if (id > kMonotonic) {
     return id > kThreadCpu ? kInval : kNotsup;
   }
-  return guest.memory().store(resolution_at, std::uint64_t{1}) ? kSuccess : kFault;
+  return guest.memory().store(resolution_at, guest.host<Host>().clock.resolution()) ? kSuccess : kFault;
 }
 
 std::uint32_t clock_time_get(Guest& guest, std::uint32_t id, std::uint64_t /*precision*/, std::uint32_t time_at) {
   if (id > kMonotonic) {
     return id > kThreadCpu ? kInval : kNotsup;
   }
-  return guest.memory().store(time_at, wasi_now(static_cast<ClockId>(id))) ? kSuccess : kFault;
+  return guest.memory().store(time_at, guest.host<Host>().clock.read(static_cast<ClockId>(id))) ? kSuccess : kFault;
 }
 
 // --- descriptors 0 to 2 ---

@@ -1,9 +1,9 @@
 /// \file  WASI preview 1 for functions without directories. Source: WASI snapshot preview 1
 /// (wasi_snapshot_preview1.witx).
 ///
-/// All 46 functions are there. Real are arguments (the function's name), the environment that it is granted, clocks, random,
-/// descriptors 0 to 2, poll_oneoff, exit and yield. There is no descriptor but these, so all else answers EBADF,
-/// ENOTSUP or, where only a grant is missing, ENOTCAPABLE.
+/// All 46 functions are there. Real are arguments (the function's name), the environment that it is granted, clocks,
+/// random, descriptors 0 to 2, poll_oneoff, exit and yield. There is no descriptor but these, so all else answers
+/// EBADF, ENOTSUP or, where only a grant is missing, ENOTCAPABLE.
 #pragma once
 
 #include <string_view>

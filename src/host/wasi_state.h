@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace trilby::host {
 
 struct Random {
   std::span<std::byte> rest;  // of guest memory, still to be filled
+  std::uint64_t state = 0;    // of the generator, where chance is reproducible
 };
 
 struct Poll {

@@ -32,9 +32,8 @@ bool is_untold(std::string_view name) {
 /// "X-Api-Key" -> "HTTP_X_API_KEY"
 std::string variable_name(std::string_view field) {
   std::string name = "HTTP_";
-  std::transform(field.begin(), field.end(), std::back_inserter(name), [](char c) {
-    return c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-  });
+  std::transform(field.begin(), field.end(), std::back_inserter(name),
+                 [](char c) { return c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c); });
   return name;
 }
 
@@ -55,7 +54,9 @@ HostPort split(std::string_view text) {
 HostPort server_of(const Call& call) {
   const std::string* field = call.fields.find("host");
   const HostPort named = split(field == nullptr ? std::string_view() : std::string_view(*field));
-  const auto part_of_host = [](char c) { return is_alphanumeric(c) || c == '-' || c == '.' || c == ':' || c == '[' || c == ']'; };
+  const auto part_of_host = [](char c) {
+    return is_alphanumeric(c) || c == '-' || c == '.' || c == ':' || c == '[' || c == ']';
+  };
   const bool good = !named.host.empty() && std::all_of(named.host.begin(), named.host.end(), part_of_host);
   const bool number = !named.port.empty() && named.port.size() <= 5 &&
                       std::all_of(named.port.begin(), named.port.end(), [](char c) { return c >= '0' && c <= '9'; });

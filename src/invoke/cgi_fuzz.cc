@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::abort();
   }
   for (const trilby::Field& field : head->fields) {
-    if (field.name.empty() || (field.name + field.value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+    if (field.name.empty() ||
+        (field.name + field.value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
       std::abort();
     }
   }

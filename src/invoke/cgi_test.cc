@@ -40,19 +40,12 @@ policy::Environment variables(const Call& call, std::size_t length = 0) {
 
 TEST(CgiVariables, TellTheRequest) {
   const policy::Environment told = variables(cgi_call(), 5);
-  const std::pair<std::string, std::string> expected[] = {{"GATEWAY_INTERFACE", "CGI/1.1"},
-                                                          {"SERVER_PROTOCOL", "HTTP/1.1"},
-                                                          {"SERVER_NAME", "example.com"},
-                                                          {"SERVER_PORT", "8080"},
-                                                          {"REQUEST_METHOD", "POST"},
-                                                          {"SCRIPT_NAME", "/cgi"},
-                                                          {"PATH_INFO", "/a b/c"},
-                                                          {"QUERY_STRING", "x=1&y=%20"},
-                                                          {"REMOTE_ADDR", "2001:db8::7"},
-                                                          {"CONTENT_LENGTH", "5"},
-                                                          {"CONTENT_TYPE", "text/plain"},
-                                                          {"HTTP_HOST", "example.com:8080"},
-                                                          {"HTTP_X_API_KEY", "k"}};
+  const std::pair<std::string, std::string> expected[] = {
+      {"GATEWAY_INTERFACE", "CGI/1.1"}, {"SERVER_PROTOCOL", "HTTP/1.1"}, {"SERVER_NAME", "example.com"},
+      {"SERVER_PORT", "8080"},          {"REQUEST_METHOD", "POST"},      {"SCRIPT_NAME", "/cgi"},
+      {"PATH_INFO", "/a b/c"},          {"QUERY_STRING", "x=1&y=%20"},   {"REMOTE_ADDR", "2001:db8::7"},
+      {"CONTENT_LENGTH", "5"},          {"CONTENT_TYPE", "text/plain"},  {"HTTP_HOST", "example.com:8080"},
+      {"HTTP_X_API_KEY", "k"}};
   for (const auto& [name, value] : expected) {
     EXPECT_EQ(value_of(told, name), value) << name;
   }
@@ -70,8 +63,8 @@ TEST(CgiVariables, AreThereEvenIfACallHasNothingToTell) {
 
 TEST(CgiVariables, LeaveOutWhatProgramsMisread) {
   Call call = cgi_call();
-  call.fields = {{"Proxy", "http://evil"}, {"PROXY", "http://evil"}, {"Authorization", "Basic secret"},
-                 {"X_Real", "spoofed"},    {"X-Real", "right"},     {"X.Dot", "odd"},
+  call.fields = {{"Proxy", "http://evil"},       {"PROXY", "http://evil"}, {"Authorization", "Basic secret"},
+                 {"X_Real", "spoofed"},          {"X-Real", "right"},      {"X.Dot", "odd"},
                  {std::string(200, 'a'), "long"}};
   const policy::Environment told = variables(call);
   EXPECT_EQ(value_of(told, "HTTP_PROXY"), "(none)");
@@ -130,7 +123,8 @@ TEST(CgiOutput, IsFieldsABlankLineAndABody) {
 TEST(CgiOutput, MaySetTheStatus) {
   EXPECT_EQ(parse_cgi_head("Status: 404 Not Found\n\n").value().status, 404);
   EXPECT_EQ(parse_cgi_head("STATUS:204\n\n").value().status, 204);
-  for (const char* status : {"", "0", "99", "100", "199", "600", "1000", "20", "2000", "200OK", "abc", "-200", " ", "+200"}) {
+  for (const char* status :
+       {"", "0", "99", "100", "199", "600", "1000", "20", "2000", "200OK", "abc", "-200", " ", "+200"}) {
     EXPECT_FALSE(parse_cgi_head("Status: "s + status + "\n\n")) << status;
   }
   EXPECT_FALSE(parse_cgi_head("Status: 200\nStatus: 201\n\n"));

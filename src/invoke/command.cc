@@ -42,7 +42,7 @@ std::string detail_for(Reason reason, const policy::Limits& limits, const host::
 }
 
 /// Takes head and body out of what a command wrote; if it is wrong, the function has failed.
-void answer_as_cgi(std::string output, Outcome& outcome) {
+void answer_as_cgi(std::string output, BodyBudget::Share share, Outcome& outcome) {
   auto head = parse_cgi_head(output);
   if (!head) {
     outcome.reason = head.error().reason;
@@ -53,7 +53,7 @@ void answer_as_cgi(std::string output, Outcome& outcome) {
   outcome.status = head->status;
   outcome.fields = std::move(head->fields);
   output.erase(0, head->size);
-  outcome.body = make_body(std::move(output));
+  outcome.body = make_body(std::move(output), std::move(share));
 }
 
 }  // namespace
@@ -92,7 +92,7 @@ Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Cos
   }
   outcome.record.output = Bytes{host.stdio.output.size()};
   if (outcome.reason == Reason::Ok && function.spec().output == Output::Cgi) {
-    answer_as_cgi(std::move(host.stdio.output), outcome);
+    answer_as_cgi(std::move(host.stdio.output), std::move(share), outcome);
   } else if (outcome.reason == Reason::Ok) {
     const std::string& type = function.spec().content_type;
     outcome.fields.add("content-type", type == kSniff ? std::string(sniff_content_type(host.stdio.output)) : type);

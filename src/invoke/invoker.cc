@@ -61,7 +61,7 @@ class Run {
   std::array<Admission::Slot, 1> slots_;  // of the gates passed
   std::size_t passed_ = 0;
   host::Host host_;
-  std::unique_ptr<Call> request_;  // what is left of it, for commands that are told it; null for all others
+  std::unique_ptr<Call> request_;         // what is left of it, for commands that are told it; null for all others
   std::optional<wasm::Sandbox> sandbox_;  // after what it works on
   std::optional<wasm::Ending> ending_;
   std::optional<net::Timer> deadline_;  // set only for calls that do not end at once
@@ -110,7 +110,8 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       cancellation_(std::move(call.cancellation)),
       done_(std::move(done)),
       gates_{&function_->admission()},
-      host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment, function_->models()),
+      host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment,
+            function_->models()),
       request_(function_->spec().output == Output::Cgi ? std::make_unique<Call>(std::move(call)) : nullptr) {}
 
 void Run::start() {

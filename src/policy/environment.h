@@ -9,15 +9,15 @@
 
 namespace trilby::policy {
 
-inline constexpr std::size_t kMaxVariables = 256;           ///< of one guest
-inline constexpr std::size_t kMaxVariableName = 128;        ///< bytes
+inline constexpr std::size_t kMaxVariables = 256;            ///< of one guest
+inline constexpr std::size_t kMaxVariableName = 128;         ///< bytes
 inline constexpr std::size_t kMaxEnvironment = 128U << 10U;  ///< bytes of all names and values of one guest
 
 /// POSIX: letters, digits and '_', no digit first; at most kMaxVariableName bytes.
 [[nodiscard]] bool is_variable_name(std::string_view name);
 
-/// Names and values in the form that WASI hands over: "NAME=value", each with a NUL at its end. May hold secrets: what it
-/// gives up it overwrites. Ownership: value. Threading: immutable once it is shared.
+/// Names and values in the form that WASI hands over: "NAME=value", each with a NUL at its end. May hold secrets: what
+/// it gives up it overwrites. Ownership: value. Threading: immutable once it is shared.
 class Environment {
  public:
   Environment() = default;
@@ -27,7 +27,8 @@ class Environment {
   Environment& operator=(Environment&& other) noexcept;
   ~Environment() { wipe(); }
 
-  /// `name` is not there yet. \return Reason::HeadTooLarge over the bounds above, Reason::BadRequest for a value with a NUL
+  /// `name` is not there yet. \return Reason::HeadTooLarge over the bounds above, Reason::BadRequest for a value with a
+  /// NUL
   [[nodiscard]] Result<void> add(std::string_view name, std::string_view value);
 
   [[nodiscard]] std::size_t count() const { return count_; }

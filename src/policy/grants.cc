@@ -28,9 +28,8 @@ std::string toml_list(const std::set<std::string, std::less<>>& granted, std::st
 
 std::string secret_variable(std::string_view secret) {
   std::string name(secret);
-  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-    return c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-  });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c); });
   return name;
 }
 

@@ -18,6 +18,15 @@ TEST(Secret, IsGivenAsAVariableInCapitals) {
   EXPECT_EQ(secret_variable("Token_2"), "TOKEN_2");
 }
 
+TEST(Clock, IsCoarseUnlessGrantedAndFixedWhereAllIsReproducible) {
+  Grants grants;
+  EXPECT_EQ(clock_kind(grants), ClockKind::Coarse);
+  grants.precise_clock = true;
+  EXPECT_EQ(clock_kind(grants), ClockKind::Precise);
+  grants.reproducible = true;
+  EXPECT_EQ(clock_kind(grants), ClockKind::Fixed);
+}
+
 TEST(Mend, IsTheLineThatTheManifestLacks) {
   Grants grants;
   EXPECT_EQ(mend(grants, "classify", Grant::Model, "food"), R"(in [function.classify] add allow.models = ["food"])");

@@ -1,4 +1,5 @@
-/// \file  What a function may use, as values, and every decision about it; grants.h has what it may reach. No I/O, no clock.
+/// \file  What a function may use, as values, and every decision about it; grants.h has what it may reach. No I/O, no
+/// clock.
 #pragma once
 
 #include <cstdint>

@@ -92,7 +92,7 @@ def test_bad_cgi_output_is_a_failure_of_the_function(cgi, said):
     answer = ask(cgi.address("api"), request("POST", "/", [], said))
     assert (answer.status, answer.fields["trilby-reason"]) == (500, "function-failed")
     assert "set-cookie" not in answer.fields
-    assert ask(cgi.address("api"), request("POST", "/", [], b"Status: 204\n\n")).status == 204
+    assert ask(cgi.address("api"), request("POST", "/", [], b"Content-Type: a/b\n\n")).status == 200
 
 
 def test_a_command_without_cgi_is_told_nothing_of_the_request(start_system, guests):
@@ -160,3 +160,14 @@ def test_invoke_gives_secrets_too(trilby, guests, secret_folder):
     done = subprocess.run([trilby, "invoke", "f", "-m", manifest], input=b"", capture_output=True,
                           env=os.environ | {"TEST_TOKEN": "hunter2-of-the-host"})
     assert done.stdout == b"DB_PASSWORD=hunter2-of-the-file\0TOKEN=hunter2-of-the-host\0"
+
+
+def test_time_and_chance_are_as_the_manifest_says(start_system, guests):
+    hour = (3_600_000_000_000).to_bytes(8, "little")
+    reproducible = start_system(one_function(guests, "clock", "reproducible = true\n")).address("api")
+    answers = {ask(reproducible, request("POST", "/", [], hour)).body for _ in range(5)}
+    assert len(answers) == 1
+    usual = start_system(one_function(guests, "clock")).address("api")
+    answers = [ask(usual, request("POST", "/", [], bytes(8))).body for _ in range(3)]
+    assert len({answer[32:48] for answer in answers}) == 3
+    assert all(int.from_bytes(answer[8:16], "little") % 1_000_000 == 0 for answer in answers)
