@@ -110,7 +110,7 @@ Error located(const Manifest& manifest, Source source, Error error) {
 Result<std::unique_ptr<Runtime>> Runtime::load(const Manifest& manifest, const std::filesystem::path& aot_cache) {
   std::unique_ptr<Runtime> runtime(new Runtime());
   TRILBY_ASSIGN(runtime->engine_, wasm::Engine::create(make_engine_settings(manifest)));
-  TRILBY_ASSIGN(const wasm::ArtifactCache cache, wasm::ArtifactCache::open(aot_cache));
+  const wasm::ArtifactCache cache = wasm::ArtifactCache::open(aot_cache);
   if (!manifest.models.empty()) {
     std::vector<inference::ModelSpec> specs;
     std::transform(manifest.models.begin(), manifest.models.end(), std::back_inserter(specs), make_model_spec);
@@ -126,6 +126,7 @@ Result<std::unique_ptr<Runtime>> Runtime::load(const Manifest& manifest, const s
     }
     runtime->functions_.push_back(std::move(**results[i]));
   }
+  cache.tidy({}, std::chrono::system_clock::now());
   return runtime;
 }
 

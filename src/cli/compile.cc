@@ -50,7 +50,14 @@ class Compile final : public Command {
     if (!workshop) {
       return report(workshop.error());
     }
-    return compile_all(loaded->manifest, *workshop);
+    if (!workshop->cache().writable()) {
+      return report(
+          {Reason::Manifest, fmt::format("compiled code cannot be kept in {}", workshop->cache().directory().string())},
+          "mend that folder, or name another one with --aot-cache DIR");
+    }
+    const int exit_code = compile_all(loaded->manifest, *workshop);
+    workshop->cache().tidy({}, std::chrono::system_clock::now());
+    return exit_code;
   }
 
  private:

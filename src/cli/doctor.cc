@@ -143,11 +143,13 @@ void examine_toolchain(Examination& examination) {
 }
 
 void examine_cache(Examination& examination, const std::filesystem::path& directory) {
-  if (const auto cache = wasm::ArtifactCache::open(directory)) {
-    examination.good("compiled code", fmt::format("kept in {}", cache->directory().string()));
+  const auto cache = wasm::ArtifactCache::open(directory);
+  if (cache.writable()) {
+    examination.good("compiled code", fmt::format("kept in {}", cache.directory().string()));
   } else {
-    examination.wrong("compiled code", cache.error().message,
-                      "mend that folder, or name another one with --aot-cache DIR");
+    examination.note("compiled code",
+                     fmt::format("cannot be kept in {}, so every start compiles anew", cache.directory().string()),
+                     "mend that folder (the log says why), or name another one with --aot-cache DIR");
   }
 }
 

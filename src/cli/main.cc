@@ -1,8 +1,11 @@
+#include <csignal>
+
 #include "cli/commands.h"
 #include "cli/program.h"
 
 int main(int count, char** words) {
   using namespace trilby::cli;
+  (void)std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error, as a full disk is, and no signal
   Commands commands;
   commands.push_back(make_up());
   commands.push_back(make_init());

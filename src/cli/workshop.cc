@@ -7,8 +7,7 @@ namespace trilby::cli {
 
 Result<Workshop> Workshop::open(const app::Manifest& manifest, const std::filesystem::path& cache) {
   TRILBY_ASSIGN(std::unique_ptr<wasm::Engine> engine, wasm::Engine::create(app::make_engine_settings(manifest)));
-  TRILBY_ASSIGN(wasm::ArtifactCache opened, wasm::ArtifactCache::open(cache));
-  return Workshop(manifest, std::move(engine), std::move(opened));
+  return Workshop(manifest, std::move(engine), wasm::ArtifactCache::open(cache));
 }
 
 Result<std::shared_ptr<const invoke::Function>> Workshop::prepare(const app::Function& function,

@@ -1,5 +1,6 @@
 #include "wasm/artifact_cache.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <system_error>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
@@ -22,6 +24,11 @@ constexpr std::string_view kMagic = "TRILBY1\n";
 using Digest = std::array<std::byte, 32>;
 constexpr std::size_t kHeader = kMagic.size() + sizeof(Digest);
 constexpr std::size_t kMaxEntry = std::size_t{1} << 30U;
+constexpr std::size_t kTemporaryStem = 16;  // digits of the key in the name of a file that is being written
+constexpr std::size_t kMaxListed = 100'000;
+constexpr std::int64_t kLatestSecond = 1LL << 32U;        // of a file, for its time must fit a time_point
+constexpr auto kAbandonedAfter = std::chrono::hours(1);   // nobody writes one entry for so long
+constexpr auto kUsedAgainAfter = std::chrono::hours(24);  // how exactly the time of the last use is kept
 
 std::string error_text(int error) {
   return std::system_category().message(error);
@@ -77,9 +84,27 @@ bool is_private(const struct stat& status) {
   return status.st_uid == geteuid() && (status.st_mode & 022U) == 0;
 }
 
-void warn_unwritable(const std::string& directory, int error) {
+void warn_unusable(const std::string& directory, std::string_view why) {
   log::warn("the cache of compiled code cannot be used fully; every start compiles anew",
-            {{"directory", directory}, {"why", error_text(error)}});
+            {{"directory", directory}, {"why", why}});
+}
+
+/// "64 hexadecimal digits": what artifact_key() makes.
+bool is_entry_name(std::string_view name) {
+  return name.size() == 2 * sizeof(Digest) &&
+         std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+/// What write() makes and renames.
+bool is_temporary_name(std::string_view name) {
+  return name.size() > kTemporaryStem + 1 && name[0] == '.' && name[kTemporaryStem + 1] == '-' &&
+         name.find_first_not_of("0123456789abcdef-", 1) == std::string_view::npos;
+}
+
+std::chrono::system_clock::time_point time_of(const timespec& time) {
+  return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
+      std::chrono::seconds(std::clamp<std::int64_t>(time.tv_sec, 0, kLatestSecond)) +
+      std::chrono::nanoseconds(time.tv_nsec)));
 }
 
 bool write_all(int fd, std::span<const std::byte> bytes) {
@@ -108,7 +133,7 @@ std::string artifact_key(const Engine& engine, std::span<const std::byte> bytes)
   return key;
 }
 
-Result<ArtifactCache> ArtifactCache::open(std::filesystem::path directory) {
+ArtifactCache ArtifactCache::open(std::filesystem::path directory) {
   if (directory.empty()) {
     directory = default_directory();
   }
@@ -122,26 +147,26 @@ Result<ArtifactCache> ArtifactCache::open(std::filesystem::path directory) {
   const std::string path = directory.native();
   const bool made = mkdir(path.c_str(), 0700) == 0 || errno == EEXIST;
   const int fd = made ? ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-  if (made && fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
-    return fail(Reason::Manifest, "the cache directory {} is a link or no directory; remove it or choose another",
-                path);
-  }
+  const int failure = errno;
   ArtifactCache cache(std::move(directory), fd);
   if (fd < 0) {
-    warn_unwritable(path, errno);
+    const bool is_something_else = made && (failure == ELOOP || failure == ENOTDIR);
+    warn_unusable(
+        path, is_something_else ? "it is a link or no directory; remove it or choose another" : error_text(failure));
     return cache;
   }
   struct stat status{};
   if (fstat(fd, &status) != 0 || status.st_uid != geteuid() || (status.st_mode & 077U) != 0) {
-    return fail(
-        Reason::Manifest,
-        "the cache directory {} belongs to another user or is open to others, and what it holds is run as code; "
-        "run `chmod 700` on it or remove it",
-        path);
+    warn_unusable(
+        path,
+        "it belongs to another user or is open to others, and what it holds is run as code; run `chmod 700` on "
+        "it or remove it");
+    close(std::exchange(cache.fd_, -1));
+    return cache;
   }
   cache.writable_ = faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
   if (!cache.writable_) {
-    warn_unwritable(path, errno);
+    warn_unusable(path, error_text(errno));
   }
   return cache;
 }
@@ -222,12 +247,68 @@ ArtifactCache::Entry ArtifactCache::load(const Engine& engine, const std::string
   if (error) {
     return refuse(message_of(*error));
   }
+  note_use(file.fd());
   return Entry{std::make_shared<const Module>(raw), false};
+}
+
+/// The time of the last use is that of the last change, which the content no longer needs.
+void ArtifactCache::note_use(int file) const {
+  struct stat status{};
+  if (fstat(file, &status) == 0 && std::chrono::system_clock::now() - time_of(status.st_mtim) > kUsedAgainAfter) {
+    (void)futimens(file, nullptr);  // in a cache that cannot be written nothing is removed either
+  }
+}
+
+void ArtifactCache::tidy(const Bounds& bounds, std::chrono::system_clock::time_point now) const {
+  struct Found {
+    std::string name;
+    std::chrono::system_clock::time_point used;
+    std::uint64_t size = 0;
+  };
+  if (!writable_) {
+    return;
+  }
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(fdopendir(openat(fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+                                                   &closedir);
+  std::vector<Found> kept;
+  std::uint64_t size = 0;
+  std::size_t removed = 0;
+  const auto remove = [&](const std::string& name) { removed += unlinkat(fd_, name.c_str(), 0) == 0 ? 1 : 0; };
+  for (std::size_t listed = 0; folder && listed < kMaxListed; ++listed) {
+    const dirent* item = readdir(folder.get());
+    if (item == nullptr) {
+      break;
+    }
+    const std::string name = item->d_name;
+    struct stat status{};
+    if (!(is_entry_name(name) || is_temporary_name(name)) ||
+        fstatat(fd_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      continue;  // not ours to judge
+    }
+    const auto used = time_of(status.st_mtim);
+    if (now - used > (is_entry_name(name) ? Duration(bounds.unused) : Duration(kAbandonedAfter))) {
+      remove(name);
+    } else if (is_entry_name(name)) {
+      kept.push_back({name, used, static_cast<std::uint64_t>(status.st_size)});
+      size += kept.back().size;
+    }
+  }
+  std::sort(kept.begin(), kept.end(), [](const Found& a, const Found& b) { return a.used < b.used; });
+  for (const Found& entry : kept) {
+    if (size <= bounds.size.count) {
+      break;
+    }
+    remove(entry.name);
+    size -= entry.size;
+  }
+  if (removed > 0) {
+    log::info("the cache of compiled code was tidied", {{"directory", directory_.native()}, {"removed", removed}});
+  }
 }
 
 Result<void> ArtifactCache::write(const std::string& key, std::span<const std::byte> code) const {
   static std::atomic<unsigned> serial{0};
-  const std::string temporary = fmt::format(".{}-{}-{}", key.substr(0, 16), getpid(), serial.fetch_add(1));
+  const std::string temporary = fmt::format(".{}-{}-{}", key.substr(0, kTemporaryStem), getpid(), serial.fetch_add(1));
   const File file(openat(fd_, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (file.fd() < 0) {
     return fail(Reason::Internal, "{}", error_text(errno));

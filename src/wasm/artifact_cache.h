@@ -1,6 +1,7 @@
 /// \file  Compiled code on disk.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/units.h"
 #include "wasm/engine.h"
 #include "wasm/module.h"
 
@@ -21,10 +23,9 @@ namespace trilby::wasm {
 class ArtifactCache {
  public:
   /// Creates the directory (0700) if need be. Empty `directory`: the user's cache folder, `$XDG_CACHE_HOME/trilby/aot`.
-  /// A place that cannot be made, read or written is said in the log and no error: less is kept then, and starts take
-  /// longer.
-  /// \return Reason::Manifest when it is something else than a directory of ours alone, with the mend
-  static Result<ArtifactCache> open(std::filesystem::path directory = {});
+  /// A place that cannot be made, read or written, or is something else than a directory of ours alone, is said in the
+  /// log with the mend and no error: less or nothing is kept then, and starts take longer.
+  static ArtifactCache open(std::filesystem::path directory = {});
   ArtifactCache(ArtifactCache&& other) noexcept;
   ArtifactCache& operator=(ArtifactCache&& other) noexcept;
   ~ArtifactCache();
@@ -37,12 +38,23 @@ class ArtifactCache {
   /// Keeps `module`; a failure is said in the log and harms nothing else.
   void store(const std::string& key, const Module& module) const;
 
+  /// How much is kept.
+  struct Bounds {
+    Bytes size{2ULL << 30U};
+    Duration unused = std::chrono::hours(24 * 30);  ///< how long an entry is kept that nobody uses
+  };
+  /// Removes entries that were not used for long, then those that were not used longest until the rest fits, and what
+  /// others left half-written when they were killed. Call it when the entries that are needed have been loaded. Other
+  /// processes may use, write and tidy the directory at the same time: what they miss, they compile.
+  void tidy(const Bounds& bounds, std::chrono::system_clock::time_point now) const;
+
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
   [[nodiscard]] bool writable() const { return writable_; }
 
  private:
   ArtifactCache(std::filesystem::path directory, int fd) : directory_(std::move(directory)), fd_(fd) {}
   [[nodiscard]] Result<std::vector<std::byte>> read(int file, const std::string& key) const;
+  void note_use(int file) const;
   [[nodiscard]] Result<void> write(const std::string& key, std::span<const std::byte> code) const;
 
   std::filesystem::path directory_;
