@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/admin_calls.h"
 #include "observe/exposition.h"
 
 namespace trilby::app {
@@ -57,9 +58,10 @@ void Admin::adopt(net::Accepted connection) {
 
 void Admin::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const http::RequestHead& head = exchange->head();
-  const std::string_view path = std::string_view(head.target).substr(0, head.target.find('?'));
-  if (path != "/livez" && path != "/readyz" && path != "/metrics") {
-    return exchange->respond(plain(404, "There are /livez, /readyz and /metrics.\n"));
+  const std::string_view target = head.target;
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (path != "/livez" && path != "/readyz" && path != "/metrics" && path != "/calls") {
+    return exchange->respond(plain(404, "There are /livez, /readyz, /metrics and /calls.\n"));
   }
   if (head.method != "GET" && head.method != "HEAD") {
     http::Response response = plain(405, "Only GET and HEAD.\n");
@@ -73,9 +75,46 @@ void Admin::handle(const std::shared_ptr<http::Exchange>& exchange) {
     const WorkerState state = state_.load();
     return exchange->respond(plain(state == WorkerState::Serving ? 200 : 503, describe(state)));
   }
+  if (path == "/calls") {
+    return answer_calls(exchange, target.substr(std::min(path.size() + 1, target.size())));
+  }
   waiting_.push_back(exchange);
   if (waiting_.size() == 1) {
     gather();
+  }
+}
+
+/// Each loop brings the calls that it keeps; the last one to do so sends for the answer.
+void Admin::answer_calls(const std::shared_ptr<http::Exchange>& exchange, std::string_view query) {
+  struct Gathering {
+    CallQuery query;
+    std::vector<std::vector<observe::EndedCall>> found;
+    std::atomic<std::size_t> missing;
+  };
+  auto parsed = parse_call_query(query, labels_);
+  if (!parsed) {
+    return exchange->respond(plain(400, parsed.error().message + "\n"));
+  }
+  // The exchange is the home loop's and stays there, with a number for those who may speak of it elsewhere.
+  const std::uint64_t number = next_question_++;
+  questions_.emplace(number, exchange);
+  auto gathering = std::make_shared<Gathering>();
+  gathering->query = *parsed;
+  gathering->found.resize(loops_.size());
+  gathering->missing = loops_.size();
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    loops_[i]->loop().post([this, i, number, gathering] {
+      gathering->found[i] = loops_[i]->calls().newest(
+          gathering->query.limit, [&](const observe::EndedCall& call) { return gathering->query.wants(call); });
+      if (gathering->missing.fetch_sub(1) == 1) {
+        home_.loop().post([this, number, gathering] {
+          const CallQuery::Form form = gathering->query.form;
+          const auto calls = newest_of(std::move(gathering->found), gathering->query);
+          const auto asked = questions_.extract(number);
+          asked.mapped()->respond(plain(200, render_calls(calls, labels_, form, Moment::now()), content_type(form)));
+        });
+      }
+    });
   }
 }
 

@@ -1,9 +1,10 @@
-/// \file  The admin listener: /livez, /readyz, /metrics.
+/// \file  The admin listener: /livez, /readyz, /metrics, /calls.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,6 +35,7 @@ class Admin {
 
  private:
   void handle(const std::shared_ptr<http::Exchange>& exchange);
+  void answer_calls(const std::shared_ptr<http::Exchange>& exchange, std::string_view query);
   void gather();
   void answer_metrics();
 
@@ -42,7 +44,9 @@ class Admin {
   const observe::Labels& labels_;
   const std::atomic<WorkerState>& state_;
   std::vector<observe::WallLayer> wall_;
-  std::vector<std::shared_ptr<http::Exchange>> waiting_;  // for metrics
+  std::vector<std::shared_ptr<http::Exchange>> waiting_;                // for metrics
+  std::map<std::uint64_t, std::shared_ptr<http::Exchange>> questions_;  // for calls
+  std::uint64_t next_question_ = 0;
   http::Server server_;
 };
 

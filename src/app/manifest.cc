@@ -87,6 +87,9 @@ class Reader {
     if (auto server = root_.table("server")) {
       read_server(*server);
     }
+    if (auto access_log = root_.table("access_log")) {
+      read_access_log(*access_log);
+    }
     for (Section& section : root_.named_tables("app", kMaxApps)) {
       read_app(section);
     }
@@ -196,6 +199,23 @@ class Reader {
       check(function, "request_body", limits.request_body, "request_bodies", manifest_.server.request_bodies);
       check(function, "response_body", limits.response_body, "response_bodies", manifest_.server.response_bodies);
     }
+  }
+
+  void read_access_log(Section& section) {
+    constexpr std::int64_t kMost = 1'000'000;
+    AccessLogSettings& settings = manifest_.access_log;
+    if (const std::string* lines = section.text("lines")) {
+      const auto* at = std::find(std::begin(kAccessLogLines), std::end(kAccessLogLines), *lines);
+      if (at == std::end(kAccessLogLines)) {
+        section.problem("lines", R"(must be "sampled", "all" or "none")");
+      } else {
+        settings.lines = static_cast<AccessLogSettings::Lines>(at - std::begin(kAccessLogLines));
+      }
+    }
+    settings.full_rate =
+        static_cast<std::uint32_t>(section.integer("full_rate", 1, kMost).value_or(settings.full_rate));
+    settings.one_in = static_cast<std::uint32_t>(section.integer("one_in", 2, kMost).value_or(settings.one_in));
+    section.finish();
   }
 
   void read_app(Section& section) {
@@ -362,6 +382,8 @@ void Reader::read_limits(Section& section, policy::Limits& limits) {
   measured("request_body", &Limits::request_body, parse_bytes);
   measured("response_body", &Limits::response_body, parse_bytes);
   measured("stderr", &Limits::stderr_output, parse_bytes);
+  counted("log_lines_per_second", &Limits::log_lines_per_second);
+  measured("log_line_length", &Limits::log_line_length, parse_bytes);
   counted("concurrency", &Limits::concurrency);
   counted("queue", &Limits::queue);
   measured("queue_wait", &Limits::queue_wait, parse_duration);

@@ -119,6 +119,15 @@ struct Server {
   Bytes response_bodies{512U << 20U};  ///< answers of functions that are not sent yet, together
 };
 
+/// Which requests leave a line in the log.
+struct AccessLogSettings {
+  enum class Lines : std::uint8_t { Sampled, All, None };
+  Lines lines = Lines::Sampled;
+  std::uint32_t full_rate = 1000;  ///< Sampled: lines a second that are all written, 1..1000000
+  std::uint32_t one_in = 100;      ///< Sampled: of more requests that went well, one in so many is, 2..1000000
+};
+inline constexpr std::string_view kAccessLogLines[] = {"sampled", "all", "none"};  ///< in the order of Lines
+
 /// A manifest that was read whole and is consistent in itself: every name it uses is defined, every number is in range,
 /// paths are absolute. Whether files exist and ports are free is not known yet.
 struct Manifest {
@@ -126,6 +135,7 @@ struct Manifest {
   Address admin{"127.0.0.1", 9464};
   WorkerSettings worker;
   Server server;
+  AccessLogSettings access_log;
   std::vector<App> apps;
   std::vector<Function> functions;
   std::vector<Model> models;

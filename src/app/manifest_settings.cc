@@ -58,6 +58,8 @@ class Listing {
     add(prefix + "limits.request_body", format(limits.request_body));
     add(prefix + "limits.response_body", format(limits.response_body));
     add(prefix + "limits.stderr", format(limits.stderr_output));
+    add(prefix + "limits.log_lines_per_second", std::to_string(limits.log_lines_per_second));
+    add(prefix + "limits.log_line_length", format(limits.log_line_length));
     add(prefix + "limits.concurrency", std::to_string(limits.concurrency));
     add(prefix + "limits.queue", std::to_string(limits.queue));
     add(prefix + "limits.queue_wait", format(limits.queue_wait));
@@ -153,6 +155,9 @@ std::vector<Setting> settings_in_force(const Manifest& manifest) {
   listing.add("admin.listen", format(manifest.admin));
   listing.add("worker.lockdown", std::string(name(manifest.worker.lockdown)));
   listing.add_server(manifest.server);
+  listing.add("access_log.lines", std::string(kAccessLogLines[static_cast<std::size_t>(manifest.access_log.lines)]));
+  listing.add("access_log.full_rate", std::to_string(manifest.access_log.full_rate));
+  listing.add("access_log.one_in", std::to_string(manifest.access_log.one_in));
   for (const App& app : manifest.apps) {
     listing.add_app(app);
   }

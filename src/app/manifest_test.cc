@@ -186,6 +186,21 @@ TEST(Manifest, SaysHowFarTheWorkerLocksItselfDown) {
             "t.toml:3: worker.lockdwn: there is no such field; did you mean \"lockdown\"?");
 }
 
+TEST(Manifest, SaysWhichRequestsLeaveALine) {
+  using Lines = AccessLogSettings::Lines;
+  EXPECT_EQ(parse_manifest("trilby = 1\n", "t.toml")->access_log.lines, Lines::Sampled);
+  const auto manifest =
+      parse_manifest("trilby = 1\n[access_log]\nlines = 'all'\nfull_rate = 7\none_in = 9\n", "t.toml");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->access_log.lines, Lines::All);
+  EXPECT_EQ(manifest->access_log.full_rate, 7U);
+  EXPECT_EQ(manifest->access_log.one_in, 9U);
+  EXPECT_EQ(problems_with("[access_log]\nlines = 'some'\n"),
+            "t.toml:3: access_log.lines: must be \"sampled\", \"all\" or \"none\"");
+  EXPECT_NE(problems_with("[access_log]\nfull_rate = 0\n"), "nothing");
+  EXPECT_NE(problems_with("[access_log]\none_in = 1\n"), "nothing");
+}
+
 TEST(Manifest, RelativePathsBeginAtTheManifest) {
   const auto manifest = parse_manifest("trilby = 1\n[model.m]\npath = '../m.xml'\n", "sub/t.toml");
   ASSERT_TRUE(manifest) << manifest.error().message;

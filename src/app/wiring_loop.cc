@@ -6,11 +6,17 @@ namespace trilby::app {
 namespace {
 
 constexpr std::chrono::milliseconds kFlushAfter{200};
+constexpr std::size_t kKeptCalls = 256;
 
 }  // namespace
 
-ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, invoke::BodyBudgets budgets)
-    : metrics_(labels), log_(log_fd, format), flush_timer_(loop_), invoker_(invoke::make_invoker(loop_, budgets)) {}
+ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, observe::Sampling sampling,
+                         invoke::BodyBudgets budgets)
+    : metrics_(labels),
+      calls_(kKeptCalls),
+      log_(log_fd, format, sampling),
+      flush_timer_(loop_),
+      invoker_(invoke::make_invoker(loop_, budgets)) {}
 
 ServingLoop::~ServingLoop() {
   stop();
@@ -42,7 +48,7 @@ void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<Se
                         const http::ServerLimits& limits) {
   for (const AppRoutes& app : apps) {
     triggers::Router& router = *routers_.emplace_back(std::make_unique<triggers::Router>(
-        app.app, app.table, triggers::LoopServices{*invoker_, invocation_, metrics_, ids_}));
+        app.app, app.table, triggers::LoopServices{*invoker_, invocation_, metrics_, ids_, calls_}));
     invocation_.add_app(app.app, [&router](Call call, OnOutcome done) {
       const triggers::Route* route = router.match(call);
       router.run(route, std::move(call), std::move(done));

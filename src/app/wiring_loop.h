@@ -16,6 +16,7 @@
 #include "net/accepted.h"
 #include "net/loop.h"
 #include "observe/access_log.h"
+#include "observe/call_ring.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
 #include "triggers/http_front.h"
@@ -35,7 +36,8 @@ class ServingLoop {
  public:
   /// \param log_fd  where access lines go; negative: nowhere. Throws std::exception when the system has no descriptors.
   /// \param budgets  shared by all loops; outlive them
-  ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, invoke::BodyBudgets budgets);
+  ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, observe::Sampling sampling,
+              invoke::BodyBudgets budgets);
   ~ServingLoop();  ///< stop()
   ServingLoop(const ServingLoop&) = delete;
   ServingLoop& operator=(const ServingLoop&) = delete;
@@ -49,6 +51,8 @@ class ServingLoop {
 
   // On the loop's thread:
 
+  /// The calls of functions that ended last.
+  [[nodiscard]] const observe::CallRing& calls() const { return calls_; }
   /// Makes servers for `listeners`; adopt() takes their indices.
   void serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
              const http::ServerLimits& limits);
@@ -66,6 +70,7 @@ class ServingLoop {
 
   net::Loop loop_;
   observe::LoopMetrics metrics_;
+  observe::CallRing calls_;
   observe::IdSource ids_;
   observe::AccessLog log_;
   net::Timer flush_timer_;

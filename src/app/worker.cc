@@ -115,9 +115,15 @@ Result<void> Worker::start_loops() {
   if (!drained_event_) {
     return fail(Reason::Internal, "starting the worker: {}", std::strerror(errno));
   }
+  const AccessLogSettings& lines = manifest_.access_log;
+  const int log_fd = lines.lines == AccessLogSettings::Lines::None ? -1 : options_.access_log;
+  observe::Sampling sampling;
+  if (lines.lines == AccessLogSettings::Lines::Sampled) {
+    sampling = {(lines.full_rate + count - 1) / count, lines.one_in};
+  }
   try {
     for (std::uint32_t i = 0; i < count; ++i) {
-      loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, options_.access_log, log::format(),
+      loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, log_fd, log::format(), sampling,
                                                      invoke::BodyBudgets{&request_bodies_, &response_bodies_}));
       loops_.back()->start();
     }

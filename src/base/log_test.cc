@@ -203,5 +203,16 @@ TEST_F(LogTest, GoesOnWhenTheDiskHasRoomAgain) {
   EXPECT_EQ(dropped(), 1U);
 }
 
+TEST(LogTime, FollowsAClockThatIsSetBack) {
+  const auto at = [](std::int64_t milliseconds) {
+    std::string out;
+    append_time(out, std::chrono::system_clock::time_point(std::chrono::milliseconds(milliseconds)), Format::Json);
+    return out;
+  };
+  EXPECT_EQ(at(1'000'000'000'042), "2001-09-09T01:46:40.042Z");
+  EXPECT_EQ(at(1'000'003'600'900), "2001-09-09T02:46:40.900Z");
+  EXPECT_EQ(at(1'000'000'000'007), "2001-09-09T01:46:40.007Z");
+}
+
 }  // namespace
 }  // namespace trilby::log

@@ -62,17 +62,20 @@ struct Call {
 
 /// What one run of a function cost. Zero where it did not come to that.
 struct Record {
-  Duration queued{};       ///< waiting for a slot, before its wall time began
-  Duration instantiate{};  ///< store and instance
-  Duration cpu{};          ///< the guest's own time on the thread
-  Duration wall{};         ///< from its slot to the end of the guest
-  Bytes memory_peak{};     ///< all linear memories and GC heaps together
+  Duration queued{};          ///< waiting for a slot, before its wall time began
+  Duration instantiate{};     ///< store and instance
+  Duration cpu{};             ///< the guest's own time on the thread
+  Duration run{};             ///< from the guest's first step to its last, its waits included
+  Duration wall{};            ///< from its slot to the end of the guest
+  Clock::time_point ended{};  ///< of the call
+  Bytes memory_peak{};        ///< all linear memories and GC heaps together
   Bytes memory_limit{};
   Bytes input{};
   Bytes output{};
   std::uint32_t inferences = 0;  ///< that it waited for
   Duration inference{};          ///< time it waited for them, queue of the model included
   Denials denials;               ///< what the guest asked for and was refused
+  std::uint32_t log_lines_dropped = 0;  ///< of its standard error
 };
 
 /// How a call ended, and what to answer. Made by functions, files, upstreams and refusals alike.
@@ -84,6 +87,7 @@ struct Outcome {
   std::string detail;    ///< safe for the caller, for the problem document; printable, one line, may be empty
   std::string message;   ///< for the operator's log only; may name paths, addresses, guest frames
   std::string function;  ///< the function that ran; empty when none did
+  std::string call_id;   ///< of the call of that function, for its record; taken from there by whoever keeps it
   Record record;
 };
 using OnOutcome = std::function<void(Outcome)>;

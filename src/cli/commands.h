@@ -14,6 +14,7 @@ namespace trilby::cli {
 [[nodiscard]] std::unique_ptr<Command> make_check();
 [[nodiscard]] std::unique_ptr<Command> make_inspect();
 [[nodiscard]] std::unique_ptr<Command> make_compile();
+[[nodiscard]] std::unique_ptr<Command> make_calls();
 [[nodiscard]] std::unique_ptr<Command> make_doctor();
 [[nodiscard]] std::unique_ptr<Command> make_selftest();
 /// \param commands  all of them, this one included; read when it runs

@@ -13,6 +13,7 @@ int main(int count, char** words) {
   commands.push_back(make_invoke());
   commands.push_back(make_inspect());
   commands.push_back(make_compile());
+  commands.push_back(make_calls());
   commands.push_back(make_doctor());
   commands.push_back(make_selftest());
   commands.push_back(make_completion(commands));

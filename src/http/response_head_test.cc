@@ -31,5 +31,12 @@ TEST(DateCache, WritesTheDateAsHttpWantsIt) {
   EXPECT_EQ(cache.at(784111778), "Sun, 06 Nov 1994 08:49:38 GMT");
 }
 
+TEST(DateCache, FollowsAClockThatIsSetBack) {
+  DateCache cache;
+  EXPECT_EQ(cache.at(1'000'000'000), "Sun, 09 Sep 2001 01:46:40 GMT");
+  EXPECT_EQ(cache.at(1'000'003'600), "Sun, 09 Sep 2001 02:46:40 GMT");
+  EXPECT_EQ(cache.at(1'000'000'000), "Sun, 09 Sep 2001 01:46:40 GMT");
+}
+
 }  // namespace
 }  // namespace trilby::http

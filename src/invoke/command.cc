@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/log.h"
 #include "base/text.h"
 #include "invoke/cgi.h"
 #include "invoke/content_type.h"
@@ -11,7 +10,6 @@ namespace trilby::invoke {
 namespace {
 
 constexpr std::size_t kMaxDetail = 512;
-constexpr std::size_t kMaxLoggedLines = 100;  // of one call
 
 /// What the guest said, as one line for the caller.
 std::string detail_from(std::string_view errors) {
@@ -105,27 +103,10 @@ Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Cos
   outcome.record.instantiate = costs.instantiate;
   outcome.record.cpu = costs.cpu;
   outcome.record.memory_peak = costs.memory_peak;
-  outcome.record.memory_limit = limits.memory;
-  outcome.record.input = Bytes{host.stdio.input.size()};
   outcome.record.inferences = host.inferences;
   outcome.record.inference = host.inference;
   outcome.record.denials = host.denials;
   return outcome;
-}
-
-void log_errors(const Function& function, std::string_view call_id, const host::Stdio& stdio) {
-  std::string_view rest = stdio.errors;
-  for (std::size_t lines = 0; !rest.empty() && lines < kMaxLoggedLines; ++lines) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    if (end > 0) {
-      log::info("stderr", {{"function", function.name()}, {"request", call_id}, {"line", rest.substr(0, end)}});
-    }
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  const std::uint64_t dropped = stdio.errors_dropped + rest.size();
-  if (dropped > 0) {
-    log::info("more on stderr was dropped", {{"function", function.name()}, {"request", call_id}, {"bytes", dropped}});
-  }
 }
 
 }  // namespace trilby::invoke

@@ -21,7 +21,4 @@ inline constexpr int kExitBadInput = 65;  // EX_DATAERR of sysexits.h
 [[nodiscard]] Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Costs& costs,
                                 host::Host& host, BodyBudget* answers);
 
-/// Logs what the command wrote to standard error, line by line, bounded.
-void log_errors(const Function& function, std::string_view call_id, const host::Stdio& stdio);
-
 }  // namespace trilby::invoke

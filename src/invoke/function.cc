@@ -142,7 +142,8 @@ Function::Function(FunctionSpec spec, wasm::ModuleInfo info, const wasm::Compile
       prepared_(std::move(prepared)),
       models_(models),
       admission_(
-          std::make_shared<Admission>(Admission::Limits{limits().concurrency, limits().queue, limits().queue_wait})) {}
+          std::make_shared<Admission>(Admission::Limits{limits().concurrency, limits().queue, limits().queue_wait})),
+      log_(std::make_unique<GuestLog>(spec_.name, limits())) {}
 
 Result<std::shared_ptr<const Function>> prepare(FunctionSpec spec, wasm::Engine& engine,
                                                 const wasm::ArtifactCache* cache, const inference::ModelHost* models) {

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "invoke/admission.h"
+#include "invoke/guest_log.h"
 #include "invoke/invoker.h"
 #include "wasm/artifact_cache.h"
 #include "wasm/engine.h"
@@ -21,8 +22,9 @@ class ModelHost;
 
 namespace trilby::invoke {
 
-/// A function ready to be called: compiled, linked, its policy in force. Immutable, but for the admission of its calls.
-/// Threading: shared by all loops. Ownership: shared_ptr; outlives its calls. The engine and the models outlive it.
+/// A function ready to be called: compiled, linked, its policy in force. Immutable, but for the admission and the log
+/// of its calls. Threading: shared by all loops. Ownership: shared_ptr; outlives its calls. The engine and the models
+/// outlive it.
 class Function {
  public:
   [[nodiscard]] const FunctionSpec& spec() const { return spec_; }
@@ -32,6 +34,7 @@ class Function {
   [[nodiscard]] wasm::Origin origin() const { return origin_; }          ///< whether its code came from the cache
   [[nodiscard]] Duration compile_time() const { return compile_time_; }  ///< or time to load it
   [[nodiscard]] Admission& admission() const { return *admission_; }
+  [[nodiscard]] GuestLog& log() const { return *log_; }
   [[nodiscard]] const wasm::Prepared& prepared() const { return prepared_; }
   [[nodiscard]] const inference::ModelHost* models() const { return models_; }
 
@@ -48,6 +51,7 @@ class Function {
   wasm::Prepared prepared_;
   const inference::ModelHost* models_;
   std::shared_ptr<Admission> admission_;
+  std::unique_ptr<GuestLog> log_;
 };
 
 /// Reads, compiles (or takes from `cache`, which may be null) and links a module, and checks it against its policy, so

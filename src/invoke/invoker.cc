@@ -249,7 +249,9 @@ void Run::end(wasm::Ending ending) {
   const wasm::Costs costs = sandbox_->costs();
   Outcome outcome = answer_of(*function_, std::move(ending), costs, host_, invoker_.budgets().answers);
   outcome.record.wall = costs.ended - began_;
-  log_errors(*function_, id_, host_.stdio);
+  outcome.record.run = outcome.record.wall - costs.instantiate;
+  outcome.record.ended = costs.ended;
+  outcome.record.log_lines_dropped = function_->log().write(id_, host_.stdio, costs.ended);
   finish(std::move(outcome));
 }
 
@@ -276,7 +278,13 @@ void Run::finish(Outcome&& outcome) {
     outcome.detail = "the caller gave it no more time";
   }
   outcome.function = function_->name();
+  outcome.call_id = std::move(id_);
   outcome.record.queued = queued_;
+  outcome.record.input = Bytes{host_.stdio.input.size()};
+  outcome.record.memory_limit = function_->limits().memory;
+  if (outcome.record.ended == Clock::time_point{}) {
+    outcome.record.ended = Clock::now();
+  }
   const OnOutcome done = std::move(done_);
   invoker_.forget(self);  // destroys this, and gives the slot to the next
   done(std::move(outcome));

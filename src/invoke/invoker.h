@@ -32,8 +32,8 @@ struct FunctionSpec {
   std::string content_type = "application/octet-stream";
 };
 
-/// A function ready to be called: compiled, linked, its policy in force. Immutable, but for the admission of its calls.
-/// Threading: shared by all loops. Ownership: shared_ptr; outlives its calls.
+/// A function ready to be called: compiled, linked, its policy in force. Immutable, but for the admission and the log
+/// of its calls. Threading: shared by all loops. Ownership: shared_ptr; outlives its calls.
 class Function;
 
 /// Runs calls on one loop. Threading: loop-bound. Ownership: destroyed after its last call has ended (see cancel_all())

@@ -68,7 +68,7 @@ void append_word(std::string& out, std::string_view text, std::size_t longest) {
   out += '"';
 }
 
-void append_json(std::string& out, const AccessEntry& entry) {
+void append_json(std::string& out, const AccessEntry& entry, std::uint32_t sampled) {
   out += R"({"time":")";
   log::append_time(out, entry.time, log::Format::Json);
   out += R"(","level":"info","message":"request",)";
@@ -102,6 +102,8 @@ void append_json(std::string& out, const AccessEntry& entry) {
     text("function", entry.function);
     seconds(R"("cpu_seconds":)", entry.record.cpu);
     seconds(R"(,"queue_seconds":)", entry.record.queued);
+    seconds(R"(,"instantiate_seconds":)", entry.record.instantiate);
+    seconds(R"(,"run_seconds":)", entry.record.run);
     number(R"(,"memory_peak_bytes":)", entry.record.memory_peak.count);
     number(R"(,"memory_limit_bytes":)", entry.record.memory_limit.count);
     number(R"(,"inferences":)", entry.record.inferences);
@@ -113,10 +115,13 @@ void append_json(std::string& out, const AccessEntry& entry) {
   number(R"(,"request_bytes":)", entry.request_bytes);
   number(R"(,"response_bytes":)", entry.response_bytes);
   seconds(R"(,"duration_seconds":)", entry.duration);
+  if (sampled > 1) {
+    number(R"(,"sampled":)", sampled);
+  }
   out += '}';
 }
 
-void append_human(std::string& out, const AccessEntry& entry) {
+void append_human(std::string& out, const AccessEntry& entry, std::uint32_t sampled) {
   log::append_time(out, entry.time, log::Format::Human);
   out += ' ';
   out += entry.app;
@@ -143,6 +148,10 @@ void append_human(std::string& out, const AccessEntry& entry) {
     append_number(out, entry.record.memory_peak.count >> 10U);
     out += "KiB";
   }
+  if (sampled > 1) {
+    out += " sampled=";
+    append_number(out, sampled);
+  }
   if (!entry.message.empty()) {
     out += "  ";
     out += printable_line(entry.message, kMaxMessage);
@@ -151,26 +160,36 @@ void append_human(std::string& out, const AccessEntry& entry) {
 
 }  // namespace
 
-void append_line(std::string& out, const AccessEntry& entry, log::Format format) {
+void append_line(std::string& out, const AccessEntry& entry, log::Format format, std::uint32_t sampled) {
   if (format == log::Format::Json) {
-    append_json(out, entry);
+    append_json(out, entry, sampled);
   } else {
-    append_human(out, entry);
+    append_human(out, entry, sampled);
   }
   out += '\n';
 }
 
-AccessLog::AccessLog(int fd, log::Format format) : enabled_(fd >= 0), sink_(fd), format_(format) {}
+AccessLog::AccessLog(int fd, log::Format format, Sampling sampling)
+    : enabled_(fd >= 0), sink_(fd), format_(format), sampling_(sampling), full_rate_(sampling.full_rate) {}
 
 void AccessLog::append(const AccessEntry& entry) {
   if (!enabled_) {
     return;
   }
-  if (buffer_.size() >= kMaxPending) {
+  const bool failed = entry.reason != Reason::Ok;
+  std::uint32_t sampled = 1;
+  if (!failed && sampling_.full_rate > 0 && !full_rate_.take(entry.ended)) {
+    if (++left_out_ < sampling_.one_in) {
+      return;
+    }
+    left_out_ = 0;
+    sampled = sampling_.one_in;
+  }
+  if (buffer_.size() >= (failed ? kMaxFailuresPending : kMaxPending)) {
     ++dropped_;
     return;
   }
-  append_line(buffer_, entry, format_);
+  append_line(buffer_, entry, format_, sampled);
   if (buffer_.size() >= flush_at_) {
     flush();
   }

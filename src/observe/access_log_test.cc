@@ -142,6 +142,72 @@ TEST(AccessLog, DropsLinesInsteadOfWaitingForASlowReader) {
   EXPECT_EQ(log.take_dropped(), 0U);
 }
 
+std::size_t count(const std::string& text, std::string_view what) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+TEST(AccessLog, WritesOneInSoManyWhenItIsBusy) {
+  const Pipe pipe;
+  AccessLog log(pipe.in(), log::Format::Json, {.full_rate = 5, .one_in = 10});
+  AccessEntry line = entry();
+  line.ended = Clock::now();
+  for (int i = 0; i < 5 + 30 + 9; ++i) {
+    log.append(line);
+  }
+  log.flush();
+  std::string text = read_all(pipe.out());
+  EXPECT_EQ(count(text, "\n"), 8U);
+  EXPECT_EQ(count(text, R"(,"sampled":10})"), 3U) << text;
+  line.ended += std::chrono::seconds(1);
+  for (int i = 0; i < 5; ++i) {
+    log.append(line);
+  }
+  log.flush();
+  text = read_all(pipe.out());
+  EXPECT_EQ(count(text, "\n"), 5U) << "a quiet second is written whole";
+  EXPECT_EQ(count(text, "sampled"), 0U);
+  EXPECT_EQ(log.take_dropped(), 0U) << "what is left out on purpose is not lost";
+}
+
+TEST(AccessLog, AlwaysWritesFailures) {
+  const Pipe pipe;
+  AccessLog log(pipe.in(), log::Format::Json, {.full_rate = 1, .one_in = 1000});
+  AccessEntry line = entry();
+  line.ended = Clock::now();
+  line.reason = Reason::Trap;
+  for (int i = 0; i < 50; ++i) {
+    log.append(entry());
+    log.append(line);
+  }
+  log.flush();
+  EXPECT_EQ(count(read_all(pipe.out()), R"("reason":"trap")"), 50U);
+}
+
+TEST(AccessLog, HasRoomForFailuresWhenItsReaderStandsStill) {
+  const Pipe pipe;
+  AccessLog log(pipe.in(), log::Format::Json);
+  while (log.take_dropped() == 0) {
+    log.append(entry());
+  }
+  AccessEntry line = entry();
+  line.reason = Reason::Trap;
+  log.append(line);
+  EXPECT_EQ(log.take_dropped(), 0U);
+  while (log.take_dropped() == 0) {  // which is bounded too
+    log.append(line);
+  }
+}
+
+TEST(AccessLine, SaysForHowManyItStands) {
+  std::string text;
+  append_line(text, entry(), log::Format::Human, 100);
+  EXPECT_TRUE(text.ends_with(" id=0123456789abcdef sampled=100\n")) << text;
+}
+
 TEST(AccessLog, LeavesASharedPipeBlocking) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);

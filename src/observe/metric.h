@@ -43,6 +43,10 @@ inline constexpr std::array<std::uint64_t, 20> kDurationBounds = {
 inline constexpr std::array<std::uint64_t, 8> kMemoryBounds = {1U << 16U, 1U << 18U, 1U << 20U, 1U << 22U,
                                                                1U << 24U, 1U << 26U, 1U << 28U, 1U << 30U};
 
+/// Upper bounds of buckets for bodies, in bytes: from nothing to the default limit of an answer.
+inline constexpr std::array<std::uint64_t, 9> kBodyBounds = {0,         1U << 8U,  1U << 10U, 1U << 12U, 1U << 14U,
+                                                             1U << 17U, 1U << 20U, 1U << 23U, 1U << 26U};
+
 /// How often values fell below each bound. Threading: as Counter.
 template <const auto& kBounds>
 class Histogram {
@@ -63,5 +67,6 @@ class Histogram {
 
 using DurationHistogram = Histogram<kDurationBounds>;
 using MemoryHistogram = Histogram<kMemoryBounds>;
+using BodyHistogram = Histogram<kBodyBounds>;
 
 }  // namespace trilby::observe

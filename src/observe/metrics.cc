@@ -74,12 +74,16 @@ void LoopMetrics::call_ended(std::size_t function, Reason reason, const Record& 
   for (std::size_t kind = 0; record.denials.total() > 0 && kind < kGrantKinds; ++kind) {
     metrics.denials[kind].add(record.denials.of(static_cast<Grant>(kind)));
   }
+  metrics.log_lines_dropped.add(record.log_lines_dropped);
   if (record.wall == Duration::zero()) {
     return;  // refused before it had a sandbox: zeros would hide what running costs
   }
   metrics.instantiate.observe(count_of(record.instantiate));
   metrics.cpu.observe(count_of(record.cpu));
+  metrics.run.observe(count_of(record.run));
   metrics.wall.observe(count_of(record.wall));
+  metrics.input.observe(record.input.count);
+  metrics.output.observe(record.output.count);
   metrics.memory_peak.observe(record.memory_peak.count);
   if (record.inferences > 0) {
     metrics.inferences.add(record.inferences);
@@ -228,6 +232,8 @@ class Page {
                     sum<FunctionMetrics>(function, [&](const FunctionMetrics& m) { return m.denials[kind].value(); }));
       }
     }
+    counter_per_function("trilby_call_log_dropped_lines_total", "Lines on standard error over the function's rate.",
+                         &FunctionMetrics::log_lines_dropped);
     counter_per_function("trilby_call_inferences_total", "Inferences that calls waited for.",
                          &FunctionMetrics::inferences);
     per_function("trilby_call_queue_seconds", "seconds", "Time that calls waited for a slot.", &FunctionMetrics::queued,
@@ -235,10 +241,15 @@ class Page {
     per_function("trilby_call_instantiate_seconds", "seconds", "Time to make a sandbox.", &FunctionMetrics::instantiate,
                  kNanoseconds);
     per_function("trilby_call_cpu_seconds", "seconds", "CPU time of guests.", &FunctionMetrics::cpu, kNanoseconds);
+    per_function("trilby_call_run_seconds", "seconds",
+                 "Time from a guest's first step to its last, its waits included.", &FunctionMetrics::run,
+                 kNanoseconds);
     per_function("trilby_call_wall_seconds", "seconds", "Time from its slot to the end of the guest.",
                  &FunctionMetrics::wall, kNanoseconds);
     per_function("trilby_call_memory_peak_bytes", "bytes", "Most memory that a call held.",
                  &FunctionMetrics::memory_peak, 1);
+    per_function("trilby_call_input_bytes", "bytes", "Bytes that a call was given.", &FunctionMetrics::input, 1);
+    per_function("trilby_call_output_bytes", "bytes", "Bytes that a call wrote.", &FunctionMetrics::output, 1);
     per_function("trilby_call_inference_seconds", "seconds", "Time that a call waited for its inferences.",
                  &FunctionMetrics::inference, kNanoseconds);
   }

@@ -88,9 +88,13 @@ class LoopMetrics {
     DurationHistogram queued;
     DurationHistogram instantiate;
     DurationHistogram cpu;
+    DurationHistogram run;
     DurationHistogram wall;
     MemoryHistogram memory_peak;
+    BodyHistogram input;
+    BodyHistogram output;
     std::array<Counter, kGrantKinds> denials;
+    Counter log_lines_dropped;
     Counter inferences;
     DurationHistogram inference;
   };

@@ -70,6 +70,10 @@ TEST(Metrics, CountCallsAndWhatTheyCost) {
   record.denials.add(Grant::Model);
   record.denials.add(Grant::Model);
   record.denials.add(Grant::Socket);
+  record.run = std::chrono::milliseconds(29);
+  record.input = Bytes{5};
+  record.output = Bytes{300};
+  record.log_lines_dropped = 4;
   record.inferences = 1;
   record.inference = std::chrono::milliseconds(3);
   f.one.call_ended(f.function, Reason::Ok, record);
@@ -81,6 +85,11 @@ TEST(Metrics, CountCallsAndWhatTheyCost) {
   EXPECT_TRUE(has_line(page, R"(trilby_call_denials_total{function="gray",grant="model"} 2)"));
   EXPECT_TRUE(has_line(page, R"(trilby_call_denials_total{function="gray",grant="directory"} 0)"));
   EXPECT_TRUE(has_line(page, R"(trilby_call_denials_total{function="gray",grant="socket"} 1)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_log_dropped_lines_total{function="gray"} 4)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_run_seconds_sum{function="gray"} 0.029)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_input_bytes_bucket{function="gray",le="0.0"} 0)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_input_bytes_bucket{function="gray",le="256.0"} 1)"));
+  EXPECT_TRUE(has_line(page, R"(trilby_call_output_bytes_bucket{function="gray",le="1024.0"} 1)"));
   EXPECT_TRUE(has_line(page, R"(trilby_call_inferences_total{function="gray"} 1)"));
   EXPECT_TRUE(has_line(page, R"(trilby_call_inference_seconds_sum{function="gray"} 0.003)"));
   EXPECT_TRUE(has_line(page, R"(trilby_call_cpu_seconds_sum{function="gray"} 0.02)"));

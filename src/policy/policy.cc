@@ -27,6 +27,8 @@ Result<void> validate(const Limits& limits) {
   TRILBY_CHECK(in_range("request_body", limits.request_body, Bytes{0}, 1_GiB));
   TRILBY_CHECK(in_range("response_body", limits.response_body, Bytes{0}, 1_GiB));
   TRILBY_CHECK(in_range("stderr", limits.stderr_output, Bytes{0}, 16_MiB));
+  TRILBY_CHECK(in_range<std::uint32_t>("log_lines_per_second", limits.log_lines_per_second, 0, 100'000));
+  TRILBY_CHECK(in_range("log_line_length", limits.log_line_length, Bytes{16}, 4_KiB));
   TRILBY_CHECK(in_range<std::uint32_t>("concurrency", limits.concurrency, 1, 1000));
   TRILBY_CHECK(in_range<std::uint32_t>("queue", limits.queue, 0, 100'000));
   return in_range("queue_wait", limits.queue_wait, Duration(0), Duration(1min));

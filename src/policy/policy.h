@@ -20,6 +20,8 @@ struct Limits {
   Bytes request_body = 8_MiB;                     ///< 0..1 GiB
   Bytes response_body = 64_MiB;                   ///< standard output of a command, 0..1 GiB
   Bytes stderr_output = 64_KiB;                   ///< kept and logged; more is dropped and counted
+  std::uint32_t log_lines_per_second = 100;       ///< of standard error, over all its calls, 0..100000
+  Bytes log_line_length = 1_KiB;                  ///< more of a line is cut off, 16 B..4 KiB
   std::uint32_t concurrency = 32;                 ///< calls of this function that run at once, over all loops, 1..1000
   std::uint32_t queue = 128;                      ///< calls that wait for a slot, 0..100000
   Duration queue_wait = std::chrono::seconds(1);  ///< longest wait for a slot

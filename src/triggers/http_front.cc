@@ -81,7 +81,8 @@ class HttpFront::Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
   ~Request() {
-    const Duration duration = Clock::now() - start;
+    const Clock::time_point ended = Clock::now();
+    const Duration duration = ended - start;
     front_.metrics_.live_requests.add(-1);
     front_.metrics_.count_request(
         {route, observe::method_class(method), outcome.status, outcome.reason, duration, response_bytes});
@@ -90,6 +91,7 @@ class HttpFront::Request {
     }
     observe::AccessEntry entry;
     entry.time = std::chrono::system_clock::now();
+    entry.ended = ended;
     entry.app = front_.router_.app_id();
     entry.method = method;
     entry.path = std::string_view(target).substr(0, target.find('?'));

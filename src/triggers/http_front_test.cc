@@ -65,7 +65,7 @@ class HttpFrontTest : public testing::Test {
     options.unmatched_label = labels.add_route("api", "");
     metrics.emplace(labels);
     router.emplace("api", std::make_shared<const RouteTable>(std::vector{text, function}),
-                   LoopServices{invoker, invocation, *metrics, ids});
+                   LoopServices{invoker, invocation, *metrics, ids, calls});
     make_front();
   }
   void make_front() {
@@ -104,6 +104,7 @@ class HttpFrontTest : public testing::Test {
   observe::Labels labels;
   std::optional<observe::LoopMetrics> metrics;
   observe::IdSource ids;
+  observe::CallRing calls{16};
   FakeInvoker invoker;
   dapr::embedded::LocalInvocation invocation;
   std::optional<Router> router;

@@ -70,7 +70,14 @@ void Router::run(const Route* route, Call call, OnOutcome done) {
     };
   }
   if (const Bytes limit = body_limit(route->target); call.body->length().value_or(0) > limit.count) {
-    return done(refusal(Reason::BodyTooLarge, fmt::format("at most {} are taken here", format(limit))));
+    Outcome refused = refusal(Reason::BodyTooLarge, fmt::format("at most {} are taken here", format(limit)));
+    if (const auto* function = std::get_if<FunctionTarget>(&route->target)) {
+      services_.metrics.call_started(function->label);
+      refused.call_id = std::move(call.id);
+      refused.record.ended = Clock::now();
+      end_call(function->label, refused);
+    }
+    return done(std::move(refused));
   }
   if (const auto* files = std::get_if<FilesTarget>(&route->target)) {
     done(files->site->serve(call, path_below(*route, call.path)));
@@ -86,12 +93,22 @@ void Router::run(const Route* route, Call call, OnOutcome done) {
 
 void Router::run_function(const FunctionTarget& target, Call call, OnOutcome done) {
   services_.metrics.call_started(target.label);
-  services_.invoker.start(
-      target.function, std::move(call),
-      [&metrics = services_.metrics, label = target.label, done = std::move(done)](Outcome outcome) {
-        metrics.call_ended(label, outcome.reason, outcome.record);
-        done(std::move(outcome));
-      });
+  services_.invoker.start(target.function, std::move(call),
+                          [this, label = target.label, done = std::move(done)](Outcome outcome) {
+                            end_call(label, outcome);
+                            done(std::move(outcome));
+                          });
+}
+
+/// Counts and keeps a call, whether or not it came to run.
+void Router::end_call(std::size_t label, Outcome& outcome) {
+  services_.metrics.call_ended(label, outcome.reason, outcome.record);
+  services_.calls.add({.ended = outcome.record.ended,
+                       .function = label,
+                       .id = std::move(outcome.call_id),
+                       .reason = outcome.reason,
+                       .status = outcome.status,
+                       .record = outcome.record});
 }
 
 void Router::run_invoke(const InvokeTarget& target, Call call, OnOutcome done) {

@@ -8,6 +8,7 @@
 #include "call/call.h"
 #include "dapr/service_invocation.h"
 #include "invoke/invoker.h"
+#include "observe/call_ring.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
 #include "triggers/route_table.h"
@@ -23,6 +24,7 @@ struct LoopServices {
   dapr::ServiceInvocation& invocation;
   observe::LoopMetrics& metrics;
   observe::IdSource& ids;
+  observe::CallRing& calls;
 };
 
 /// The routes of one app on one loop. Threading: loop-bound. Ownership: outlives its calls.
@@ -41,6 +43,7 @@ class Router {
  private:
   [[nodiscard]] Outcome refuse_unmatched(const Call& call) const;
   void run_function(const FunctionTarget& target, Call call, OnOutcome done);
+  void end_call(std::size_t label, Outcome& outcome);
   void run_invoke(const InvokeTarget& target, Call call, OnOutcome done);
 
   std::string app_id_;

@@ -65,7 +65,7 @@ class RouterTest : public testing::Test {
       metrics.emplace(labels);
     }
     routers.push_back(std::make_unique<Router>(id, std::make_shared<const RouteTable>(std::move(routes)),
-                                               LoopServices{invoker, invocation, *metrics, ids}));
+                                               LoopServices{invoker, invocation, *metrics, ids, calls}));
     Router& made = *routers.back();
     invocation.add_app(id, [&made](Call call, OnOutcome done) {
       const Route* taken = made.match(call);
@@ -87,6 +87,7 @@ class RouterTest : public testing::Test {
   observe::Labels labels;
   std::optional<observe::LoopMetrics> metrics;
   observe::IdSource ids;
+  observe::CallRing calls{16};
   FakeInvoker invoker;
   dapr::embedded::LocalInvocation invocation;
   std::vector<std::unique_ptr<Router>> routers;
@@ -156,6 +157,11 @@ TEST_F(RouterTest, RefusesAnAnnouncedBodyOverTheLimitUnread) {
   Router& router = app("api", {route("POST", "/f", function(Bytes{5})), route("", "/", TextTarget{"page"})});
   EXPECT_EQ(run(router, request("POST", "/f", {}, "123456"))->reason, Reason::BodyTooLarge);
   EXPECT_TRUE(invoker.calls.empty());
+  const auto kept = calls.newest(9, [](const observe::EndedCall&) { return true; });
+  ASSERT_EQ(kept.size(), 1U) << "it is a call of the function all the same";
+  EXPECT_EQ(kept[0].reason, Reason::BodyTooLarge);
+  EXPECT_EQ(kept[0].status, 413);
+  EXPECT_GT(kept[0].ended, Clock::time_point{});
   EXPECT_EQ(run(router, request("POST", "/f", {}, "12345")), std::nullopt);
   EXPECT_EQ(run(router, request("GET", "/", {}, std::string(kMaxUnreadBody.count + 1, 'x')))->reason,
             Reason::BodyTooLarge);
