@@ -20,21 +20,41 @@ STOP_SECONDS = 30
 class System:
     """A running system. `url(app)` and `admin` are without a slash at the end. `wrapper` are words of a command that execs the rest."""
 
-    def __init__(self, manifest, scratch, options=(), env=None, stderr=None, file_size=None, wrapper=()):
-        """`stderr`: where the log goes instead of `log()`. `file_size`: the most bytes that a file may have, as on a full disk."""
+    def __init__(self, manifest, scratch, options=(), env=None, stderr=None, file_size=None, prepare=None, pass_fds=(), wrapper=()):
+        """`stderr`: where the log goes instead of `log()`. `file_size`: the most bytes that a file may have, as on a full disk. `prepare`:
+        what the process does before it is the program."""
+        self.manifest = Path(manifest)
         self.log_path = scratch / "log"
         self._ready_path = scratch / "ready.json"
         self._was_signalled = False
         apps = tomllib.loads(Path(manifest).read_text())["app"]
         ports = [word for app in apps for word in ("--port", f"{app}=0")]
         command = [*wrapper, PROGRAM, "up", manifest, *ports, "--admin-port", "0", "--ready-file", self._ready_path, *options]
+
+        def before():
+            if file_size:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+            if prepare:
+                prepare()
+
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log if stderr is None else stderr, env=os.environ | (env or {}),
-                preexec_fn=file_size and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))))
+                preexec_fn=before, pass_fds=pass_fds)
         self._wait(self._ready_path.exists, START_SECONDS)
+        self.reread()
+
+    def reread(self):
+        """Reads the ready file again: after a restart or a reload."""
         self.ready = json.loads(self._ready_path.read_text())
         self.admin = self.ready["admin"]
+        return self.ready
+
+    def wait_for_another_worker(self, seconds=30):
+        """Waits until the system serves with another worker than the one last read about. Returns that one's pid."""
+        before = self.ready["worker"]
+        self._wait(lambda: self.reread()["worker"] != before, seconds)
+        return before
 
     def url(self, app):
         return self.ready["apps"][app]["url"]
@@ -49,6 +69,10 @@ class System:
     def wait_for_log(self, text, seconds=20):
         """Access lines are written in batches, so a line may come a moment after its answer."""
         self._wait(lambda: text in self.log(), seconds)
+        return self.log_line(text)
+
+    def log_line(self, text):
+        """The last one with this text, of a log that has it already."""
         return next(line for line in reversed(self.log().splitlines()) if text in line)
 
     def signal(self, number=signal.SIGTERM):

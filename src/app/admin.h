@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -32,6 +33,8 @@ class Admin {
   void adopt(net::Accepted connection);
   /// What the worker gave up, for the metrics. Until it is set there are none.
   void set_wall(std::vector<observe::WallLayer> wall) { wall_ = std::move(wall); }
+  /// Lets connections end after their answer. `drained` runs once, when the last one closed.
+  void drain(std::function<void()> drained) { server_.drain(std::move(drained)); }
 
  private:
   void handle(const std::shared_ptr<http::Exchange>& exchange);

@@ -5,15 +5,21 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <memory>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include <poll.h>
-#include <sys/signalfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/file_watch.h"
+#include "app/supervisor_memory.h"
 #include "app/supervisor_process.h"
+#include "app/supervisor_signals.h"
 #include "app/supervisor_sockets.h"
 #include "base/log.h"
 
@@ -27,45 +33,60 @@ constexpr Duration kLongestPause = 5s;
 constexpr Duration kHealthyAfter = 10s;  // a worker that served this long ends a series of crashes
 constexpr Duration kGraceSlack = 3s;     // the worker keeps the grace period itself; this is for one that cannot
 constexpr Duration kAtOnce = 2s;
+constexpr std::size_t kMostLeaving = 3;  // each old worker holds its modules and models in memory while it drains
 
-Result<net::Socket> watch_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) {
-    sigaddset(&set, signal);
+/// One reading of the manifest, and what each worker of it is given. Once no worker needs its sockets, they close.
+struct Generation {
+  std::filesystem::path manifest_path;
+  net::Socket manifest_file;
+  std::vector<OpenListener> listeners;
+
+  [[nodiscard]] Handover handover() const {
+    Handover out;
+    out.manifest_path = manifest_path;
+    out.manifest_fd = manifest_file.get();
+    for (const OpenListener& listener : listeners) {
+      out.listeners.push_back({listener.bound.kind, listener.bound.app, listener.socket->get()});
+    }
+    return out;
   }
-  sigprocmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);  // a worker may die before it is asked to stop
-  std::signal(SIGXFSZ, SIG_IGN);  // the log's disk may be full
-  net::Socket signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals) {
-    return fail(Reason::Internal, "cannot watch for signals: {}", std::strerror(errno));
+};
+
+/// Everything that a manifest names and a worker reads once.
+std::vector<std::filesystem::path> files_of(const Manifest& manifest) {
+  std::vector<std::filesystem::path> out = {manifest.path};
+  for (const Function& function : manifest.functions) {
+    out.push_back(function.module);
   }
-  return signals;
+  for (const Model& model : manifest.models) {
+    out.push_back(model.path);
+    out.push_back(std::filesystem::path(model.path).replace_extension(".bin"));  // where OpenVINO keeps the weights
+  }
+  return out;
+}
+
+void log_lines(std::string_view message, const Error& error) {
+  for (std::string_view rest = error.message; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    log::error(message, {{"error", std::string(rest.substr(0, end))}});
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
 }
 
 class Supervisor {
  public:
-  Supervisor(const Manifest& manifest, SupervisorOptions options, std::vector<OpenListener> listeners,
-             net::Socket signals, net::Socket manifest_file)
-      : options_(std::move(options)),
-        listeners_(std::move(listeners)),
-        signals_(std::move(signals)),
-        manifest_file_(std::move(manifest_file)) {
-    handover_.manifest_path = manifest.path;
-    handover_.manifest_fd = manifest_file_.get();
+  Supervisor(SupervisorOptions options, Signals signals, std::optional<FileWatch> watch)
+      : options_(std::move(options)), signals_(std::move(signals)), watch_(std::move(watch)) {
     system_.supervisor = getpid();
-    for (const OpenListener& listener : listeners_) {
-      handover_.listeners.push_back({listener.bound.kind, listener.bound.app, listener.socket.get()});
-      system_.addresses.push_back(listener.bound);
-    }
   }
 
   Result<int> run() {
-    TRILBY_CHECK(start());
+    TRILBY_ASSIGN(in_force_, load());
+    TRILBY_CHECK(start(in_force_));
     while (!exit_code_) {
       wait();
       act_on_time();
+      begin_reload();
       if (failure_) {
         return fail(*failure_);
       }
@@ -77,160 +98,460 @@ class Supervisor {
     if (ever_served_ && !options_.ready_file.empty()) {
       unlink(options_.ready_file.c_str());
     }
-    if (worker_) {
-      kill(worker_->pid, SIGKILL);
-      waitpid(worker_->pid, nullptr, 0);
-    }
+    kill_all();
   }
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
  private:
-  Result<void> start() {
-    TRILBY_ASSIGN(WorkerProcess started, start_worker(handover_, options_.worker_arguments));
-    worker_ = std::move(started);
-    serves_ = false;
+  struct Worker {
+    WorkerProcess process;
+    std::shared_ptr<const Generation> generation;  // none once it leaves
+    MemoryKills kills_before;
+    bool told_to_serve = false;  // from then on it may have taken connections
+    Clock::time_point serving_since;
+    bool discarded = false;                    // it leaves without having served
+    std::optional<Clock::time_point> kill_at;  // set while it leaves
+  };
+
+  // ---- generations
+
+  /// Reads the manifest and opens its listeners, or shares those that are open.
+  Result<std::shared_ptr<const Generation>> load() {
+    if (watch_) {
+      watch_->forget_changes();  // what changes from here on counts for the next reload
+    }
+    TRILBY_ASSIGN(const LoadedManifest loaded, options_.load());
+    if (watch_) {
+      watch_->watch(files_of(loaded.manifest));
+    }
+    const std::span<const OpenListener> held = in_force_ ? in_force_->listeners : std::span<const OpenListener>{};
+    auto made = std::make_shared<Generation>();
+    made->manifest_path = loaded.manifest.path;
+    TRILBY_ASSIGN(made->listeners, open_listeners(loaded.manifest, held));
+    TRILBY_ASSIGN(made->manifest_file, make_sealed_file(loaded.text));
+    return made;
+  }
+
+  void begin_reload() {
+    if (!reload_wanted_ || stops_ > 0 || !ever_served_ || starting_ || leaving_.size() >= kMostLeaving) {
+      return;
+    }
+    reload_wanted_ = false;
+    log::info("reloading");
+    auto loaded = load();
+    auto started = loaded ? start(*loaded) : Result<void>(fail(loaded.error()));
+    if (!started) {
+      log_lines("the reload failed; what serves goes on", started.error());
+      return;
+    }
+    restart_at_.reset();  // the new one takes that place
+  }
+
+  /// Sockets of the generation in force that `next` has not: nobody will accept from them any more.
+  void close_gone(const Generation& next) {
+    for (const OpenListener& listener : in_force_->listeners) {
+      const bool stays = std::any_of(next.listeners.begin(), next.listeners.end(),
+                                     [&](const OpenListener& other) { return other.socket == listener.socket; });
+      if (!stays) {
+        log::info("no longer listening", {{"address", format(listener.bound.address)}});
+        refuse_connections(*listener.socket);
+      }
+    }
+    for (const OpenListener& listener : next.listeners) {
+      const bool was_open = std::any_of(in_force_->listeners.begin(), in_force_->listeners.end(),
+                                        [&](const OpenListener& other) { return other.socket == listener.socket; });
+      if (!was_open) {
+        log::info("listening", {{"address", format(listener.bound.address)}});
+      }
+    }
+  }
+
+  // ---- workers
+
+  Result<void> start(const std::shared_ptr<const Generation>& generation) {
+    Handover handover = generation->handover();
+    handover.beside = serving_.has_value();
+    const MemoryKills kills = count_memory_kills();
+    TRILBY_ASSIGN(WorkerProcess process, start_worker(std::move(handover), options_.worker_arguments));
+    starting_.emplace();
+    starting_->process = std::move(process);
+    starting_->generation = generation;
+    starting_->kills_before = kills;
     return {};
   }
 
-  void wait() {
-    std::array<pollfd, 2> watched = {
-        {{signals_.get(), POLLIN, 0}, {worker_ && !serves_ ? worker_->ready.get() : -1, POLLIN, 0}}};
-    int timeout = -1;
-    if (act_at_) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*act_at_ - Clock::now());
-      timeout = static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
-    }
-    if (poll(watched.data(), watched.size(), timeout) <= 0) {
-      return;
-    }
-    if (watched[1].revents != 0) {
-      on_ready_pipe();
-    }
-    signalfd_siginfo signal{};
-    while (read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
-      on_signal(static_cast<int>(signal.ssi_signo));
+  void on_report() {
+    const auto report = read_report(starting_->process);
+    if (!report) {
+      starting_->process.reports.close();  // SIGCHLD says how it ended
+    } else if (*report == Report::Loaded) {
+      // Whether it is told decides whether it may be killed without loss, so it waits for this.
+      starting_->told_to_serve = tell(starting_->process, Order::Serve);
+    } else {
+      on_serving();
     }
   }
 
-  /// Time has come to start another worker, or to kill one that does not stop.
-  void act_on_time() {
-    if (!act_at_ || Clock::now() < *act_at_) {
-      return;
+  /// The worker that was starting serves: it takes the place of the one before.
+  void on_serving() {
+    Worker next = *std::exchange(starting_, std::nullopt);
+    next.serving_since = Clock::now();
+    if (next.generation != in_force_) {
+      reloaded_ = true;
+      close_gone(*next.generation);
+      in_force_ = next.generation;
+      pause_ = kFirstPause / 2;
     }
-    act_at_.reset();
-    if (!worker_) {
-      if (const auto started = start(); !started) {
-        log::error(started.error().message);
-        act_at_ = Clock::now() + kLongestPause;
-      }
-      return;
+    if (auto before = std::exchange(serving_, std::move(next))) {
+      predecessor_ = before->process.pid;
+      retire(std::move(*before), Order::Retire);
+    } else {
+      publish();
     }
-    log::warn("the worker does not stop; killing it", {{"pid", worker_->pid}});
-    kill(worker_->pid, SIGKILL);
   }
 
-  void on_ready_pipe() {
-    char byte = 0;
-    const bool says_so = read(worker_->ready.get(), &byte, 1) == 1;
-    worker_->ready.close();
-    if (!says_so) {
-      return;  // it is gone; SIGCHLD says how
+  /// The one before has let go of the listeners: from here on whoever connects gets the new worker.
+  void on_handed_over() {
+    predecessor_ = 0;
+    if (stops_ == 0 && serving_) {
+      publish();
     }
-    serves_ = true;
-    served_since_ = Clock::now();
-    system_.worker = worker_->pid;
-    if (!options_.ready_file.empty()) {
-      if (const auto written = write_ready_file(options_.ready_file, ready_document(system_)); !written) {
-        failure_ = written.error();
-        return;
-      }
+  }
+
+  [[nodiscard]] const Worker* predecessor() const {
+    const auto at = std::find_if(leaving_.begin(), leaving_.end(),
+                                 [&](const Worker& worker) { return worker.process.pid == predecessor_; });
+    return at == leaving_.end() ? nullptr : &*at;
+  }
+
+  /// Tells everybody who serves now, and where.
+  void publish() {
+    write_ready_file();
+    if (failure_) {
+      return;
     }
-    if (ever_served_) {
-      log::info("the system serves again", {{"worker", worker_->pid}});
-    } else if (options_.on_serving) {
+    if (!ever_served_ && options_.on_serving) {
       options_.on_serving(system_);
+    } else if (ever_served_) {
+      log::info(std::exchange(reloaded_, false) ? "reloaded" : "the system serves again",
+                {{"worker", serving_->process.pid}});
     }
     ever_served_ = true;
   }
 
-  void on_signal(int signal) {
-    if (signal == SIGCHLD) {
-      int status = 0;
-      for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        if (worker_ && pid == worker_->pid) {
-          on_worker_exit(status);
-        }
-      }
-    } else if (signal == SIGHUP) {
-      log::warn("SIGHUP: reading the manifest again is not supported yet; stop the system and start it");
-    } else {
-      stop();
+  void write_ready_file() {
+    system_.worker = serving_->process.pid;
+    system_.addresses.clear();
+    for (const OpenListener& listener : in_force_->listeners) {
+      system_.addresses.push_back(listener.bound);
     }
+    if (options_.ready_file.empty()) {
+      return;
+    }
+    if (const auto written = app::write_ready_file(options_.ready_file, ready_document(system_)); !written) {
+      if (!ever_served_) {
+        failure_ = written.error();
+      } else {
+        log_lines("the ready file is not up to date", written.error());
+      }
+    }
+  }
+
+  /// From here on it is only waited for.
+  void retire(Worker worker, Order order) {
+    worker.generation.reset();
+    worker.kill_at = Clock::now() + options_.grace + kGraceSlack;
+    if (!tell(worker.process, order)) {
+      worker.kill_at = Clock::now();
+    }
+    leaving_.push_back(std::move(worker));
+  }
+
+  /// What has taken no connection needs no drain.
+  void discard(Worker worker) {
+    worker.generation.reset();
+    worker.discarded = true;
+    kill(worker.process.pid, SIGKILL);
+    leaving_.push_back(std::move(worker));
   }
 
   void stop() {
     ++stops_;
-    listeners_.clear();  // the worker closes its own; then nobody queues where nobody will serve
-    act_at_.reset();
-    if (!worker_) {
-      exit_code_ = 0;
-    } else if (!serves_ || stops_ > 2) {
-      kill(worker_->pid, SIGKILL);  // before it serves there is nothing to drain
+    if (stops_ == 1) {
+      log::info("draining; a second signal stops at once");
+      begin_stop();
     } else {
-      const ssize_t asked = write(worker_->stop.get(), "s", 1);
-      act_at_ = Clock::now() + (asked != 1 ? Duration(0) : stops_ == 1 ? options_.grace + kGraceSlack : kAtOnce);
-      log::info(stops_ == 1 ? "draining; a second signal stops at once" : "stopping at once");
+      log::info("stopping at once");
+      for (Worker& worker : leaving_) {
+        const bool told = stops_ == 2 && tell(worker.process, Order::Stop);
+        worker.kill_at = Clock::now() + (told ? kAtOnce : Duration{});
+      }
+    }
+    end_if_alone();
+  }
+
+  void begin_stop() {
+    restart_at_.reset();
+    // The workers accept what waits already, then close theirs; so nobody queues where nobody will serve.
+    for (const auto* worker : {&serving_, &starting_}) {
+      if (*worker) {
+        for (const OpenListener& listener : (*worker)->generation->listeners) {
+          if (listener.bound.kind != ListenerKind::Admin) {
+            refuse_connections(*listener.socket);
+          }
+        }
+      }
+    }
+    in_force_.reset();
+    if (auto worker = std::exchange(serving_, std::nullopt)) {
+      retire(std::move(*worker), Order::Stop);
+    }
+    if (auto worker = std::exchange(starting_, std::nullopt)) {
+      worker->told_to_serve ? retire(std::move(*worker), Order::Stop) : discard(std::move(*worker));
     }
   }
 
-  void on_worker_exit(int status) {
-    const pid_t pid = std::exchange(worker_, std::nullopt)->pid;
-    const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (stops_ > 0) {
-      exit_code_ = (clean && stops_ == 1) || !serves_ ? 0 : info(Reason::Cancelled).exit_code;
-    } else if (!ever_served_) {
-      if (WIFEXITED(status) && !clean) {
+  void end_if_alone() {
+    if (stops_ > 0 && leaving_.empty()) {
+      exit_code_ = cut_off_ ? info(Reason::Cancelled).exit_code : 0;
+    }
+  }
+
+  void on_child_exit(pid_t pid, int status, const rusage& usage) {
+    const auto is_it = [&](const Worker& worker) { return worker.process.pid == pid; };
+    if (starting_ && is_it(*starting_)) {
+      on_failed_start(*std::exchange(starting_, std::nullopt), status);
+    } else if (serving_ && is_it(*serving_)) {
+      on_crash(*std::exchange(serving_, std::nullopt), status, usage);
+    } else if (const auto at = std::find_if(leaving_.begin(), leaving_.end(), is_it); at != leaving_.end()) {
+      on_left(*at, status);
+      leaving_.erase(at);
+      if (pid == predecessor_) {
+        on_handed_over();
+      }
+      end_if_alone();
+    }
+  }
+
+  void on_failed_start(const Worker& worker, int status) {
+    if (!ever_served_) {
+      if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
         exit_code_ = WEXITSTATUS(status);
       } else {
         failure_ = Error{Reason::Internal, fmt::format("the worker ended while it started: {}", describe_exit(status))};
       }
-    } else {
-      pause_ =
-          serves_ && Clock::now() - served_since_ > kHealthyAfter ? kFirstPause : std::min(pause_ * 2, kLongestPause);
-      act_at_ = Clock::now() + pause_;
-      log::error("the worker died; starting another",
-                 {{"pid", pid}, {"end", describe_exit(status)}, {"in", format(pause_)}});
+      return;
+    }
+    if (worker.generation != in_force_) {
+      log::error("the reload failed: the new worker ended while it started; what serves goes on",
+                 {{"pid", worker.process.pid}, {"end", describe(worker, status)}});
+    }
+    if (!serving_) {
+      restart_later("the worker ended while it started; starting another", worker, status, {});
+    }
+  }
+
+  void on_crash(const Worker& worker, int status, const rusage& usage) {
+    if (Clock::now() - worker.serving_since > kHealthyAfter) {
+      pause_ = kFirstPause / 2;
+    }
+    const Bytes peak{static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+    if (starting_) {  // of a reload
+      log::error("the worker died; the one of the reload takes its place",
+                 {{"pid", worker.process.pid}, {"end", describe(worker, status)}, {"peak_memory", format(peak)}});
+      return;
+    }
+    restart_later("the worker died; starting another", worker, status, peak);
+  }
+
+  void restart_later(std::string_view message, const Worker& worker, int status, std::optional<Bytes> peak) {
+    pause_ = std::min(pause_ * 2, kLongestPause);
+    restart_at_ = Clock::now() + pause_;
+    log::error(message, {{"pid", worker.process.pid},
+                         {"end", describe(worker, status)},
+                         {"in", format(pause_)},
+                         {"peak_memory", peak ? format(*peak) : "unknown"}});
+  }
+
+  void on_left(const Worker& worker, int status) {
+    const bool clean = worker.discarded || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (clean) {
+      return;
+    }
+    cut_off_ = cut_off_ || stops_ > 0;
+    const bool said = WIFEXITED(status) && WEXITSTATUS(status) == info(Reason::Cancelled).exit_code;
+    if (!said) {
+      log::error("the worker died while it drained; requests may have been cut off",
+                 {{"pid", worker.process.pid}, {"end", describe(worker, status)}});
+    }
+  }
+
+  /// With what the kernel knows of it.
+  static std::string describe(const Worker& worker, int status) {
+    std::string out = describe_exit(status);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !worker.kill_at) {
+      if (const auto why = explain_kill(worker.kills_before, count_memory_kills()); !why.empty()) {
+        out += fmt::format("; {}", why);
+      }
+    }
+    return out;
+  }
+
+  void kill_all() {
+    for (auto* worker : {&serving_, &starting_}) {
+      if (*worker) {
+        leaving_.push_back(*std::exchange(*worker, std::nullopt));
+      }
+    }
+    for (const Worker& worker : leaving_) {
+      kill(worker.process.pid, SIGKILL);
+      waitpid(worker.process.pid, nullptr, 0);
+    }
+  }
+
+  // ---- the loop
+
+  void wait() {
+    const Worker* before = predecessor();
+    std::array<pollfd, 4> watched = {{{signals_.descriptor(), POLLIN, 0},
+                                      {starting_ ? starting_->process.reports.get() : -1, POLLIN, 0},
+                                      {before != nullptr ? before->process.reports.get() : -1, POLLIN, 0},
+                                      {watch_ ? watch_->descriptor() : -1, POLLIN, 0}}};
+    if (poll(watched.data(), watched.size(), timeout()) <= 0) {
+      return;
+    }
+    if (watched[1].revents != 0) {
+      on_report();
+    }
+    if (watched[2].revents != 0) {
+      on_handed_over();  // that is all it has to report
+    }
+    if (watched[3].revents != 0) {
+      watch_->on_events(Clock::now());
+    }
+    if (watched[0].revents != 0) {
+      reap();  // first: a worker that is dead by now did not die of what is asked for now
+    }
+    while (const int signal = signals_.next()) {
+      on_signal(signal);
+    }
+  }
+
+  /// Until the next thing that is to be done, for poll().
+  [[nodiscard]] int timeout() const {
+    std::optional<Clock::time_point> next;
+    const auto consider = [&](const std::optional<Clock::time_point>& at) {
+      next = at && (!next || *at < *next) ? at : next;
+    };
+    consider(restart_at_);
+    consider(watch_ ? watch_->due() : std::nullopt);
+    for (const Worker& worker : leaving_) {
+      consider(worker.kill_at);
+    }
+    if (!next) {
+      return -1;
+    }
+    constexpr std::int64_t kMost = 60'000;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, kMost));
+  }
+
+  void act_on_time() {
+    const auto now = Clock::now();
+    if (restart_at_ && now >= *restart_at_) {
+      restart_at_.reset();
+      if (const auto started = start(in_force_); !started) {
+        log_lines("no worker can be started; trying again", started.error());
+        restart_at_ = now + kLongestPause;
+      }
+    }
+    for (Worker& worker : leaving_) {
+      if (worker.kill_at && now >= *worker.kill_at) {
+        log::warn("the worker does not stop; killing it", {{"pid", worker.process.pid}});
+        kill(worker.process.pid, SIGKILL);
+        worker.kill_at = Clock::time_point::max();
+      }
+    }
+    if (watch_ && watch_->due() && now >= *watch_->due()) {
+      if (const auto changed = watch_->take_change()) {
+        log::info("a file has changed", {{"file", changed->string()}});
+        reload_wanted_ = true;
+      }
+    }
+  }
+
+  void reap() {
+    int status = 0;
+    rusage usage{};
+    for (pid_t pid = 0; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
+      on_child_exit(pid, status, usage);
+    }
+  }
+
+  void on_signal(int signal) {
+    switch (signal) {
+      case SIGCHLD:
+        return reap();
+      case SIGHUP:
+        return on_hangup();
+      default:
+        return stop();
+    }
+  }
+
+  void on_hangup() {
+    switch (signals_.hangup()) {
+      case Signals::Hangup::Asked:
+        reload_wanted_ = true;
+        break;
+      case Signals::Hangup::TerminalGone:
+        log::info("the terminal is gone");
+        if (stops_ == 0) {
+          stop();
+        }
+        break;
+      case Signals::Hangup::Ignored:
+        break;
     }
   }
 
   SupervisorOptions options_;
-  std::vector<OpenListener> listeners_;
-  net::Socket signals_;
-  net::Socket manifest_file_;
-  Handover handover_;
+  Signals signals_;
+  std::optional<FileWatch> watch_;
   RunningSystem system_;
 
-  std::optional<WorkerProcess> worker_;
-  bool serves_ = false;       // the current worker
+  std::shared_ptr<const Generation> in_force_;  // what a worker that died is replaced with; none once it stops
+  std::optional<Worker> starting_;
+  std::optional<Worker> serving_;
+  std::vector<Worker> leaving_;
+
+  pid_t predecessor_ = 0;  // who leaves and still takes connections beside the one that serves; 0: nobody
+
   bool ever_served_ = false;  // any worker
-  Clock::time_point served_since_;
+  bool reloaded_ = false;     // and not yet said so
+  bool reload_wanted_ = false;
   Duration pause_ = kFirstPause / 2;
-  std::optional<Clock::time_point> act_at_;  // to start a worker when there is none, else to kill it
+  std::optional<Clock::time_point> restart_at_;
   int stops_ = 0;
+  bool cut_off_ = false;
   std::optional<int> exit_code_;
   std::optional<Error> failure_;
 };
 
 }  // namespace
 
-Result<int> supervise(const Manifest& manifest, SupervisorOptions options) {
-  TRILBY_ASSIGN(std::vector<OpenListener> listeners, open_listeners(manifest));
-  TRILBY_ASSIGN(net::Socket signals, watch_signals());
-  TRILBY_ASSIGN(net::Socket manifest_file, make_sealed_file(options.manifest_text));
+Result<int> supervise(SupervisorOptions options) {
+  TRILBY_ASSIGN(Signals signals, Signals::watch());
+  std::optional<FileWatch> watch;
+  if (options.watch) {
+    TRILBY_ASSIGN(watch, FileWatch::create());
+  }
+  if (!options.ready_file.empty()) {
+    unlink(options.ready_file.c_str());  // of one that was killed: who waits for the file would take it for ours
+  }
   const log::Background log_goes_on;  // whoever reads it: signals and crashes must not wait for that
-  return Supervisor(manifest, std::move(options), std::move(listeners), std::move(signals), std::move(manifest_file))
-      .run();
+  return Supervisor(std::move(options), std::move(signals), std::move(watch)).run();
 }
 
 }  // namespace trilby::app

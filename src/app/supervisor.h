@@ -14,21 +14,37 @@
 
 namespace trilby::app {
 
+/// A manifest as it was read once.
+struct LoadedManifest {
+  std::string text;   ///< handed to the workers, so that all of one reading serve the same
+  Manifest manifest;  ///< with what stands above it (ports) in force
+};
+
 struct SupervisorOptions {
-  std::string manifest_text;                  ///< what `manifest` was read from; each worker reads it anew
+  /// Reads the manifest: at the start, and for each reload.
+  std::function<Result<LoadedManifest>()> load;
   std::vector<std::string> worker_arguments;  ///< handed through: how to log, how many loops
   Duration grace = std::chrono::seconds(10);  ///< how long a worker may drain; a little later it is killed
+  bool watch = false;                         ///< reload when the manifest, a module or a model has changed
   std::filesystem::path ready_file;  ///< written when the system serves, removed when it has stopped; empty: none
   std::function<void(const RunningSystem&)> on_serving;  ///< runs once, when the system serves for the first time
 };
 
-/// Serves until SIGTERM or SIGINT (the first drains, the second stops at once, the third kills). A worker that dies
-/// after it served is replaced, after 100 ms to 5 s; one that ends before the system ever served ends it, for trying
-/// again would not mend what is wrong. Blocks these signals, SIGHUP and SIGCHLD for good. Threading: the process has no
-/// other thread.
-/// \return the exit code: 0 when drained, 75 when calls may have been cut off, else the code that the first worker
-/// ended with
-///         (it has said why); Reason::Manifest when a port or the ready file cannot be had; Reason::Internal
-[[nodiscard]] Result<int> supervise(const Manifest& manifest, SupervisorOptions options);
+/// Serves until SIGTERM or SIGINT: the first drains, the second stops at once, the third kills.
+///
+/// SIGHUP, and a changed file, read everything anew: another worker loads beside the one that serves, takes its place
+/// when it is ready, and the old one drains. Listeners whose address stays keep their socket. What cannot be loaded
+/// leaves the old worker serving, and the log says why. Further wishes for a reload are one, and wait for this one.
+///
+/// A worker that dies after it served is replaced, after 100 ms to 5 s; one that ends before the system ever served
+/// ends it, for trying again would not mend what is wrong.
+///
+/// Blocks SIGTERM, SIGINT, SIGHUP and SIGCHLD for good. Threading: the process has no other thread but the
+/// log's.
+/// \return the exit code: 0 when no request was cut off at the end, else 75; or the code that the first worker ended
+///         with (it has said why);
+///         Reason::Manifest when the manifest cannot be read, or a port or the ready file cannot be had;
+///         Reason::Internal
+[[nodiscard]] Result<int> supervise(SupervisorOptions options);
 
 }  // namespace trilby::app

@@ -42,10 +42,13 @@ std::vector<std::string> to_arguments(const Handover& handover) {
                                   handover.manifest_path.string(),
                                   "--manifest-fd",
                                   std::to_string(handover.manifest_fd),
-                                  "--ready-fd",
-                                  std::to_string(handover.ready_fd),
-                                  "--stop-fd",
-                                  std::to_string(handover.stop_fd)};
+                                  "--reports-fd",
+                                  std::to_string(handover.reports_fd),
+                                  "--orders-fd",
+                                  std::to_string(handover.orders_fd)};
+  if (handover.beside) {
+    out.emplace_back("--beside");
+  }
   for (const Listener& listener : handover.listeners) {
     out.emplace_back("--listener");
     out.push_back(format(listener));

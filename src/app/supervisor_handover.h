@@ -16,9 +16,10 @@ namespace trilby::app {
 struct Handover {
   std::filesystem::path manifest_path;  ///< for messages and relative paths; its text is in manifest_fd
   int manifest_fd = -1;  ///< a sealed memfd, so that every worker of one supervisor serves the same manifest
-  int ready_fd = -1;     ///< a pipe: the worker writes one byte when it serves
-  int stop_fd = -1;      ///< a pipe: see WorkerOptions::stop
+  int reports_fd = -1;   ///< a pipe: the worker writes its Reports
+  int orders_fd = -1;    ///< a pipe: see WorkerOptions::orders
   std::vector<Listener> listeners;
+  bool beside = false;  ///< see WorkerOptions::beside
 };
 
 /// "channel:web=5", "public:web=6", "admin:=7"

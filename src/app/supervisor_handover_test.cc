@@ -23,10 +23,10 @@ TEST(Handover, OtherTextIsRefused) {
 }
 
 TEST(Handover, ArgumentsNameTheHiddenCommandFirst) {
-  const Handover handover{"/s/trilby.toml", 3, 4, 5, {{ListenerKind::Admin, "", 6}}};
+  const Handover handover{"/s/trilby.toml", 3, 4, 5, {{ListenerKind::Admin, "", 6}}, true};
   EXPECT_EQ(to_arguments(handover),
-            (std::vector<std::string>{"worker", "--manifest", "/s/trilby.toml", "--manifest-fd", "3", "--ready-fd", "4",
-                                      "--stop-fd", "5", "--listener", "admin:=6"}));
+            (std::vector<std::string>{"worker", "--manifest", "/s/trilby.toml", "--manifest-fd", "3", "--reports-fd",
+                                      "4", "--orders-fd", "5", "--beside", "--listener", "admin:=6"}));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 #include <future>
+#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -33,8 +34,10 @@ namespace {
 constexpr std::uint32_t kMaxLoops = 256;
 // After the grace period: how long answers that say "draining" may take to go out.
 constexpr std::chrono::milliseconds kFarewell{500};
+// How long a handshake over a network takes that was begun before the drain.
+constexpr std::chrono::milliseconds kHandshake{250};
 
-enum class Wake : std::uint8_t { Stop, Drained, Timeout };
+enum class Wake : std::uint8_t { Serve, Retire, Stop, Drained, Timeout };
 
 /// Everything of one worker, in the order in which it is made; it ends in the other.
 class Worker {
@@ -48,34 +51,43 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker() { stop_threads(); }
 
-  Result<void> run() {
+  Result<std::size_t> run() {
     TRILBY_CHECK(start_loops());
-    TRILBY_CHECK(start_admin());
-    TRILBY_ASSIGN(runtime_, Runtime::load(manifest_, options_.aot_cache));
-    TRILBY_CHECK(start_apps());
-    TRILBY_CHECK(lock_down_and_accept());
-    state_ = WorkerState::Serving;
-    log::info("serving",
-              {{"apps", manifest_.apps.size()}, {"functions", manifest_.functions.size()}, {"loops", loops_.size()}});
-    if (options_.ready) {
-      options_.ready();
+    TRILBY_CHECK(prepare_admin());
+    if (!options_.beside) {
+      TRILBY_CHECK(admin_acceptor_->start());
     }
-    wait({});
-    drain();
+    TRILBY_ASSIGN(runtime_, Runtime::load(manifest_, options_.aot_cache));
+    TRILBY_CHECK(prepare_apps());
+    TRILBY_CHECK(lock_down());
+    report(Report::Loaded);
+    if (wait({}) != Wake::Serve) {
+      return 0;  // nobody was served yet
+    }
+    TRILBY_CHECK(start_serving());
+    const Wake end = wait({});
+    const std::size_t cut_off = drain(end);
     stop_threads();
     log::info("stopped");
-    return {};
+    return cut_off;
   }
 
  private:
   Result<void> start_loops();
-  Result<void> start_admin();
-  Result<void> start_apps();
-  Result<void> lock_down_and_accept();
-  void drain();
+  Result<void> prepare_admin();
+  Result<void> prepare_apps();
+  Result<void> lock_down();
+  Result<void> start_serving();
+  std::size_t drain(Wake why);
+  [[nodiscard]] std::size_t live_requests() const;
   void stop_threads();
   Wake wait(std::optional<Clock::time_point> until);
   [[nodiscard]] Result<std::size_t> app_index(const std::string& id) const;
+  void report(Report what) const {
+    if (options_.report) {
+      options_.report(what);
+    }
+  }
 
   /// Runs `work` on each loop and waits for all of them.
   template <typename Work>
@@ -102,8 +114,8 @@ class Worker {
   BodyBudget response_bodies_{manifest_.server.response_bodies};
   std::unique_ptr<Runtime> runtime_;
   std::vector<std::unique_ptr<ServingLoop>> loops_;
-  std::unique_ptr<Admin> admin_;  // on the first loop
-  std::atomic<std::size_t> undrained_loops_{0};
+  std::unique_ptr<Admin> admin_;           // on the first loop
+  std::atomic<std::size_t> undrained_{0};  // servers' loops, and the admin listener's
   std::optional<net::Acceptor> app_acceptor_;
   std::optional<net::Acceptor> admin_acceptor_;
 };
@@ -133,7 +145,7 @@ Result<void> Worker::start_loops() {
   return {};
 }
 
-Result<void> Worker::start_admin() {
+Result<void> Worker::prepare_admin() {
   std::vector<ServingLoop*> all;
   std::transform(loops_.begin(), loops_.end(), std::back_inserter(all), [](const auto& loop) { return loop.get(); });
   ServingLoop& home = *loops_.front();
@@ -150,7 +162,7 @@ Result<void> Worker::start_admin() {
       });
     }
   }
-  return admin_acceptor_->start();
+  return {};
 }
 
 Result<std::size_t> Worker::app_index(const std::string& id) const {
@@ -162,7 +174,7 @@ Result<std::size_t> Worker::app_index(const std::string& id) const {
   return static_cast<std::size_t>(at - manifest_.apps.begin());
 }
 
-Result<void> Worker::start_apps() {
+Result<void> Worker::prepare_apps() {
   TRILBY_ASSIGN(const std::vector<AppRoutes> apps,
                 make_routes(manifest_, labels_, [this](std::string_view name) { return runtime_->function(name); }));
   const char* token = std::getenv("APP_API_TOKEN");
@@ -188,7 +200,7 @@ Result<void> Worker::start_apps() {
 }
 
 /// Nothing is loaded and no file of ours is opened from here on; callers' bytes come in from here on.
-Result<void> Worker::lock_down_and_accept() {
+Result<void> Worker::lock_down() {
   (void)observe::process_facts();  // reads once when the machine was started, from a file that is closed to it then
   TRILBY_ASSIGN(const Lockdown lockdown, lock_worker_down(manifest_));
   std::vector<observe::WallLayer> wall;
@@ -199,12 +211,24 @@ Result<void> Worker::lock_down_and_accept() {
       admin_->set_wall(wall);
     }
   });
-  return app_acceptor_->start();
+  return {};
 }
 
-/// Waits until somebody asks for a stop, the loops have drained, or time is up.
+Result<void> Worker::start_serving() {
+  if (options_.beside) {
+    TRILBY_CHECK(admin_acceptor_->start());
+  }
+  TRILBY_CHECK(app_acceptor_->start());
+  state_ = WorkerState::Serving;
+  log::info("serving",
+            {{"apps", manifest_.apps.size()}, {"functions", manifest_.functions.size()}, {"loops", loops_.size()}});
+  report(Report::Serving);
+  return {};
+}
+
+/// Waits for an order, until the loops have drained, or until time is up.
 Wake Worker::wait(std::optional<Clock::time_point> until) {
-  std::array<pollfd, 2> polled{{{options_.stop, POLLIN, 0}, {drained_event_.get(), POLLIN, 0}}};
+  std::array<pollfd, 2> polled{{{options_.orders, POLLIN, 0}, {drained_event_.get(), POLLIN, 0}}};
   for (;;) {
     int timeout = -1;
     if (until) {
@@ -213,11 +237,14 @@ Wake Worker::wait(std::optional<Clock::time_point> until) {
     }
     const int ready = ::poll(polled.data(), polled.size(), timeout);
     if (ready > 0 && polled[0].revents != 0) {
-      std::array<char, 128> asked{};  // what is in it does not matter
-      if (::read(options_.stop, asked.data(), asked.size()) <= 0) {
-        options_.stop = -1;  // nobody is left to ask again
+      char order = 0;
+      if (::read(options_.orders, &order, 1) <= 0) {
+        options_.orders = -1;  // nobody is left to give another
+        return Wake::Stop;
       }
-      return Wake::Stop;
+      return order == static_cast<char>(Order::Serve)    ? Wake::Serve
+             : order == static_cast<char>(Order::Retire) ? Wake::Retire
+                                                         : Wake::Stop;
     }
     if (ready > 0) {
       return Wake::Drained;
@@ -228,27 +255,51 @@ Wake Worker::wait(std::optional<Clock::time_point> until) {
   }
 }
 
-void Worker::drain() {
-  state_ = WorkerState::Draining;
+std::size_t Worker::live_requests() const {
+  return std::accumulate(loops_.begin(), loops_.end(), std::size_t{0}, [](std::size_t sum, const auto& loop) {
+    return sum + static_cast<std::size_t>(std::max<std::int64_t>(loop->metrics().live_requests.value(), 0));
+  });
+}
+
+/// \return how many requests were cut off
+std::size_t Worker::drain(Wake why) {
   log::info("draining", {{"grace", trilby::format(options_.grace)}});
-  app_acceptor_->stop();
-  undrained_loops_ = loops_.size();
-  for (const auto& loop : loops_) {
-    loop->loop().post([this, target = loop.get()] {
-      target->drain([this] {
-        if (undrained_loops_.fetch_sub(1) == 1) {
-          ::eventfd_write(drained_event_.get(), 1);
-        }
-      });
-    });
+  const auto drained = [this] {
+    if (undrained_.fetch_sub(1) == 1) {
+      ::eventfd_write(drained_event_.get(), 1);
+    }
+  };
+  undrained_ = loops_.size();
+  if (why == Wake::Retire) {
+    admin_acceptor_->stop();  // the next worker says how the system is
+    ++undrained_;
+    loops_.front()->loop().post([this, drained] { admin_->drain(drained); });
+    app_acceptor_->stop();
+    report(Report::Released);
+  } else {
+    state_ = WorkerState::Draining;
+    app_acceptor_->stop(kHandshake);
   }
-  if (wait(Clock::now() + options_.grace) == Wake::Timeout) {
-    log::warn("cancelling calls that did not end within the grace period");
+  for (const auto& loop : loops_) {
+    loop->loop().post([drained, target = loop.get()] { target->drain(drained); });
+  }
+  const Wake end = wait(Clock::now() + options_.grace);
+  if (end == Wake::Drained) {
+    return 0;
+  }
+  const std::size_t cut_off = live_requests();
+  if (cut_off > 0) {
+    log::warn(end == Wake::Timeout ? "cutting off requests that did not end within the grace period"
+                                   : "cutting off requests, for an end at once was asked for",
+              {{"requests", cut_off}});
+  }
+  if (end == Wake::Timeout) {
     for (const auto& loop : loops_) {
       loop->loop().post([target = loop.get()] { target->cancel_calls(Reason::Draining); });
     }
     wait(Clock::now() + kFarewell);
   }
+  return cut_off;
 }
 
 void Worker::stop_threads() {
@@ -269,7 +320,7 @@ void raise_descriptor_limit() {
 
 }  // namespace
 
-Result<void> run_worker(const Manifest& manifest, WorkerOptions options) {
+Result<std::size_t> run_worker(const Manifest& manifest, WorkerOptions options) {
   // A reader that is gone and a disk that is full are errors, not signals.
   (void)std::signal(SIGPIPE, SIG_IGN);
   (void)std::signal(SIGXFSZ, SIG_IGN);

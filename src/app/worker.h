@@ -1,6 +1,7 @@
 /// \file  The worker: takes listening sockets, loads what the manifest names, serves until told to stop.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -26,6 +27,19 @@ struct Listener {
   int socket = -1;  ///< bound, listening TCP socket; the worker closes it when it drains
 };
 
+/// What a supervisor tells its worker: each is one packet of one byte.
+enum class Order : char {
+  Serve = 'g',   ///< after Report::Loaded: take connections
+  Retire = 'r',  ///< another worker serves now: leave the admin listener to it, and drain
+  Stop = 's',    ///< drain; while it drains already: end at once
+};
+/// What a worker tells its supervisor.
+enum class Report : char {
+  Loaded = 'l',    ///< everything is there; not one connection was taken, so it may still be killed without loss
+  Serving = 's',   ///< connections are taken
+  Released = 'd',  ///< after Order::Retire: no connection is taken any more
+};
+
 struct WorkerOptions {
   std::vector<Listener> listeners;
   std::uint32_t loops = 0;          ///< event loops, 1..256; 0: one per core
@@ -33,20 +47,23 @@ struct WorkerOptions {
   int access_log = 2;               ///< where access lines go, in the format of log::format(); negative: nowhere
   Duration grace =
       std::chrono::seconds(10);  ///< how long calls may go on once the worker drains; then they are cancelled
-  /// A descriptor that asks for a stop when it can be read: a signalfd, or a pipe. Every read (of at most 128 bytes, so
-  /// that one signal is one) and the end of the file ask once. The first drains, the second ends at once. The caller
-  /// closes it.
-  int stop = -1;
-  /// Runs once, on the thread that called run_worker, when every listener is served. May be empty.
-  std::function<void()> ready;
+  /// A descriptor that gives one Order a read; the end of the file is Order::Stop. The caller closes it.
+  int orders = -1;
+  /// Another worker serves the same system until this one does, so the admin listener is left to it until Order::Serve.
+  /// Otherwise it is served while everything else loads.
+  bool beside = false;
+  /// Runs once for each Report, on the thread that called run_worker.
+  std::function<void(Report)> report;
 };
 
-/// Loads models, compiles functions (through the cache, with a log line each), serves, and drains when asked to stop.
+/// Loads models, compiles functions (through the cache, with a log line each), serves when told to, and drains when
+/// told to: takes what waits in the listeners' queues, closes them, and lets requests end within the grace period.
 /// Blocks until the last connection closed or the grace period ended. Sets no_new_privs for the process.
 /// Ownership: closes the sockets of `options`, also on failure.
-/// Threading: starts the worker's threads and joins them. Block the signals of `options.stop` before calling.
-/// \return Reason::Manifest when something that the manifest names cannot be loaded, with the field and the mend;
+/// Threading: starts the worker's threads and joins them.
+/// \return how many requests were cut off, because they did not end in time;
+///         Reason::Manifest when something that the manifest names cannot be loaded, with the field and the mend;
 ///         Reason::Internal when the system gives no threads or descriptors
-[[nodiscard]] Result<void> run_worker(const Manifest& manifest, WorkerOptions options);
+[[nodiscard]] Result<std::size_t> run_worker(const Manifest& manifest, WorkerOptions options);
 
 }  // namespace trilby::app

@@ -20,11 +20,13 @@ class Up final : public Command {
         .summary = "Serve the system that a manifest describes",
         .details =
             "Opens the listening sockets, loads models and functions, prints where each app answers, and serves until "
-            "SIGTERM or Ctrl-C: the first drains, the second stops at once. When the process that serves crashes, "
-            "another takes its place and the sockets stay open.",
+            "SIGTERM or Ctrl-C: the first drains, the second stops at once. SIGHUP reads the manifest and its modules "
+            "again without losing a request. When the process that serves crashes, another takes its place and the "
+            "sockets stay open.",
         .examples =
             "trilby up\n"
             "trilby up examples/images/trilby.toml\n"
+            "trilby up --watch\n"
             "trilby up --port web=0 --admin-port 0 --ready-file /tmp/ready.json"};
   }
 
@@ -40,6 +42,7 @@ class Up final : public Command {
              &ready_file_,
              "TRILBY_READY_FILE",
              {}},
+            {"--watch", {}, "reload when the manifest, a module or a model changes", &watch_, {}, {}},
             {"--loops", "N", "event loops, 1 to 256; 0: one for each core", &loops_, "TRILBY_LOOPS", {}},
             {"--grace", "DURATION", "how long calls may go on after the first signal", &grace_, "TRILBY_GRACE", {}},
             cache_option(cache_),
@@ -57,27 +60,30 @@ class Up final : public Command {
       return report({Reason::BadRequest, "--grace: " + grace.error().message});
     }
     options.grace = *grace;
-    const auto loaded = manifest_.load();
-    if (!loaded) {
-      return report(loaded.error(), manifest_.mend());
-    }
-    if (loaded->manifest.apps.empty()) {
-      return report(
-          {Reason::Manifest, fmt::format("{}: no app is defined, so there is nothing to serve", manifest_.path)},
-          "write an [app.NAME] with a port and routes (docs/manifest.md)");
-    }
-    options.manifest_text = loaded->text;
+    options.load = [this] { return load(); };
     options.worker_arguments = {"--loops", loops_, "--grace", grace_};
     if (!cache_.empty()) {
       append_absolute(options.worker_arguments, "--aot-cache", cache_);
     }
+    options.watch = watch_;
     options.ready_file = ready_file_.empty() ? "" : std::filesystem::absolute(ready_file_);
     options.on_serving = [this](const app::RunningSystem& system) { announce(system); };
-    const auto exit_code = app::supervise(loaded->manifest, std::move(options));
-    return exit_code ? *exit_code : report(exit_code.error());
+    const auto exit_code = app::supervise(std::move(options));
+    return exit_code ? *exit_code : report(exit_code.error(), manifest_.mend());
   }
 
  private:
+  [[nodiscard]] Result<app::LoadedManifest> load() const {
+    TRILBY_ASSIGN(ManifestOptions::Loaded loaded, manifest_.load());
+    if (loaded.manifest.apps.empty()) {
+      return fail(Reason::Manifest,
+                  "{}: no app is defined, so there is nothing to serve\n"
+                  "try: write an [app.NAME] with a port and routes (docs/manifest.md)",
+                  manifest_.path);
+    }
+    return app::LoadedManifest{std::move(loaded.text), std::move(loaded.manifest)};
+  }
+
   static void append_absolute(std::vector<std::string>& out, const std::string& name, const std::string& path) {
     out.push_back(name);
     out.push_back(std::filesystem::absolute(path).string());
@@ -111,6 +117,7 @@ class Up final : public Command {
   std::string loops_ = "0";
   std::string grace_ = "10s";
   std::string cache_;
+  bool watch_ = false;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/supervisor_handover.h"
+#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/report.h"
@@ -39,6 +40,10 @@ Result<std::string> read_all_of(int descriptor) {
   return text;
 }
 
+void set_close_on_exec(int descriptor) {
+  fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+}
+
 /// The process that serves. `trilby up` starts it; people do not.
 class Worker final : public Command {
  public:
@@ -55,8 +60,9 @@ class Worker final : public Command {
     out.options = {
         {"--manifest", "FILE", "the manifest's path", &path_, {}, {}},
         {"--manifest-fd", "N", "a descriptor with the manifest's text", &manifest_fd_, {}, {}},
-        {"--ready-fd", "N", "a descriptor for a byte when it serves", &ready_fd_, {}, {}},
-        {"--stop-fd", "N", "a descriptor that asks for a stop", &stop_fd_, {}, {}},
+        {"--reports-fd", "N", "a descriptor for what it reports", &reports_fd_, {}, {}},
+        {"--orders-fd", "N", "a descriptor for what it is told", &orders_fd_, {}, {}},
+        {"--beside", {}, "another one serves until this one does", &beside_, {}, {}},
         {"--listener", "KIND:APP=N", "a listening socket; may be repeated", &listeners_, {}, {}},
         {"--loops", "N", "event loops; 0: one for each core", &loops_, {}, {}},
         {"--grace", "DURATION", "how long calls may go on once it drains", &grace_, {}, {}},
@@ -66,42 +72,59 @@ class Worker final : public Command {
   }
 
   [[nodiscard]] int run() override {
-    const auto served = serve();
-    return served ? 0 : report(served.error());
+    const auto cut_off = serve();
+    if (!cut_off) {
+      return say(cut_off.error());
+    }
+    return *cut_off == 0 ? 0 : info(Reason::Cancelled).exit_code;
   }
 
  private:
-  Result<void> serve() {
+  /// To a person, or, where logs are read by programs, as they are.
+  static int say(const Error& error) {
+    if (log::format() == log::Format::Human) {
+      return report(error);
+    }
+    log::error("the worker cannot serve", {{"error", error.message}});
+    return info(error.reason).exit_code;
+  }
+
+  /// \return how many requests were cut off
+  Result<std::size_t> serve() {
     constexpr int kMaxDescriptor = 1 << 20;
     constexpr std::uint32_t kMaxLoops = 256;
     TRILBY_ASSIGN(const int manifest_fd, parse_number("--manifest-fd", manifest_fd_, kMaxDescriptor));
-    TRILBY_ASSIGN(const int ready_fd, parse_number("--ready-fd", ready_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(const int reports_fd, parse_number("--reports-fd", reports_fd_, kMaxDescriptor));
     app::WorkerOptions options;
-    TRILBY_ASSIGN(options.stop, parse_number("--stop-fd", stop_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(options.orders, parse_number("--orders-fd", orders_fd_, kMaxDescriptor));
+    options.beside = beside_;
+    set_close_on_exec(reports_fd);
+    set_close_on_exec(options.orders);
     TRILBY_ASSIGN(options.loops, parse_number("--loops", loops_, kMaxLoops));
     TRILBY_ASSIGN(options.grace, parse_duration(grace_));
     options.aot_cache = cache_;
     for (const std::string& text : listeners_) {
       TRILBY_ASSIGN(app::Listener listener, app::parse_listener(text));
-      fcntl(listener.socket, F_SETFD, FD_CLOEXEC);
+      set_close_on_exec(listener.socket);
       options.listeners.push_back(std::move(listener));
     }
     TRILBY_ASSIGN(const std::string text, read_all_of(manifest_fd));
     close(manifest_fd);
     TRILBY_ASSIGN(const app::Manifest manifest, app::parse_manifest(text, path_));
     prctl(PR_SET_NAME, "trilby-worker");  // it was started by the name of /proc/self/exe
-    options.ready = [ready_fd] {
+    options.report = [reports_fd](app::Report report) {
       // Who does not read this any more has ended, and this process with it.
-      (void)!write(ready_fd, "r", 1);
-      close(ready_fd);
+      const char byte = static_cast<char>(report);
+      (void)!write(reports_fd, &byte, 1);
     };
     return app::run_worker(manifest, std::move(options));
   }
 
   std::string path_;
   std::string manifest_fd_;
-  std::string ready_fd_;
-  std::string stop_fd_;
+  std::string reports_fd_;
+  std::string orders_fd_;
+  bool beside_ = false;
   std::vector<std::string> listeners_;
   std::string loops_ = "0";
   std::string grace_ = "10s";

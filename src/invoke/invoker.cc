@@ -74,6 +74,11 @@ class LoopInvoker final : public Invoker {
   LoopInvoker(net::Loop& loop, BodyBudgets budgets) : loop_(loop), budgets_(budgets) {}
 
   void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) override {
+    if (cancelling_) {
+      Outcome outcome = refusal(*cancelling_);
+      outcome.function = function->name();
+      return done(std::move(outcome));
+    }
     Run& run = runs_.emplace_back(*this, function, call, std::move(done));
     run.self = std::prev(runs_.end());
     run.start();
@@ -82,11 +87,13 @@ class LoopInvoker final : public Invoker {
   [[nodiscard]] std::size_t live() const override { return runs_.size(); }
 
   void cancel_all(Reason why) override {
-    // Their callbacks may end or start others, so the list is walked by turning it.
+    // Their callbacks may end others, so the list is walked by turning it; and what they start is refused.
+    const auto before = std::exchange(cancelling_, why);
     for (std::size_t left = runs_.size(); left > 0 && !runs_.empty(); --left) {
       runs_.splice(runs_.end(), runs_, runs_.begin());
       runs_.back().cancel(why);
     }
+    cancelling_ = before;
   }
 
   [[nodiscard]] net::Loop& loop() { return loop_; }
@@ -99,6 +106,7 @@ class LoopInvoker final : public Invoker {
   const BodyBudgets budgets_;
   wasm::CpuMeter meter_;
   std::list<Run> runs_;
+  std::optional<Reason> cancelling_;  // inside cancel_all()
 };
 
 Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, Call& call, OnOutcome&& done)

@@ -47,7 +47,8 @@ class Invoker {
 
   /// Calls that have started and not ended: reading their body, waiting for a slot, or running.
   [[nodiscard]] virtual std::size_t live() const = 0;
-  /// Ends every live call with `why` (Draining when the program stops). Their `done` has run when this returns.
+  /// Ends every live call with `why` (Draining when the program stops), and those that their `done` starts. All of
+  /// these have run when this returns.
   virtual void cancel_all(Reason why) = 0;
 };
 

@@ -565,6 +565,25 @@ TEST(Cancel, DrainingEndsEveryCall) {
   }
 }
 
+TEST(Cancel, CallsThatCancelledOnesStartAreRefusedToo) {
+  const auto function = test_function("sleep");
+  Calls calls;
+  calls.on_end = [&](const std::string& name) {
+    if (name == "first") {
+      calls.start("another", function, test_call(kForever));
+    }
+  };
+  calls.run([&] {
+    calls.start("first", function, test_call(kForever));
+    calls.start("second", function, test_call(kForever));
+    calls.invoker->cancel_all(Reason::Draining);
+    EXPECT_EQ(calls.invoker->live(), 0U);
+  });
+  for (const char* name : {"first", "second", "another"}) {
+    EXPECT_EQ(calls.reason(name), Reason::Draining) << name;
+  }
+}
+
 std::size_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::size_t total = 0;

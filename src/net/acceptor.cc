@@ -20,6 +20,9 @@ constexpr int kPauseMs = 50;
 constexpr std::chrono::seconds kSilence{10};
 // Connections taken from one listener before the others get their turn.
 constexpr int kBurst = 64;
+// At the end: more than the queue of a listener holds (net/socket.cc). Where others accept from the same queue, it may
+// fill for ever.
+constexpr int kWholeQueue = 8192;
 
 }  // namespace
 
@@ -48,8 +51,9 @@ Result<void> Acceptor::start() {
   return {};
 }
 
-void Acceptor::stop() {
+void Acceptor::stop(Duration settle) {
   if (thread_.joinable()) {
+    settle_ = settle;
     eventfd_write(stop_event_.get(), 1);
     thread_.join();
   }
@@ -66,14 +70,14 @@ void Acceptor::run() {
     // In a pause only the stop event is looked at: the listeners would be ready all the time.
     const int ready = paused ? poll(polled.data(), 1, kPauseMs) : poll(polled.data(), polled.size(), -1);
     if (ready > 0 && polled[0].revents != 0) {
-      return;
+      return accept_waiting();
     }
     const bool was_paused = std::exchange(paused, false);
     for (std::size_t i = 0; i < listeners_.size(); ++i) {
       if (!was_paused && polled[i + 1].revents == 0) {
         continue;
       }
-      if (const int error = accept_some(listeners_[i]); error != 0) {
+      if (const int error = accept_some(listeners_[i], kBurst); error != 0) {
         paused = true;
         report_pause(error);
       }
@@ -89,8 +93,29 @@ void Acceptor::report_pause(int error) {
   }
 }
 
-int Acceptor::accept_some(const Listener& listener) {
-  for (int i = 0; i < kBurst; ++i) {
+/// What is in the queues was told that it is connected, and closing the listeners would reset it.
+void Acceptor::accept_waiting() {
+  const bool all_near = std::all_of(listeners_.begin(), listeners_.end(),
+                                    [](const Listener& listener) { return is_loopback(listener.socket.get()); });
+  const Duration settle = all_near ? Duration{} : settle_.load();
+  const auto enough = Clock::now() + 4 * settle;
+  std::vector<pollfd> polled;
+  for (const Listener& listener : listeners_) {
+    polled.push_back({.fd = listener.socket.get(), .events = POLLIN, .revents = 0});
+  }
+  do {
+    for (const Listener& listener : listeners_) {
+      if (const int error = accept_some(listener, kWholeQueue); error != 0) {
+        report_pause(error);
+      }
+    }
+  } while (Clock::now() < enough &&
+           poll(polled.data(), polled.size(),
+                static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(settle).count())) > 0);
+}
+
+int Acceptor::accept_some(const Listener& listener, int most) {
+  for (int i = 0; i < most; ++i) {
     Socket connection(accept4(listener.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection) {
       deal(listener, std::move(connection));

@@ -1,6 +1,7 @@
 /// \file  The thread that accepts connections and deals them to the loops.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -34,8 +35,11 @@ class Acceptor {
   void add(Socket listening, OnConnection on_connection);
   /// \return Reason::Internal when the system gives no thread or descriptor
   [[nodiscard]] Result<void> start();
-  /// Accepts nothing more and closes the listening sockets. Connections dealt already still reach their loops.
-  void stop();
+  /// Accepts what waits in the queues, then closes the listening sockets. Connections dealt still reach their loops.
+  /// \param settle  how long no connection must have come before that (and at most four times as long), for those whose
+  ///                handshake is under way; not waited for where only this machine can connect, for it makes them at
+  ///                once
+  void stop(Duration settle = {});
 
  private:
   struct Listener {
@@ -46,7 +50,8 @@ class Acceptor {
   void run();
   void report_pause(int error);
   /// \return 0, or the errno that asks for a pause: out of descriptors, out of memory
-  int accept_some(const Listener& listener);
+  int accept_some(const Listener& listener, int most);
+  void accept_waiting();
   void deal(const Listener& listener, Socket connection);
   [[nodiscard]] std::size_t choose_loop();
 
@@ -54,6 +59,7 @@ class Acceptor {
   std::vector<std::shared_ptr<Place::Count>> open_;  // connections of each loop; places outlive the acceptor
   std::vector<Listener> listeners_;
   Socket stop_event_;  // readable: stop
+  std::atomic<Duration> settle_{Duration{}};
   std::size_t next_loop_ = 0;
   Clock::time_point silent_until_{};  // when a pause may be logged again
   std::thread thread_;

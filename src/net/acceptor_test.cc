@@ -143,6 +143,19 @@ TEST_F(AcceptorTest, StopClosesTheListeners) {
   EXPECT_NE(connect_to(client, port), 0);
 }
 
+TEST_F(AcceptorTest, StopTakesWhatWaitsInTheQueues) {
+  const auto port = listen(1);
+  // Connected by the kernel before anybody accepts.
+  std::vector<Socket> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.push_back(unconnected());
+    ASSERT_EQ(connect_to(clients.back(), port), 0);
+  }
+  ASSERT_TRUE(acceptor.start());
+  acceptor.stop(std::chrono::hours(1));  // which is for handshakes over a network
+  EXPECT_TRUE(wait_for(200));
+}
+
 TEST_F(AcceptorTest, WaitsWhileDescriptorsAreOutAndThenGoesOn) {
   const auto port = listen(1);
   ASSERT_TRUE(acceptor.start());

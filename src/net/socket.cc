@@ -118,6 +118,19 @@ std::uint16_t local_port(int socket) {
   return getsockname(socket, address.get(), &address.size) == 0 ? port_of(address.storage) : std::uint16_t{0};
 }
 
+bool is_loopback(int socket) {
+  Address address;
+  if (getsockname(socket, address.get(), &address.size) != 0) {
+    return false;
+  }
+  if (address.storage.ss_family == AF_INET) {
+    constexpr std::uint32_t kFirstByte = 24;
+    return ntohl(reinterpret_cast<const sockaddr_in&>(address.storage).sin_addr.s_addr) >> kFirstByte == IN_LOOPBACKNET;
+  }
+  return address.storage.ss_family == AF_INET6 &&
+         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr);
+}
+
 std::string peer_name(int socket) {
   Address address;
   if (getpeername(socket, address.get(), &address.size) != 0) {

@@ -36,6 +36,8 @@ class Socket {
 
 /// \return 0 when `socket` has none
 [[nodiscard]] std::uint16_t local_port(int socket);
+/// Whether only this machine can connect to a listening socket: it is bound to 127.0.0.0/8 or ::1.
+[[nodiscard]] bool is_loopback(int socket);
 /// "127.0.0.1:40212" or "[::1]:40212"; empty when it is not connected.
 [[nodiscard]] std::string peer_name(int socket);
 

@@ -1,11 +1,13 @@
 """`trilby up`: two processes, sockets that stay, signals, and what refuses to start."""
 
+import fcntl
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -30,10 +32,10 @@ def is_running(pid):
 
 
 def crash(pid, number):
-    """The engine's own handler takes a first SIGSEGV that no instruction caused, and lets the second one through."""
-    os.kill(pid, number)
-    if number == signal.SIGSEGV:
+    """The engine's own handler takes a first SIGSEGV that no instruction caused, and lets the next one through."""
+    while is_running(pid):
         os.kill(pid, number)
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -41,12 +43,17 @@ def up(trilby, clean_environment, tmp_path):
     """Starts `trilby up` in a process group of its own, as a shell does; waits until it serves."""
     started = []
 
-    def start(text=TEXT_APP, *options, env=None):
+    def start(text=TEXT_APP, *options, env=None, terminal=None, before=lambda: None):
+        def prepare():
+            before()
+            if terminal is not None:
+                fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
         (tmp_path / "trilby.toml").write_text("trilby = 1\n" + text)
         (tmp_path / "ready").unlink(missing_ok=True)
         process = subprocess.Popen([trilby, "up", "--port", "web=0", "--admin-port", "0", "--ready-file", "ready", *options],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   cwd=tmp_path, env=clean_environment | (env or {}), start_new_session=True)
+                                   cwd=tmp_path, env=clean_environment | (env or {}), start_new_session=True, preexec_fn=prepare)
         started.append(process)
         wait(lambda: (tmp_path / "ready").exists() or process.poll() is not None)
         assert process.poll() is None, process.communicate()[1]
@@ -108,7 +115,7 @@ def test_a_worker_that_crashes_is_replaced(up, tmp_path, number):
     wait(lambda: json.loads((tmp_path / "ready").read_text())["worker"] != process.ready["worker"])
     exit_code, _, log = end(process)
     assert exit_code == 0
-    assert re.search(rf"the worker died; starting another +pid=\d+ +end=signal {int(number)} .* in=100ms", log)
+    assert re.search(rf"the worker died; starting another +pid=\d+ +end=signal {int(number)} .* in=100ms +peak_memory=\d", log)
     assert "the system serves again" in log
 
 
@@ -132,7 +139,7 @@ def test_a_new_worker_serves_the_manifest_that_the_system_was_started_with(up, t
 
 def test_a_signal_while_the_worker_is_down_stops_the_system(up, tmp_path):
     process = up()
-    os.kill(process.ready["worker"], signal.SIGKILL)
+    crash(process.ready["worker"], signal.SIGKILL)
     assert end(process)[0] == 0
 
 
@@ -151,12 +158,27 @@ def test_signals_to_the_worker_itself_change_nothing(up):
     assert is_running(process.ready["worker"])
 
 
-def test_sighup_says_that_it_is_not_supported_yet(up):
-    process = up()
+def test_a_hangup_of_the_terminal_stops_the_system(up):
+    """What a person asks for with `kill -HUP` is a reload (tests/e2e/test_reload.py); a window that is closed is an end."""
+    terminal, slave = os.openpty()
+    process = up(terminal=slave)
+    os.close(slave)
+    os.close(terminal)
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "the terminal is gone" in log
+
+
+def test_nohup_outlives_the_terminal(up):
+    terminal, slave = os.openpty()
+    process = up(terminal=slave, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    os.close(slave)
+    os.close(terminal)
     process.send_signal(signal.SIGHUP)
     assert httpx.get(process.ready["apps"]["web"]["url"]).text == "hi"
-    _, _, log = end(process)
-    assert "reading the manifest again is not supported yet" in log
+    exit_code, _, log = end(process)
+    assert exit_code == 0
+    assert "the terminal is gone" not in log
 
 
 def test_the_worker_holds_no_more_than_it_was_given(up):
