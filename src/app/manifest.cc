@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -103,6 +104,7 @@ class Reader {
       read_secret(section);
     }
     root_.finish();
+    check_stacks();
     for (const AddressClash& clash : address_clashes(manifest_)) {
       problems_.add(clash.line, clash.field, clash.message);
     }
@@ -234,6 +236,9 @@ class Reader {
     }
     app.public_address = read_address(section, "public");
     app.routes = read_routes(section, names_, folder_);
+    if (auto limits = section.table("limits")) {
+      read_limits(*limits, app.limits);
+    }
     section.finish();
     manifest_.apps.push_back(std::move(app));
   }
@@ -336,6 +341,8 @@ class Reader {
   }
 
   static void read_limits(Section& section, policy::Limits& limits);
+  static void read_limits(Section& section, policy::AppLimits& limits);
+  void check_stacks();
 
   Manifest manifest_;
   std::filesystem::path folder_;
@@ -344,50 +351,99 @@ class Reader {
   DefinedNames names_;
 };
 
-/// Sets one limit, unless policy/ refuses the value. policy/ alone knows the ranges.
-template <typename T>
-void set_limit(const Section& section, std::string_view field, policy::Limits& limits, T policy::Limits::* member,
-               const T& value) {
-  policy::Limits alone;
-  alone.*member = value;
-  if (const auto valid = policy::validate(alone); !valid) {
-    section.problem(field, valid.error().message);
-  } else {
-    limits.*member = value;
-  }
-}
+/// Reads the limits of a table, field by field. policy/ alone knows their ranges.
+template <typename Limits>
+class LimitsReader {
+ public:
+  LimitsReader(Section& section, Limits& limits) : section_(section), limits_(limits) {}
 
-void Reader::read_limits(Section& section, policy::Limits& limits) {
-  using policy::Limits;
-  const auto measured = [&](std::string_view field, auto member, auto parse) {
-    const std::string* text = section.text(field);
+  void size(std::string_view field, Bytes Limits::* member) { measured(field, member, parse_bytes); }
+  void time(std::string_view field, Duration Limits::* member) { measured(field, member, parse_duration); }
+  void count(std::string_view field, std::uint32_t Limits::* member) {
+    // Wide enough that policy/ names the range that counts.
+    if (const auto number = section_.integer(field, 0, std::numeric_limits<std::uint32_t>::max())) {
+      set(field, member, static_cast<std::uint32_t>(*number));
+    }
+  }
+
+ private:
+  template <typename T, typename Parse>
+  void measured(std::string_view field, T Limits::* member, const Parse& parse) {
+    const std::string* text = section_.text(field);
     if (text == nullptr) {
       return;
     }
     if (const auto value = parse(*text)) {
-      set_limit(section, field, limits, member, *value);
+      set(field, member, *value);
     } else {
-      section.problem(field, value.error().message);
+      section_.problem(field, value.error().message);
     }
-  };
-  const auto counted = [&](std::string_view field, std::uint32_t Limits::* member) {
-    // Wide enough that policy/ names the range that counts.
-    if (const auto number = section.integer(field, 0, std::numeric_limits<std::uint32_t>::max())) {
-      set_limit(section, field, limits, member, static_cast<std::uint32_t>(*number));
+  }
+
+  template <typename T>
+  void set(std::string_view field, T Limits::* member, const T& value) {
+    Limits alone;
+    alone.*member = value;
+    if (const auto valid = policy::validate(alone); !valid) {
+      section_.problem(field, valid.error().message);
+    } else {
+      limits_.*member = value;
     }
-  };
-  measured("memory", &Limits::memory, parse_bytes);
-  measured("cpu", &Limits::cpu, parse_duration);
-  measured("wall", &Limits::wall, parse_duration);
-  measured("request_body", &Limits::request_body, parse_bytes);
-  measured("response_body", &Limits::response_body, parse_bytes);
-  measured("stderr", &Limits::stderr_output, parse_bytes);
-  counted("log_lines_per_second", &Limits::log_lines_per_second);
-  measured("log_line_length", &Limits::log_line_length, parse_bytes);
-  counted("concurrency", &Limits::concurrency);
-  counted("queue", &Limits::queue);
-  measured("queue_wait", &Limits::queue_wait, parse_duration);
+  }
+
+  Section& section_;
+  Limits& limits_;
+};
+
+void Reader::read_limits(Section& section, policy::Limits& limits) {
+  using policy::Limits;
+  LimitsReader<Limits> read(section, limits);
+  read.size("memory", &Limits::memory);
+  read.count("table_elements", &Limits::table_elements);
+  read.size("stack", &Limits::stack);
+  read.time("cpu", &Limits::cpu);
+  read.time("wall", &Limits::wall);
+  read.size("request_body", &Limits::request_body);
+  read.size("response_body", &Limits::response_body);
+  read.size("stderr", &Limits::stderr_output);
+  read.size("log_line_length", &Limits::log_line_length);
+  read.count("log_lines_per_second", &Limits::log_lines_per_second);
+  read.count("handles", &Limits::handles);
+  read.count("host_calls_per_second", &Limits::host_calls_per_second);
+  read.count("concurrency", &Limits::concurrency);
+  read.count("queue", &Limits::queue);
+  read.time("queue_wait", &Limits::queue_wait);
   section.finish();
+}
+
+void Reader::read_limits(Section& section, policy::AppLimits& limits) {
+  using policy::AppLimits;
+  LimitsReader<AppLimits> read(section, limits);
+  read.count("concurrency", &AppLimits::concurrency);
+  read.count("queue", &AppLimits::queue);
+  read.time("queue_wait", &AppLimits::queue_wait);
+  section.finish();
+}
+
+/// An engine for each function's stack would be too many.
+void Reader::check_stacks() {
+  std::set<Bytes> sizes;
+  for (const Function& function : manifest_.functions) {
+    const Bytes stack = function.policy.limits.stack;
+    if (sizes.size() < policy::kMaxStackSizes || sizes.contains(stack)) {
+      sizes.insert(stack);
+      continue;
+    }
+    const std::string field = fmt::format("function.{}.limits.stack", function.name);
+    const auto stated = manifest_.origins.find(field);
+    std::string known;
+    for (const Bytes size : sizes) {
+      known += fmt::format("{}{}", known.empty() ? "" : ", ", format(size));
+    }
+    problems_.add(stated == manifest_.origins.end() ? function.source.line : stated->second.source.line, field,
+                  fmt::format("{} would be one more size than the {} that a system may have; use one of {}",
+                              format(stack), policy::kMaxStackSizes, known));
+  }
 }
 
 }  // namespace

@@ -67,6 +67,7 @@ struct App {
   std::uint16_t port = 0;
   std::optional<Address> public_address;
   std::vector<Route> routes;  ///< first match wins
+  policy::AppLimits limits;
   Source source;
 };
 

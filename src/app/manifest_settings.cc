@@ -37,6 +37,9 @@ class Listing {
     if (app.public_address) {
       add(prefix + "public", format(*app.public_address));
     }
+    add(prefix + "limits.concurrency", std::to_string(app.limits.concurrency));
+    add(prefix + "limits.queue", std::to_string(app.limits.queue));
+    add(prefix + "limits.queue_wait", format(app.limits.queue_wait));
     for (std::size_t i = 0; i < app.routes.size(); ++i) {
       const Route& route = app.routes[i];
       out_.push_back({fmt::format("{}route[{}]", prefix, i + 1),
@@ -53,6 +56,8 @@ class Listing {
       add(prefix + "content_type", function.content_type);
     }
     add(prefix + "limits.memory", format(limits.memory));
+    add(prefix + "limits.table_elements", std::to_string(limits.table_elements));
+    add(prefix + "limits.stack", format(limits.stack));
     add(prefix + "limits.cpu", format(limits.cpu));
     add(prefix + "limits.wall", format(limits.wall));
     add(prefix + "limits.request_body", format(limits.request_body));
@@ -60,6 +65,8 @@ class Listing {
     add(prefix + "limits.stderr", format(limits.stderr_output));
     add(prefix + "limits.log_lines_per_second", std::to_string(limits.log_lines_per_second));
     add(prefix + "limits.log_line_length", format(limits.log_line_length));
+    add(prefix + "limits.handles", std::to_string(limits.handles));
+    add(prefix + "limits.host_calls_per_second", std::to_string(limits.host_calls_per_second));
     add(prefix + "limits.concurrency", std::to_string(limits.concurrency));
     add(prefix + "limits.queue", std::to_string(limits.queue));
     add(prefix + "limits.queue_wait", format(limits.queue_wait));

@@ -279,6 +279,55 @@ TEST(Manifest, NumbersOutOfRangeAreRefused) {
       "t.toml:5: function.f.limits.wall: \"10\" has no known unit; durations are in us, ms, s, m or h, as in \"10s\"");
 }
 
+TEST(Manifest, ReadsEveryLimit) {
+  const auto manifest = parse_manifest(
+      "trilby = 1\n[function.f]\nmodule = 'f'\n[function.f.limits]\ntable_elements = 7\nstack = '1MiB'\n"
+      "log_line_length = '100B'\nlog_lines_per_second = 8\nhandles = 9\nhost_calls_per_second = 10\n"
+      "[app.a]\nport = 1\n[app.a.limits]\nconcurrency = 11\nqueue = 12\nqueue_wait = '13ms'\n",
+      "t.toml");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  const policy::Limits& limits = manifest->functions[0].policy.limits;
+  EXPECT_EQ(limits.table_elements, 7U);
+  EXPECT_EQ(limits.stack, 1_MiB);
+  EXPECT_EQ(limits.log_line_length, Bytes{100});
+  EXPECT_EQ(limits.log_lines_per_second, 8U);
+  EXPECT_EQ(limits.handles, 9U);
+  EXPECT_EQ(limits.host_calls_per_second, 10U);
+  EXPECT_EQ(manifest->apps[0].limits.concurrency, 11U);
+  EXPECT_EQ(manifest->apps[0].limits.queue, 12U);
+  EXPECT_EQ(manifest->apps[0].limits.queue_wait, 13ms);
+  EXPECT_EQ(manifest->origins.at("app.a.limits.queue").source.line, 15U);
+}
+
+TEST(Manifest, RefusesAnAppsLimitsThatCannotBe) {
+  const auto limit = [](const std::string& line) {
+    return problems_with("[app.a]\nport = 1\n[app.a.limits]\n" + line);
+  };
+  EXPECT_EQ(limit("concurrency = 4001"),
+            "t.toml:5: app.a.limits.concurrency: concurrency must be between 1 and 4000, not 4001");
+  EXPECT_EQ(limit("queue = -1"), "t.toml:5: app.a.limits.queue: must be between 0 and 4294967295, not -1");
+  EXPECT_EQ(limit("memory = '1MiB'"),
+            "t.toml:5: app.a.limits.memory: there is no such field; known: concurrency, "
+            "queue, queue_wait");
+}
+
+TEST(Manifest, AllowsAHandfulOfStackSizes) {
+  std::string text;
+  for (const char* size : {"64KiB", "128KiB", "256KiB", "1MiB", "64KiB"}) {
+    text += fmt::format("[function.f{}]\nmodule = 'f'\n[function.f{}.limits]\nstack = '{}'\n", text.size(), text.size(),
+                        size);
+  }
+  EXPECT_TRUE(parse_manifest("trilby = 1\n" + text, "t.toml"));
+  EXPECT_EQ(
+      problems_with(text + "[function.more]\nmodule = 'f'\n[function.more.limits]\nstack = '2MiB'\n"),
+      "t.toml:25: function.more.limits.stack: 2MiB would be one more size than the 4 that a system may have; use one "
+      "of 64KiB, 128KiB, 256KiB, 1MiB");
+  EXPECT_EQ(
+      problems_with(text + "[function.plain]\nmodule = 'f'\n"),
+      "t.toml:22: function.plain.limits.stack: 512KiB would be one more size than the 4 that a system may have; use "
+      "one of 64KiB, 128KiB, 256KiB, 1MiB");
+}
+
 TEST(Manifest, UndefinedNamesAreRefused) {
   const std::string_view app = "[app.a]\nport = 1\n[[app.a.route]]\npath = '/'\n";
   EXPECT_EQ(problems_with(std::string(app) + "function = 'grayscal'\n[function.grayscale]\nmodule = 'g'\n"),

@@ -1,9 +1,11 @@
 #include "app/wiring_routes.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "app/wiring.h"
+#include "invoke/admission.h"
 #include "triggers/files.h"
 
 namespace trilby::app {
@@ -19,6 +21,7 @@ struct TargetMaker {
   const SystemLabels& labels;
   const FindFunction& find_function;
   const Route& route;
+  const std::shared_ptr<invoke::Admission>& admission;  // of the app
 
   Result<triggers::RouteTarget> operator()(const FilesTarget& files) const {
     TRILBY_ASSIGN(auto site, triggers::FileSite::open(files.root));
@@ -40,9 +43,26 @@ struct TargetMaker {
       return fail(Reason::Manifest, "function = \"{}\" is not defined", target.function);
     }
     const auto label = labels.functions[static_cast<std::size_t>(at - manifest.functions.begin())];
-    return triggers::FunctionTarget{find_function(at->name), at->policy.limits.request_body, label};
+    return triggers::FunctionTarget{find_function(at->name), at->policy.limits.request_body, label, admission};
   }
 };
+
+/// \return null when its functions cannot run more calls at once than the app may
+std::shared_ptr<invoke::Admission> make_admission(const Manifest& manifest, const App& app) {
+  std::set<std::string_view> called;
+  for (const Route& route : app.routes) {
+    if (const auto* target = std::get_if<FunctionTarget>(&route.target)) {
+      called.insert(target->function);
+    }
+  }
+  std::uint64_t at_once = 0;
+  for (const Function& function : manifest.functions) {
+    at_once += called.contains(function.name) ? function.policy.limits.concurrency : 0;
+  }
+  return at_once <= app.limits.concurrency ? nullptr
+                                           : std::make_shared<invoke::Admission>(invoke::Admission::Limits{
+                                                 app.limits.concurrency, app.limits.queue, app.limits.queue_wait});
+}
 
 }  // namespace
 
@@ -66,10 +86,11 @@ Result<std::vector<AppRoutes>> make_routes(const Manifest& manifest, const Syste
   std::vector<AppRoutes> made;
   for (std::size_t i = 0; i < manifest.apps.size(); ++i) {
     const App& app = manifest.apps[i];
+    const auto admission = make_admission(manifest, app);
     std::vector<triggers::Route> routes;
     for (std::size_t j = 0; j < app.routes.size(); ++j) {
       const Route& route = app.routes[j];
-      auto target = std::visit(TargetMaker{manifest, labels, find_function, route}, route.target);
+      auto target = std::visit(TargetMaker{manifest, labels, find_function, route, admission}, route.target);
       if (!target) {
         return fail(located(manifest, route.source, std::move(target).error()));
       }

@@ -60,19 +60,66 @@ class Wiring : public testing::Test {
 };
 
 TEST_F(Wiring, MakesRoomForWhatTheFunctionsMayUse) {
-  const wasm::EngineSettings settings = make_engine_settings(manifest);
-  EXPECT_EQ(settings.max_memory, Bytes{32U << 20U});
-  EXPECT_EQ(settings.max_calls, 7U);
+  const auto settings = make_engine_settings(manifest);
+  ASSERT_EQ(settings.size(), 1U);
+  EXPECT_EQ(settings[0].max_memory, Bytes{32U << 20U});
+  EXPECT_EQ(settings[0].max_calls, 7U);
+  EXPECT_EQ(settings[0].max_table_elements, 100'000U);
+  EXPECT_EQ(settings[0].stack, Bytes{512U << 10U});
+  EXPECT_EQ(Pools(manifest).places(settings[0].stack), nullptr) << "there is one for every call";
   manifest.functions.clear();
-  EXPECT_GE(make_engine_settings(manifest).max_calls, 1U);
-  EXPECT_GE(make_engine_settings(manifest).max_memory, Bytes{64U << 10U});
+  ASSERT_EQ(make_engine_settings(manifest).size(), 1U);
+  EXPECT_GE(make_engine_settings(manifest)[0].max_calls, 1U);
+  EXPECT_GE(make_engine_settings(manifest)[0].max_memory, Bytes{64U << 10U});
+}
+
+TEST_F(Wiring, MakesAnEngineForEachSizeOfStack) {
+  Function deep = manifest.functions.front();
+  deep.policy.limits.stack = Bytes{1U << 20U};
+  deep.policy.limits.memory = Bytes{1U << 20U};
+  deep.policy.limits.table_elements = 5;
+  deep.policy.limits.concurrency = 3;
+  manifest.functions.push_back(deep);
+  manifest.functions.push_back(deep);
+  const auto settings = make_engine_settings(manifest);
+  ASSERT_EQ(settings.size(), 2U);
+  EXPECT_EQ(settings[1].stack, Bytes{1U << 20U});
+  EXPECT_EQ(settings[1].max_memory, Bytes{1U << 20U});
+  EXPECT_EQ(settings[1].max_table_elements, 5U);
+  EXPECT_EQ(settings[1].max_calls, 6U);
+}
+
+TEST_F(Wiring, BoundsAnAppWhereItsFunctionsDoNot) {
+  const auto gate_of_api = [&] {
+    const auto made = routes();
+    return std::get<triggers::FunctionTarget>(made->back().table->find("PUT", "/f", {})->target).app;
+  };
+  manifest.apps[1].limits.concurrency = 7;
+  EXPECT_EQ(gate_of_api(), nullptr) << "its only function has no more";
+  manifest.apps[1].limits.concurrency = 6;
+  const auto gate = gate_of_api();
+  ASSERT_NE(gate, nullptr);
+  std::vector<invoke::Admission::Slot> slots;
+  for (int i = 0; i < 6; ++i) {
+    slots.push_back(gate->try_enter());
+    EXPECT_TRUE(slots.back());
+  }
+  EXPECT_FALSE(gate->try_enter());
 }
 
 TEST_F(Wiring, BoundsThePoolHoweverManyCallsAreAllowed) {
   Function greedy = manifest.functions.front();
   greedy.policy.limits.concurrency = 1000;
   manifest.functions.assign(100, greedy);
-  EXPECT_EQ(make_engine_settings(manifest).max_calls, wasm::kMaxLiveCalls);
+  const auto one = make_engine_settings(manifest);
+  ASSERT_EQ(one.size(), 1U);
+  EXPECT_EQ(one[0].max_calls, wasm::kMaxLiveCalls);
+  EXPECT_NE(Pools(manifest).places(one[0].stack), nullptr) << "who finds none waits";
+  manifest.functions.back().policy.limits.stack = Bytes{1U << 20U};
+  const auto two = make_engine_settings(manifest);
+  ASSERT_EQ(two.size(), 2U);
+  EXPECT_EQ(two[0].max_calls, wasm::kMaxLiveCalls / 100 * 99);
+  EXPECT_EQ(two[1].max_calls, wasm::kMaxLiveCalls / 100);
 }
 
 TEST_F(Wiring, TurnsRoutesIntoTables) {

@@ -14,6 +14,10 @@
 #include "call/denials.h"
 #include "call/fields.h"
 
+namespace trilby::invoke {
+class Admission;
+}
+
 namespace trilby {
 
 /// Calls that call other functions count their hops; the last one is refused (design: loops between apps must end).
@@ -56,6 +60,7 @@ struct Call {
   TraceContext trace;
   std::string caller;  ///< who asked: an app-id, "http", "cli"
   std::string_view peer;  ///< who sent it, "127.0.0.1:40212"; empty when it came over no network. Valid while it lives
+  std::shared_ptr<invoke::Admission> app;  ///< of the app whose function it calls; null: that sets no bound
   unsigned hops = 0;
   std::shared_ptr<Cancellation> cancellation;  ///< may be null: cannot be cancelled
 };

@@ -116,10 +116,13 @@ class Marked {
 };
 
 std::string apps_text(const app::Manifest& manifest) {
+  const Marked value(manifest);
   std::string out;
   for (const app::App& app : manifest.apps) {
-    out += fmt::format("\napp {}, port {}{}\n", app.id, app.port,
-                       app.public_address ? ", public " + format(*app.public_address) : "");
+    const std::string limits = fmt::format("app.{}.limits.", app.id);
+    out += fmt::format("\napp {}, port {}{}, {} calls at once, queue {} for {}\n", app.id, app.port,
+                       app.public_address ? ", public " + format(*app.public_address) : "",
+                       value(limits + "concurrency"), value(limits + "queue"), value(limits + "queue_wait"));
     std::vector<std::vector<std::string>> rows;
     for (const app::Route& route : app.routes) {
       rows.push_back({"  " + app::describe_request(route), app::describe_target(route),
@@ -128,6 +131,19 @@ std::string apps_text(const app::Manifest& manifest) {
     out += table(rows);
   }
   return out;
+}
+
+/// What does not fit into one table.
+std::string more_limits_text(const app::Manifest& manifest, const Marked& value) {
+  std::vector<std::vector<std::string>> rows = {
+      {"function", "stack", "table elements", "handles", "host calls/s", "log lines/s", "line length"}};
+  for (const app::Function& function : manifest.functions) {
+    const std::string limits = fmt::format("function.{}.limits.", function.name);
+    rows.push_back({function.name, value(limits + "stack"), value(limits + "table_elements"), value(limits + "handles"),
+                    value(limits + "host_calls_per_second"), value(limits + "log_lines_per_second"),
+                    value(limits + "log_line_length")});
+  }
+  return table(rows);
 }
 
 std::string functions_text(const app::Manifest& manifest, const Findings& findings) {
@@ -144,7 +160,7 @@ std::string functions_text(const app::Manifest& manifest, const Findings& findin
                     fmt::format("{} for {}", value(limits + "queue"), value(limits + "queue_wait")),
                     app::describe_grants(function)});
   }
-  return rows.size() == 1 ? "" : "\n" + table(rows) + "* default\n";
+  return rows.size() == 1 ? "" : "\n" + table(rows) + "\n" + more_limits_text(manifest, value) + "* default\n";
 }
 
 std::string plural(std::size_t count, std::string_view noun) {

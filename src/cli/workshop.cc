@@ -6,8 +6,8 @@
 namespace trilby::cli {
 
 Result<Workshop> Workshop::open(const app::Manifest& manifest, const std::filesystem::path& cache) {
-  TRILBY_ASSIGN(std::unique_ptr<wasm::Engine> engine, wasm::Engine::create(app::make_engine_settings(manifest)));
-  return Workshop(manifest, std::move(engine), wasm::ArtifactCache::open(cache));
+  TRILBY_ASSIGN(wasm::Engines engines, wasm::Engines::create(app::make_engine_settings(manifest)));
+  return Workshop(manifest, std::move(engines), wasm::ArtifactCache::open(cache));
 }
 
 Result<std::shared_ptr<const invoke::Function>> Workshop::prepare(const app::Function& function,
@@ -15,7 +15,8 @@ Result<std::shared_ptr<const invoke::Function>> Workshop::prepare(const app::Fun
                                                                   policy::Environment environment) const {
   invoke::FunctionSpec spec = app::make_function_spec(function);
   spec.environment = std::move(environment);
-  auto prepared = invoke::prepare(std::move(spec), *engine_, &cache_, models);
+  auto prepared =
+      invoke::prepare(std::move(spec), engines_.for_stack(function.policy.limits.stack), &cache_, models);
   if (!prepared) {
     return fail(app::located(*manifest_, function.source, std::move(prepared).error()));
   }

@@ -11,7 +11,7 @@
 
 namespace trilby::cli {
 
-/// The engine and the cache of compiled modules. Ownership: outlives the functions it prepared.
+/// The engines and the cache of compiled modules. Ownership: outlives the functions it prepared.
 class Workshop {
  public:
   /// \param cache  empty: the user's cache folder
@@ -24,11 +24,11 @@ class Workshop {
   [[nodiscard]] const wasm::ArtifactCache& cache() const { return cache_; }
 
  private:
-  Workshop(const app::Manifest& manifest, std::unique_ptr<wasm::Engine> engine, wasm::ArtifactCache cache)
-      : manifest_(&manifest), engine_(std::move(engine)), cache_(std::move(cache)) {}
+  Workshop(const app::Manifest& manifest, wasm::Engines engines, wasm::ArtifactCache cache)
+      : manifest_(&manifest), engines_(std::move(engines)), cache_(std::move(cache)) {}
 
   const app::Manifest* manifest_;
-  std::unique_ptr<wasm::Engine> engine_;
+  wasm::Engines engines_;
   wasm::ArtifactCache cache_;
 };
 

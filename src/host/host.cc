@@ -27,6 +27,14 @@ void Host::deny(Grant kind, std::string_view wanted) {
   }
 }
 
+bool Host::take_handle() {
+  if (handles_left == 0) {
+    return false;
+  }
+  --handles_left;
+  return true;
+}
+
 void define_imports(const wasm::Linker& linker) {
   define_wasi(linker);
   define_wasi_nn(linker);

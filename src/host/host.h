@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/token_bucket.h"
 #include "base/units.h"
 #include "call/denials.h"
 #include "host/wasi_clock.h"
@@ -55,6 +56,14 @@ struct Host {
   const inference::ModelHost* models;      ///< may be null
 
   Stdio stdio;
+  /// One more thing that the guest holds until its call ends. \return false when it has as many as it may
+  [[nodiscard]] bool take_handle();
+  /// One more call of a function that uses what all share: inferences today. What only costs time on the processor is
+  /// bounded by that. \return false when they come faster than they may
+  [[nodiscard]] bool take_host_call(Clock::time_point now) { return host_calls.take(now); }
+
+  std::uint32_t handles_left = 0;
+  TokenBucket host_calls{0};
   GuestClock clock;
   Denials denials;               ///< what deny() counted
   std::uint32_t inferences = 0;  ///< that it waited for

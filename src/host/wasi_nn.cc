@@ -33,12 +33,11 @@ std::uint32_t give_handle(Guest& guest, std::uint32_t at, Make make) {
   if (!guest.memory().slice(at, sizeof(std::uint32_t))) {
     return code(NnErrno::InvalidArgument);
   }
-  const std::optional<std::uint32_t> handle = make();
-  if (!handle) {
+  if (!guest.host<Host>().take_handle()) {
     guest.unwind(Reason::LimitCalls);
     return code(NnErrno::TooLarge);
   }
-  return code(guest.memory().store(at, *handle) ? NnErrno::Success : NnErrno::InvalidArgument);
+  return code(guest.memory().store(at, make()) ? NnErrno::Success : NnErrno::InvalidArgument);
 }
 
 /// Models come from the manifest; a guest brings none of its own.
@@ -109,6 +108,9 @@ void compute(Guest& guest, std::uint32_t handle) {
   if (inputs.empty()) {
     return guest.complete(code(NnErrno::InvalidArgument));
   }
+  if (!guest.host<Host>().take_host_call(Clock::now())) {
+    return guest.unwind(Reason::LimitCalls);
+  }
   guest.wait();
   auto done = [post = session.poster(), ticket = guest.ticket(), handle,
                start = Clock::now()](Result<std::vector<inference::Tensor>> outputs) {
@@ -170,18 +172,12 @@ std::function<void(std::function<void()>)> NnSession::poster() const {
   };
 }
 
-std::optional<std::uint32_t> NnSession::add_graph(inference::Model& model) {
-  if (graphs_.size() >= kMaxGraphs) {
-    return std::nullopt;
-  }
+std::uint32_t NnSession::add_graph(inference::Model& model) {
   graphs_.push_back(&model);
   return static_cast<std::uint32_t>(graphs_.size() - 1);
 }
 
-std::optional<std::uint32_t> NnSession::add_context(std::uint32_t graph) {
-  if (contexts_.size() >= kMaxContexts) {
-    return std::nullopt;
-  }
+std::uint32_t NnSession::add_context(std::uint32_t graph) {
   inference::Model* model = graphs_.at(graph);
   contexts_.push_back({model, std::vector<std::optional<inference::Tensor>>(model->inputs().size()), {}});
   return static_cast<std::uint32_t>(contexts_.size() - 1);

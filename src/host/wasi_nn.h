@@ -55,11 +55,6 @@ struct TensorView {
 /// their turn, and nothing of one that runs reaches the loop any more.
 class NnSession {
  public:
-  // More handles than an honest call needs; asking for more ends the guest with Reason::LimitCalls. The tensors of a
-  // context are copies in the host's memory, which is why there are few.
-  static constexpr std::size_t kMaxGraphs = 16;
-  static constexpr std::size_t kMaxContexts = 4;
-
   struct Context {
     inference::Model* model = nullptr;
     std::vector<std::optional<inference::Tensor>> inputs;
@@ -71,8 +66,9 @@ class NnSession {
   NnSession(const NnSession&) = delete;
   NnSession& operator=(const NnSession&) = delete;
 
-  [[nodiscard]] std::optional<std::uint32_t> add_graph(inference::Model& model);
-  [[nodiscard]] std::optional<std::uint32_t> add_context(std::uint32_t graph);
+  /// How many there may be is for Host::take_handle() to say: the tensors of a context are copies in the host's memory.
+  [[nodiscard]] std::uint32_t add_graph(inference::Model& model);
+  [[nodiscard]] std::uint32_t add_context(std::uint32_t graph);
   [[nodiscard]] bool has_graph(std::uint32_t graph) const { return graph < graphs_.size(); }
   [[nodiscard]] Context* context(std::uint32_t handle) {
     return handle < contexts_.size() ? &contexts_[handle] : nullptr;

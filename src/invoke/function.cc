@@ -52,11 +52,12 @@ Result<void> check_memory(const wasm::ModuleInfo& info, const policy::Limits& li
   }
   std::uint64_t elements = 0;
   for (const wasm::Extent& table : info.tables) {
-    elements += std::min(table.min, policy::kMaxTableElements + 1);
+    elements += std::min<std::uint64_t>(table.min, policy::kMaxTableElements + 1);
   }
-  if (elements > policy::kMaxTableElements) {
-    return fail(Reason::Manifest, "its tables begin with {} elements and {} are allowed", elements,
-                policy::kMaxTableElements);
+  if (elements > limits.table_elements) {
+    return fail(Reason::Manifest,
+                "its tables begin with {} elements and its limit is {}; raise limits.table_elements to at least that",
+                elements, limits.table_elements);
   }
   return {};
 }
@@ -101,16 +102,17 @@ Result<void> check_models(const policy::Grants& grants, const inference::ModelHo
 Result<wasm::ModuleInfo> examine(const FunctionSpec& spec, std::span<const std::byte> bytes,
                                  const wasm::Engine& engine) {
   TRILBY_CHECK(policy::validate(spec.policy.limits));
-  if (spec.policy.limits.memory > engine.settings().max_memory) {
-    return fail(Reason::Internal, "limits.memory is over what the engine was made for, {}",
-                format(engine.settings().max_memory));
+  const policy::Limits& limits = spec.policy.limits;
+  if (limits.memory > engine.settings().max_memory || limits.stack != engine.settings().stack ||
+      limits.table_elements > engine.settings().max_table_elements) {
+    return fail(Reason::Internal, "its limits are not those that the engine was made for");
   }
   TRILBY_ASSIGN(wasm::ModuleInfo info, wasm::inspect(bytes));
   if (const std::string_view why = obstacle(info.abi); !why.empty()) {
     return fail(Reason::Manifest, "it is a {}: {}", wasm::name(info.abi), why);
   }
   TRILBY_CHECK(check_entry(info));
-  TRILBY_CHECK(check_memory(info, spec.policy.limits));
+  TRILBY_CHECK(check_memory(info, limits));
   TRILBY_CHECK(check_imports(info));
   return info;
 }
@@ -134,7 +136,7 @@ Result<Ready> make_ready(const FunctionSpec& spec, wasm::Engine& engine, const w
 }  // namespace
 
 Function::Function(FunctionSpec spec, wasm::ModuleInfo info, const wasm::CompiledModule& compiled,
-                   wasm::Prepared prepared, const inference::ModelHost* models)
+                   wasm::Prepared prepared, const inference::ModelHost* models, std::shared_ptr<Admission> places)
     : spec_(std::move(spec)),
       info_(std::move(info)),
       origin_(compiled.origin),
@@ -143,10 +145,12 @@ Function::Function(FunctionSpec spec, wasm::ModuleInfo info, const wasm::Compile
       models_(models),
       admission_(
           std::make_shared<Admission>(Admission::Limits{limits().concurrency, limits().queue, limits().queue_wait})),
-      log_(std::make_unique<GuestLog>(spec_.name, limits())) {}
+      log_(std::make_unique<GuestLog>(spec_.name, limits())),
+      places_(std::move(places)) {}
 
 Result<std::shared_ptr<const Function>> prepare(FunctionSpec spec, wasm::Engine& engine,
-                                                const wasm::ArtifactCache* cache, const inference::ModelHost* models) {
+                                                const wasm::ArtifactCache* cache, const inference::ModelHost* models,
+                                                std::shared_ptr<Admission> places) {
   auto ready = make_ready(spec, engine, cache);
   const auto models_fine = ready ? check_models(spec.policy.grants, models) : Result<void>();
   if (!ready || !models_fine) {
@@ -156,8 +160,8 @@ Result<std::shared_ptr<const Function>> prepare(FunctionSpec spec, wasm::Engine&
   if (ready->info.imports_module(host::kNnModule) && spec.policy.grants.models.empty()) {
     log::warn("a function uses wasi-nn and is granted no model; allow.models is missing", {{"function", spec.name}});
   }
-  return std::shared_ptr<const Function>(
-      new Function(std::move(spec), std::move(ready->info), ready->compiled, std::move(ready->prepared), models));
+  return std::shared_ptr<const Function>(new Function(std::move(spec), std::move(ready->info), ready->compiled,
+                                                      std::move(ready->prepared), models, std::move(places)));
 }
 
 ImportAdvice advise(const wasm::Import& import) {

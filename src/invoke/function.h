@@ -35,14 +35,16 @@ class Function {
   [[nodiscard]] Duration compile_time() const { return compile_time_; }  ///< or time to load it
   [[nodiscard]] Admission& admission() const { return *admission_; }
   [[nodiscard]] GuestLog& log() const { return *log_; }
+  /// The places of the engine's pool, shared with other functions; null when there are enough for all.
+  [[nodiscard]] Admission* places() const { return places_.get(); }
   [[nodiscard]] const wasm::Prepared& prepared() const { return prepared_; }
   [[nodiscard]] const inference::ModelHost* models() const { return models_; }
 
  private:
   friend Result<std::shared_ptr<const Function>> prepare(FunctionSpec, wasm::Engine&, const wasm::ArtifactCache*,
-                                                         const inference::ModelHost*);
+                                                         const inference::ModelHost*, std::shared_ptr<Admission>);
   Function(FunctionSpec spec, wasm::ModuleInfo info, const wasm::CompiledModule& compiled, wasm::Prepared prepared,
-           const inference::ModelHost* models);
+           const inference::ModelHost* models, std::shared_ptr<Admission> places);
 
   FunctionSpec spec_;
   wasm::ModuleInfo info_;
@@ -52,15 +54,18 @@ class Function {
   const inference::ModelHost* models_;
   std::shared_ptr<Admission> admission_;
   std::unique_ptr<GuestLog> log_;
+  std::shared_ptr<Admission> places_;
 };
 
 /// Reads, compiles (or takes from `cache`, which may be null) and links a module, and checks it against its policy, so
 /// that what can be known before the first call is said before it. Blocks like wasm::compile; may run on several
 /// threads at once. `models` may be null: then no model is there, whatever is granted (for `check` and `compile`).
+/// `places`: Function::places(). `engine` is the one for its stack.
 /// \return Reason::Manifest with "function NAME: what is wrong; what mends it"
 [[nodiscard]] Result<std::shared_ptr<const Function>> prepare(FunctionSpec spec, wasm::Engine& engine,
                                                               const wasm::ArtifactCache* cache,
-                                                              const inference::ModelHost* models);
+                                                              const inference::ModelHost* models,
+                                                              std::shared_ptr<Admission> places = nullptr);
 
 /// What an import is, as `trilby inspect` and prepare() say it.
 struct ImportAdvice {

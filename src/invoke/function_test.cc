@@ -84,7 +84,12 @@ TEST(Prepare, ChecksWhatAModuleDeclaresAgainstItsLimits) {
   small.memory = 1_MiB;
   EXPECT_SAYS(why(R"((module (memory 17) (func (export "_start"))))", small), "raise limits.memory");
   EXPECT_EQ(why(R"((module (memory 16) (func (export "_start"))))", small), "it was accepted");
-  EXPECT_SAYS(why(R"((module (table 100001 funcref) (func (export "_start"))))"), "100000 are allowed");
+  EXPECT_SAYS(why(R"((module (table 100001 funcref) (func (export "_start"))))"),
+              "its tables begin with 100001 elements and its limit is 100000; raise limits.table_elements");
+  policy::Limits none;
+  none.table_elements = 0;
+  EXPECT_SAYS(why(R"((module (table 1 funcref) (memory (export "memory") 1) (func (export "_start"))))", none),
+              "its tables begin with 1 elements and its limit is 0");
   EXPECT_SAYS(why(R"((module (memory i64 1) (func (export "_start"))))"), "64-bit memory");
   EXPECT_SAYS(why(R"((module (memory 1) (memory 1) (func (export "_start"))))"), "more than one memory");
   EXPECT_SAYS(why(R"((module (memory 1 2 shared) (func (export "_start"))))"), "shared memory");

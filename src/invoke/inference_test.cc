@@ -56,14 +56,17 @@ class Inference : public ::testing::Test {
     const std::vector<inference::ModelSpec> specs = {{.name = "echo", .path = "echo.xml"},
                                                      {.name = "secret", .path = "secret.xml"}};
     models_ = inference::ModelHost::load(specs, backend_).value();
-    const wasm::TestDirectory directory;
-    FunctionSpec spec = spec_of("nn", directory.guest("nn"));
-    spec.policy.grants.models.insert("echo");
-    function_ = prepare(std::move(spec), test_engine(), nullptr, models_.get()).value();
+    function_ = function_with({});
   }
   // A run that waits holds the model's thread, for which its destructor waits.
   void TearDown() override { backend_.open(); }
 
+  std::shared_ptr<const Function> function_with(const policy::Limits& limits) {
+    const wasm::TestDirectory directory;
+    FunctionSpec spec = spec_of("nn", directory.guest("nn"), limits);
+    spec.policy.grants.models.insert("echo");
+    return prepare(std::move(spec), test_engine(), nullptr, models_.get()).value();
+  }
   Outcome call(char what) { return run_once(function_, test_call(std::string(1, what))); }
 
   GatedBackend backend_;
@@ -89,6 +92,33 @@ TEST_F(Inference, OfAModelThatIsNotGrantedIsDenied) {
 
 TEST_F(Inference, HandsOutFewHandles) {
   EXPECT_EQ(call(2).reason, Reason::LimitCalls);
+}
+
+TEST_F(Inference, HandsOutAsManyHandlesAsTheLimitSays) {
+  policy::Limits limits;
+  limits.handles = 2;  // a graph and a context
+  EXPECT_EQ(run_once(function_with(limits), test_call(std::string(1, 0))).reason, Reason::Ok);
+  limits.handles = 1;
+  const Outcome outcome = run_once(function_with(limits), test_call(std::string(1, 0)));
+  EXPECT_EQ(outcome.reason, Reason::LimitCalls);
+  EXPECT_EQ(outcome.detail, "it may hold 1 handles");
+}
+
+TEST_F(Inference, ComesNoFasterThanTheLimitSays) {
+  policy::Limits limits;
+  limits.host_calls_per_second = 3;
+  EXPECT_EQ(run_once(function_with(limits), test_call(std::string(1, 4))).reason, Reason::LimitCalls);
+  EXPECT_GE(backend_.runs(), 3);
+  EXPECT_EQ(call(0).reason, Reason::Ok) << "each call has a rate of its own";
+}
+
+TEST_F(Inference, DoesNotComeAtAllWhereNoHostCallsAreAllowed) {
+  policy::Limits limits;
+  limits.host_calls_per_second = 0;
+  const Outcome outcome = run_once(function_with(limits), test_call(std::string(1, 0)));
+  EXPECT_EQ(outcome.reason, Reason::LimitCalls);
+  EXPECT_EQ(outcome.detail, "it may make 0 host calls a second");
+  EXPECT_EQ(backend_.runs(), 0);
 }
 
 TEST_F(Inference, ChecksWhateverAGuestOffers) {

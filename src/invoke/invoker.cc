@@ -57,8 +57,9 @@ class Run {
   std::shared_ptr<void> reading_;
   BodyBudget::Share input_share_;
   std::unique_ptr<Admission::Waiter> waiting_;
-  std::array<Admission*, 1> gates_;
-  std::array<Admission::Slot, 1> slots_;  // of the gates passed
+  const std::shared_ptr<Admission> app_;
+  std::array<Admission*, 3> gates_;       // of its app, its function and the engine's pool, in this order; null: open
+  std::array<Admission::Slot, 3> slots_;  // of the gates passed
   std::size_t passed_ = 0;
   host::Host host_;
   std::unique_ptr<Call> request_;         // what is left of it, for commands that are told it; null for all others
@@ -117,7 +118,8 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       caller_deadline_(call.deadline),
       cancellation_(std::move(call.cancellation)),
       done_(std::move(done)),
-      gates_{&function_->admission()},
+      app_(std::move(call.app)),
+      gates_{app_.get(), &function_->admission(), function_->places()},
       host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment,
             function_->models()),
       request_(function_->spec().output == Output::Cgi ? std::make_unique<Call>(std::move(call)) : nullptr) {}
@@ -188,12 +190,17 @@ void Run::take_body(Result<WholeBody> body) {
   pass_gates(arrived_);
 }
 
+/// A call that waits at one gate holds a slot of those before it. So the app's comes first, or calls that wait for
+/// one app would keep another app's calls from a function that both use.
 void Run::pass_gates(Clock::time_point now) {
   for (; passed_ < gates_.size(); ++passed_) {
-    Admission& gate = *gates_[passed_];
-    slots_[passed_] = gate.try_enter();
+    Admission* const gate = gates_[passed_];
+    if (gate == nullptr) {
+      continue;
+    }
+    slots_[passed_] = gate->try_enter();
     if (!slots_[passed_]) {
-      return wait_at(gate);
+      return wait_at(*gate);
     }
   }
   enter(now);
@@ -231,8 +238,10 @@ void Run::enter(Clock::time_point now) {
   }
   host_.stdio.output_limit = limits.response_body;
   host_.stdio.errors_limit = limits.stderr_output;
+  host_.handles_left = limits.handles;
+  host_.host_calls = TokenBucket(limits.host_calls_per_second);
   sandbox_.emplace(invoker_.loop(), invoker_.meter(), prepared, std::move(place),
-                   wasm::Sandbox::Limits{limits.memory, limits.cpu}, &host_);
+                   wasm::Sandbox::Limits{limits.memory, limits.table_elements, limits.cpu}, &host_);
   run();
 }
 

@@ -119,6 +119,45 @@ TEST(Memory, TablesAreBoundedToo) {
   EXPECT_EQ(call(test_function("grow_table")).reason, Reason::LimitMemory);
 }
 
+TEST(Memory, TablesMayHoldExactlyTheirLimitTogether) {
+  policy::Limits limits;
+  limits.table_elements = 1000;
+  EXPECT_EQ(call(test_function("grow_tables", limits)).reason, Reason::Ok);
+  limits.table_elements = 999;
+  EXPECT_EQ(call(test_function("grow_tables", limits)).reason, Reason::LimitMemory);
+  limits.table_elements = 1001;
+  EXPECT_EQ(call(test_function("grow_tables", limits)).reason, Reason::Trap)
+      << "one more went, which it does not expect";
+}
+
+std::string four_bytes(std::uint32_t number) {
+  std::string text(sizeof number, '\0');
+  std::memcpy(text.data(), &number, sizeof number);
+  return text;
+}
+
+TEST(Stack, IsAsLargeAsTheLimitSays) {
+  constexpr std::uint32_t kShallow = 100;
+  constexpr std::uint32_t kMedium = 5'000;  // of frames that take 16 to 80 bytes each
+  constexpr std::uint32_t kDeep = 100'000;
+  const auto reasons_with = [](Bytes stack) {
+    const auto engine = wasm::Engine::create({.max_memory = 64_MiB, .max_calls = 2, .stack = stack}).value();
+    policy::Limits limits;
+    limits.stack = stack;
+    const auto function = test_function("deep", limits, *engine);
+    std::vector<Reason> reasons;
+    for (const std::uint32_t depth : {kShallow, kMedium, kDeep}) {
+      Outcome outcome = call(function, four_bytes(depth));
+      EXPECT_EQ(read_body(outcome), outcome.reason == Reason::Ok ? "deep" : "");
+      reasons.push_back(outcome.reason);
+    }
+    return reasons;
+  };
+  EXPECT_EQ(reasons_with(64_KiB), (std::vector{Reason::Ok, Reason::Trap, Reason::Trap}));
+  EXPECT_EQ(reasons_with(512_KiB), (std::vector{Reason::Ok, Reason::Ok, Reason::Trap}));
+  EXPECT_EQ(reasons_with(8_MiB), (std::vector{Reason::Ok, Reason::Ok, Reason::Ok}));
+}
+
 TEST(Memory, IsFreshForEveryCall) {
   const auto function = test_function("canary");
   for (int i = 0; i < 20; ++i) {
@@ -469,6 +508,76 @@ TEST(Admission, AFullPoolIsOverload) {
   EXPECT_EQ(calls.reason("has no place"), Reason::Overloaded);
   EXPECT_EQ(calls.reason("runs"), Reason::LimitWall);
   EXPECT_EQ(engine->live(), 0U);
+}
+
+TEST(Admission, CallsThatFindThePoolFullWaitForAPlace) {
+  const auto engine = wasm::Engine::create({.max_memory = 64_MiB, .max_calls = 1}).value();
+  const wasm::TestDirectory directory;
+  const auto places = std::make_shared<Admission>(Admission::Limits{1, 10, 1min});
+  const auto make = [&](const std::string& name) {
+    return prepare(spec_of(name, directory.guest("sleep")), *engine, nullptr, nullptr, places).value();
+  };
+  const auto one = make("one");
+  const auto other = make("other");
+  Calls calls;
+  calls.run([&] {
+    calls.start("runs", one, test_call(eight_bytes(1'000'000)));
+    calls.start("waits", other, test_call(eight_bytes(1)));
+    EXPECT_EQ(places->waiting(), 1U);
+  });
+  EXPECT_EQ(calls.ended.front().name, "runs");
+  EXPECT_EQ(calls.reason("waits"), Reason::Ok);
+  EXPECT_GT(calls.find("waits")->record.queued, 0ns);
+  EXPECT_EQ(places->running(), 0U);
+}
+
+Call call_of_app(const std::shared_ptr<Admission>& app, std::string input) {
+  Call made = test_call(std::move(input));
+  made.app = app;
+  return made;
+}
+
+TEST(AppLimits, HoldOverAllFunctionsOfAnApp) {
+  const auto app = std::make_shared<Admission>(Admission::Limits{1, 1, 1min});
+  const auto sleep = test_function("sleep");
+  const auto echo = test_function("echo");
+  Calls calls;
+  calls.run([&] {
+    calls.start("runs", sleep, call_of_app(app, eight_bytes(1'000'000)));
+    calls.start("waits", echo, call_of_app(app, "a"));
+    calls.start("is too much", echo, call_of_app(app, "b"));
+    EXPECT_EQ(echo->admission().running(), 0U) << "who waits for its app keeps no other app from the function";
+    calls.start("of another app", echo, test_call("c"));
+  });
+  EXPECT_EQ(calls.ended[0].name, "is too much");
+  EXPECT_EQ(calls.reason("is too much"), Reason::Overloaded);
+  EXPECT_EQ(calls.ended[1].name, "of another app");
+  EXPECT_EQ(calls.ended[2].name, "runs");
+  EXPECT_EQ(calls.reason("runs"), Reason::Ok);
+  EXPECT_EQ(calls.reason("waits"), Reason::Ok);
+  EXPECT_EQ(app->running(), 0U);
+  EXPECT_EQ(app->waiting(), 0U);
+}
+
+TEST(AppLimits, AreGivenBackByCallsThatLeaveWhileTheyWaitForTheirFunction) {
+  const auto app = std::make_shared<Admission>(Admission::Limits{10, 0, 1min});
+  policy::Limits limits;
+  limits.concurrency = 1;
+  const auto sleep = test_function("sleep", limits);
+  const auto cancellation = std::make_shared<Cancellation>();
+  Calls calls;
+  calls.run([&] {
+    calls.start("runs", sleep, call_of_app(app, eight_bytes(1'000'000)));
+    Call leaver = call_of_app(app, kForever);
+    leaver.cancellation = cancellation;
+    calls.start("leaves", sleep, std::move(leaver));
+    EXPECT_EQ(app->running(), 2U);
+    cancellation->cancel(Reason::Cancelled);
+    EXPECT_EQ(app->running(), 1U);
+  });
+  EXPECT_EQ(calls.reason("leaves"), Reason::Cancelled);
+  EXPECT_EQ(calls.reason("runs"), Reason::Ok);
+  EXPECT_EQ(app->running(), 0U);
 }
 
 Call cancellable(std::string input, const std::shared_ptr<Cancellation>& cancellation) {

@@ -27,6 +27,7 @@ struct FunctionTarget {
   std::shared_ptr<const invoke::Function> function;
   Bytes request_body;     ///< the function's limit: longer announced bodies are refused unread
   std::size_t label = 0;  ///< in observe::Labels::functions()
+  std::shared_ptr<invoke::Admission> app = nullptr;  ///< of the route's app; null when its functions' limits are less
 };
 struct InvokeTarget {
   std::string app;   ///< app-id

@@ -93,6 +93,7 @@ void Router::run(const Route* route, Call call, OnOutcome done) {
 
 void Router::run_function(const FunctionTarget& target, Call call, OnOutcome done) {
   services_.metrics.call_started(target.label);
+  call.app = target.app;
   services_.invoker.start(target.function, std::move(call),
                           [this, label = target.label, done = std::move(done)](Outcome outcome) {
                             end_call(label, outcome);

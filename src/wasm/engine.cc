@@ -1,5 +1,6 @@
 #include "wasm/engine.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -15,32 +16,41 @@
 namespace trilby::wasm {
 namespace {
 
-// Host functions run on the guest's fiber, in what its stack limit leaves of this.
-constexpr std::size_t kFiberStack = 2U << 20U;
+// Host functions run on the guest's fiber, below its own stack.
+constexpr Bytes kHostStack = 1536_KiB;
 constexpr std::size_t kTablesPerModule = 4;
 // The first part of a memory that is cleared in place instead of being unmapped. Faults cost more than clearing what
 // small guests touch; with pagemap scan only dirty pages are cleared. Costs this much resident memory for each place
 // ever used.
 constexpr std::size_t kMemoryKeptResident = 1U << 20U;
 constexpr std::size_t kTableKeptResident = 64U << 10U;
-// A linear memory and a GC heap for each call, each a reservation of 4 GiB with its guard.
-constexpr std::uint64_t kAddressSpacePerCall = 2 * ((std::uint64_t{4} << 30U) + (std::uint64_t{32} << 20U));
+constexpr std::uint64_t kTableElementBytes = 8;
+
+/// What one call reserves: a linear memory and a GC heap, 4 GiB each with their guards, its tables and its fiber.
+std::uint64_t address_space_per_call(const EngineSettings& settings) {
+  constexpr std::uint64_t kMemory = (std::uint64_t{4} << 30U) + (std::uint64_t{32} << 20U);
+  return 2 * kMemory + kTablesPerModule * settings.max_table_elements * kTableElementBytes + settings.stack.count +
+         kHostStack.count;
+}
 
 /// Settings that compiled code depends on; also the part of the fingerprint that stands for them.
-constexpr std::string_view kCodeSettings =
-    "cranelift speed; epoch interruption; stack 512KiB; memory 4GiB reserved; no memory64, multi-memory, fuel";
+std::string code_settings(const EngineSettings& settings) {
+  return fmt::format(
+      "cranelift speed; epoch interruption; stack {}; memory 4GiB reserved; no memory64, multi-memory, fuel",
+      format(settings.stack));
+}
 
-void set_code_settings(wasm_config_t* config) {
+void set_code_settings(wasm_config_t* config, const EngineSettings& settings) {
   wasmtime_config_strategy_set(config, WASMTIME_STRATEGY_CRANELIFT);
   wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
   wasmtime_config_epoch_interruption_set(config, true);
-  wasmtime_config_max_wasm_stack_set(config, policy::kGuestStack.count);
+  wasmtime_config_max_wasm_stack_set(config, settings.stack.count);
+  wasmtime_config_async_stack_size_set(config, settings.stack.count + kHostStack.count);
   wasmtime_config_memory_reservation_set(config, std::uint64_t{4} << 30U);  // less means a check at every access
   wasmtime_config_memory_guard_size_set(config, std::uint64_t{32} << 20U);
   wasmtime_config_wasm_memory64_set(config, false);
   wasmtime_config_wasm_multi_memory_set(config, false);
 }
-static_assert(policy::kGuestStack == 512_KiB, "kCodeSettings says so");
 
 void set_pool(wasm_config_t* config, const EngineSettings& settings) {
   using Pool =
@@ -54,7 +64,7 @@ void set_pool(wasm_config_t* config, const EngineSettings& settings) {
   wasmtime_pooling_allocation_config_total_tables_set(pool.get(), kTablesPerModule * calls);
   wasmtime_pooling_allocation_config_max_memories_per_module_set(pool.get(), 1);
   wasmtime_pooling_allocation_config_max_tables_per_module_set(pool.get(), kTablesPerModule);
-  wasmtime_pooling_allocation_config_table_elements_set(pool.get(), policy::kMaxTableElements);
+  wasmtime_pooling_allocation_config_table_elements_set(pool.get(), settings.max_table_elements);
   wasmtime_pooling_allocation_config_max_memory_size_set(pool.get(), settings.max_memory.count);
   wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pool.get(), kMemoryKeptResident);
   wasmtime_pooling_allocation_config_table_keep_resident_set(pool.get(), kTableKeptResident);
@@ -71,13 +81,21 @@ Result<void> validate(const EngineSettings& settings) {
   if (settings.max_calls == 0 || settings.max_calls > kMaxLiveCalls) {
     return fail(Reason::Manifest, "live calls must be between 1 and {}, not {}", kMaxLiveCalls, settings.max_calls);
   }
+  if (settings.max_table_elements > policy::kMaxTableElements) {
+    return fail(Reason::Manifest, "table elements must be at most {}, not {}", policy::kMaxTableElements,
+                settings.max_table_elements);
+  }
+  if (settings.stack < policy::kMinStack || settings.stack > policy::kMaxStack) {
+    return fail(Reason::Manifest, "the stack must be between {} and {}, not {}", format(policy::kMinStack),
+                format(policy::kMaxStack), format(settings.stack));
+  }
   rlimit address_space{};
   if (getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY) {
     return fail(
         Reason::Manifest,
         "the address space of this process is limited to {}, and the sandboxes reserve {}; run `ulimit -v unlimited` "
         "first (systemd: LimitAS=infinity)",
-        format(Bytes{address_space.rlim_cur}), format(Bytes{settings.max_calls * kAddressSpacePerCall}));
+        format(Bytes{address_space.rlim_cur}), format(Bytes{settings.max_calls * address_space_per_call(settings)}));
   }
   return {};
 }
@@ -164,10 +182,9 @@ std::string_view engine_version() {
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineSettings& settings) {
   TRILBY_CHECK(validate(settings));
-  TRILBY_CHECK(try_address_space(settings.max_calls * kAddressSpacePerCall));
+  TRILBY_CHECK(try_address_space(settings.max_calls * address_space_per_call(settings)));
   wasm_config_t* config = wasm_config_new();
-  set_code_settings(config);
-  wasmtime_config_async_stack_size_set(config, kFiberStack);
+  set_code_settings(config, settings);
   set_pool(config, settings);
   wasm_engine_t* raw = wasm_engine_new_with_config(config);
   if (raw == nullptr) {
@@ -179,7 +196,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineSettings& settings) {
 Engine::Engine(const EngineSettings& settings, wasm_engine_t* raw)
     : settings_(settings),
       raw_(raw),
-      fingerprint_(fmt::format("wasmtime {}; {}; {}", WASMTIME_VERSION, kCodeSettings, cpu_features())),
+      fingerprint_(fmt::format("wasmtime {}; {}; {}", WASMTIME_VERSION, code_settings(settings), cpu_features())),
       ticker_(std::make_unique<Ticker>(*this)) {}
 
 Engine::~Engine() {
@@ -194,6 +211,21 @@ Engine::Place Engine::enter() {
   }
   ticker_->wake_if_parked();
   return Place(this);
+}
+
+Result<Engines> Engines::create(const std::vector<EngineSettings>& settings) {
+  Engines made;
+  for (const EngineSettings& each : settings) {
+    TRILBY_ASSIGN(std::unique_ptr<Engine> engine, Engine::create(each));
+    made.engines_.push_back(std::move(engine));
+  }
+  return made;
+}
+
+Engine& Engines::for_stack(Bytes stack) const {
+  const auto at = std::find_if(engines_.begin(), engines_.end(),
+                               [&](const auto& engine) { return engine->settings().stack == stack; });
+  return **(at == engines_.end() ? engines_.begin() : at);
 }
 
 Engine::Place& Engine::Place::operator=(Place&& other) noexcept {

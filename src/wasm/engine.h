@@ -1,5 +1,5 @@
-/// \file  The engine: one per process, with the pool that every sandbox comes from and the clock that interrupts
-/// guests.
+/// \file  The engine: one per process and size of stack, with the pool that every sandbox comes from and the clock that
+/// interrupts guests.
 #pragma once
 
 #include <atomic>
@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/units.h"
@@ -28,12 +29,15 @@ inline constexpr Duration kTick = std::chrono::milliseconds(1);
 [[nodiscard]] std::string_view engine_version();
 
 struct EngineSettings {
-  Bytes max_memory = 64_MiB;      ///< the largest memory limit of any function, 64 KiB..1 GiB
-  std::uint32_t max_calls = 256;  ///< live at once over all functions and loops, 1..kMaxLiveCalls
+  Bytes max_memory = 64_MiB;                   ///< the largest memory limit of any function, 64 KiB..1 GiB
+  std::uint32_t max_calls = 256;               ///< live at once over all functions and loops, 1..kMaxLiveCalls
+  std::uint32_t max_table_elements = 100'000;  ///< the largest limit of any function, up to policy::kMaxTableElements
+  Bytes stack = 512_KiB;                       ///< of every guest, policy::kMinStack..kMaxStack
 };
 
-/// Compiles and runs modules. Ownership: outlives everything made with it. Threading: every function may be called on
-/// any thread. Nothing may fork after it exists (the compiler's threads would be missing in the child).
+/// Compiles and runs modules whose guests have stacks of one size. Ownership: outlives everything made with it.
+/// Threading: every function may be called on any thread. Nothing may fork after it exists (the compiler's threads
+/// would be missing in the child).
 class Engine {
  public:
   /// \return Reason::Manifest when the settings or the process's limits (RLIMIT_AS) do not allow it, with the mend
@@ -75,6 +79,18 @@ class Engine {
   std::string fingerprint_;
   std::atomic<std::uint32_t> live_{0};
   std::unique_ptr<Ticker> ticker_;
+};
+
+/// The engines of a process, one for each size of stack. Threading: any; immutable.
+class Engines {
+ public:
+  /// \param settings  at least one, each with another size of stack
+  static Result<Engines> create(const std::vector<EngineSettings>& settings);
+  /// The one whose guests have `stack`, which one of the settings asked for.
+  [[nodiscard]] Engine& for_stack(Bytes stack) const;
+
+ private:
+  std::vector<std::unique_ptr<Engine>> engines_;
 };
 
 }  // namespace trilby::wasm

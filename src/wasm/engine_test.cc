@@ -19,8 +19,10 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Engine, RefusesSettingsThatWouldEndTheProcess) {
-  for (const EngineSettings settings : {EngineSettings{Bytes{0}, 1}, EngineSettings{Bytes{2U << 30U}, 1},
-                                        EngineSettings{1_MiB, 0}, EngineSettings{1_MiB, kMaxLiveCalls + 1}}) {
+  for (const EngineSettings settings :
+       {EngineSettings{Bytes{0}, 1}, EngineSettings{Bytes{2U << 30U}, 1}, EngineSettings{1_MiB, 0},
+        EngineSettings{1_MiB, kMaxLiveCalls + 1}, EngineSettings{1_MiB, 1, 1'000'001},
+        EngineSettings{1_MiB, 1, 0, 63_KiB}, EngineSettings{1_MiB, 1, 0, Bytes{(8U << 20U) + 1}}}) {
     const auto engine = Engine::create(settings);
     ASSERT_FALSE(engine);
     EXPECT_EQ(engine.error().reason, Reason::Manifest);
@@ -28,7 +30,8 @@ TEST(Engine, RefusesSettingsThatWouldEndTheProcess) {
 }
 
 TEST(Engine, TakesTheLargestSettings) {
-  EXPECT_TRUE(Engine::create({.max_memory = 1_GiB, .max_calls = kMaxLiveCalls}));
+  EXPECT_TRUE(Engine::create(
+      {.max_memory = 1_GiB, .max_calls = kMaxLiveCalls, .max_table_elements = 1'000'000, .stack = 8_MiB}));
 }
 
 [[noreturn]] void create_with_little_address_space() {
@@ -55,6 +58,15 @@ TEST(Engine, GivesAsManyPlacesAsItWasMadeFor) {
   EXPECT_EQ(engine->live(), 2U);
   first = {};
   EXPECT_TRUE(engine->enter());
+}
+
+TEST(Engines, HaveOneForEachSizeOfStack) {
+  const auto engines =
+      Engines::create({{.max_memory = 1_MiB, .max_calls = 2}, {.max_memory = 1_MiB, .max_calls = 3, .stack = 1_MiB}})
+          .value();
+  EXPECT_EQ(engines.for_stack(512_KiB).settings().max_calls, 2U);
+  EXPECT_EQ(engines.for_stack(1_MiB).settings().max_calls, 3U);
+  EXPECT_NE(engines.for_stack(512_KiB).fingerprint(), engines.for_stack(1_MiB).fingerprint());
 }
 
 TEST(Engine, HasAFingerprintOfAllThatCompiledCodeRestsOn) {

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "policy/policy.h"
 #include "wasm/guest.h"
 
 namespace trilby::wasm {
@@ -62,7 +61,7 @@ void Guest::run(std::string_view entry, Clock::time_point now, Sandbox::OnEnd on
 void Guest::make_store() {
   store_.reset(wasmtime_store_new(prepared_.engine().raw(), this, nullptr));
   limiter_.max_memory_bytes = limits_.memory.count;
-  limiter_.max_table_elements = policy::kMaxTableElements;
+  limiter_.max_table_elements = limits_.table_elements;
   trilby_store_limiter(store_.get(), &limiter_);
   wasmtime_context_set_epoch_deadline(wasmtime_store_context(store_.get()), 1);
   wasmtime_store_epoch_deadline_callback(store_.get(), on_tick, this, nullptr);

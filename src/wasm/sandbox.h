@@ -49,7 +49,8 @@ struct Costs {
 class Sandbox {
  public:
   struct Limits {
-    Bytes memory;  ///< linear memories and GC heaps together
+    Bytes memory;                      ///< linear memories and GC heaps together
+    std::uint32_t table_elements = 0;  ///< all tables together
     Duration cpu{};
   };
   using OnEnd = std::function<void(Ending)>;

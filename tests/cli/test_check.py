@@ -24,6 +24,9 @@ cors = "*"
     assert "app web, port 8080" in done.stdout
     assert "POST /echo" in done.stdout
     row = next(line for line in done.stdout.splitlines() if line.startswith("echo "))
+    more = [line for line in done.stdout.splitlines() if line.startswith("echo ")][1]
+    assert more.split() == ["echo", "512KiB*", "100000*", "16*", "1000*", "100*", "1KiB*"]
+    assert "app web, port 8080, 1000* calls at once, queue 1000* for 1s*" in done.stdout
     assert row.split() == ["echo", "WASI", "command", "128MiB", "1s*", "10s*", "8MiB*", "64MiB*", "64KiB*", "32*", "128*", "for", "1s*", "nothing"]
 
 

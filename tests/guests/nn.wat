@@ -3,6 +3,7 @@
 ;;   1  loads "secret" and exits with the error
 ;;   2  asks for contexts without end
 ;;   3  offers hostile pointers, handles and tensors, then writes "fine"
+;;   4  computes without end
 (module
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -86,4 +87,9 @@
       (then (call $proc_exit (call $load_by_name (i32.const 32) (i32.const 6) (i32.const 1024)))))
     (if (i32.eq (local.get $what) (i32.const 2))
       (then (call $open) (loop $more (br_if $more (i32.eqz (call $init (global.get $graph) (i32.const 1028)))))))
-    (if (i32.eq (local.get $what) (i32.const 3)) (then (call $hostile)))))
+    (if (i32.eq (local.get $what) (i32.const 3)) (then (call $hostile)))
+    (if (i32.eq (local.get $what) (i32.const 4))
+      (then
+        (call $open)
+        (call $is (call $set_input (global.get $context) (i32.const 0) (i32.const 80)) (i32.const 0))
+        (loop $more (drop (call $compute (global.get $context))) (br $more))))))

@@ -1,0 +1,15 @@
+;; Calls itself as often as the first four bytes of standard input say, and writes "deep" from down there.
+(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\40\00\00\00\04\00\00\00")
+  (data (i32.const 16) "\20\00\00\00\04\00\00\00")
+  (data (i32.const 32) "deep")
+  (func $deeper (param i32) (result i32)
+    (if (result i32) (i32.eqz (local.get 0))
+      (then (call $fd_write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 48)))
+      (else (i32.add (call $deeper (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))))
+  (func (export "_start")
+    (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (drop (call $deeper (i32.load (i32.const 64))))))
