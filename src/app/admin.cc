@@ -10,6 +10,7 @@ namespace trilby::app {
 namespace {
 
 constexpr std::uint32_t kMaxConnections = 100;
+constexpr std::chrono::seconds kPatience{1};
 
 http::Response plain(int status, std::string_view text, std::string_view type = "text/plain; charset=utf-8") {
   http::Response response;
@@ -41,11 +42,13 @@ std::string_view describe(WorkerState state) {
 }  // namespace
 
 Admin::Admin(ServingLoop& home, std::vector<ServingLoop*> loops, const observe::Labels& labels,
-             const std::atomic<WorkerState>& state)
+             const std::atomic<WorkerState>& state, const Watchdog& watchdog)
     : home_(home),
       loops_(std::move(loops)),
       labels_(labels),
       state_(state),
+      watchdog_(watchdog),
+      patience_(home.loop()),
       server_(
           home.loop(), limits(), [this](const std::shared_ptr<http::Exchange>& exchange) { handle(exchange); },
           [](Reason reason, std::string_view /*detail*/) {
@@ -69,7 +72,8 @@ void Admin::handle(const std::shared_ptr<http::Exchange>& exchange) {
     return exchange->respond(std::move(response));
   }
   if (path == "/livez") {
-    return exchange->respond(plain(200, "ok\n"));
+    const bool stuck = watchdog_.stuck();
+    return exchange->respond(plain(stuck ? 503 : 200, stuck ? "an event loop is stuck\n" : "ok\n"));
   }
   if (path == "/readyz") {
     const WorkerState state = state_.load();
@@ -119,8 +123,9 @@ void Admin::answer_calls(const std::shared_ptr<http::Exchange>& exchange, std::s
 }
 
 /// Each loop brings its own numbers up to date; the last one to do so sends for the answer. Who asks meanwhile gets the
-/// same page.
+/// same page. A loop that does not turn is not waited for: its numbers are then as old as its standstill.
 void Admin::gather() {
+  patience_.start(kPatience, [this] { answer_metrics(); });
   auto missing = std::make_shared<std::atomic<std::size_t>>(loops_.size());
   for (ServingLoop* loop : loops_) {
     loop->loop().post([this, loop, missing] {
@@ -133,6 +138,7 @@ void Admin::gather() {
 }
 
 void Admin::answer_metrics() {
+  patience_.cancel();
   std::vector<const observe::LoopMetrics*> metrics;
   std::transform(loops_.begin(), loops_.end(), std::back_inserter(metrics),
                  [](const ServingLoop* loop) { return &loop->metrics(); });

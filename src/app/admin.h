@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/watchdog.h"
 #include "app/wiring_loop.h"
 #include "http/server.h"
 #include "net/accepted.h"
@@ -28,7 +29,7 @@ enum class WorkerState : std::uint8_t { Starting, Serving, Draining };
 class Admin {
  public:
   Admin(ServingLoop& home, std::vector<ServingLoop*> loops, const observe::Labels& labels,
-        const std::atomic<WorkerState>& state);
+        const std::atomic<WorkerState>& state, const Watchdog& watchdog);
 
   void adopt(net::Accepted connection);
   /// What the worker gave up, for the metrics. Until it is set there are none.
@@ -46,10 +47,12 @@ class Admin {
   std::vector<ServingLoop*> loops_;
   const observe::Labels& labels_;
   const std::atomic<WorkerState>& state_;
+  const Watchdog& watchdog_;
   std::vector<observe::WallLayer> wall_;
   std::vector<std::shared_ptr<http::Exchange>> waiting_;                // for metrics
   std::map<std::uint64_t, std::shared_ptr<http::Exchange>> questions_;  // for calls
   std::uint64_t next_question_ = 0;
+  net::Timer patience_;                                                 // with loops that do not bring theirs
   http::Server server_;
 };
 

@@ -48,6 +48,7 @@ class ServingLoop {
 
   [[nodiscard]] net::Loop& loop() { return loop_; }
   [[nodiscard]] const observe::LoopMetrics& metrics() const { return metrics_; }
+  [[nodiscard]] observe::StallMetrics& stall_metrics() { return metrics_.stall; }  ///< for the watchdog
 
   // On the loop's thread:
 

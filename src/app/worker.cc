@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/watchdog.h"
 #include "app/wiring.h"
 #include "app/wiring_loop.h"
 #include "app/wiring_routes.h"
@@ -114,6 +115,7 @@ class Worker {
   BodyBudget response_bodies_{manifest_.server.response_bodies};
   std::unique_ptr<Runtime> runtime_;
   std::vector<std::unique_ptr<ServingLoop>> loops_;
+  std::optional<Watchdog> watchdog_;
   std::unique_ptr<Admin> admin_;           // on the first loop
   std::atomic<std::size_t> undrained_{0};  // servers' loops, and the admin listener's
   std::optional<net::Acceptor> app_acceptor_;
@@ -139,6 +141,11 @@ Result<void> Worker::start_loops() {
                                                      invoke::BodyBudgets{&request_bodies_, &response_bodies_}));
       loops_.back()->start();
     }
+    std::vector<Watchdog::Target> watched;
+    std::transform(loops_.begin(), loops_.end(), std::back_inserter(watched),
+                   [](const auto& loop) { return Watchdog::Target{loop->loop(), loop->stall_metrics()}; });
+    watchdog_.emplace(watched);
+    watchdog_->start();
   } catch (const std::exception& error) {
     return fail(Reason::Internal, "starting event loop {} of {}: {}", loops_.size() + 1, count, error.what());
   }
@@ -151,7 +158,7 @@ Result<void> Worker::prepare_admin() {
   ServingLoop& home = *loops_.front();
   on_each_loop([&](const ServingLoop& loop) {
     if (&loop == &home) {
-      admin_ = std::make_unique<Admin>(home, all, labels_.labels, state_);
+      admin_ = std::make_unique<Admin>(home, all, labels_.labels, state_, *watchdog_);
     }
   });
   admin_acceptor_.emplace(std::vector{&home.loop()});
@@ -305,6 +312,9 @@ std::size_t Worker::drain(Wake why) {
 void Worker::stop_threads() {
   admin_acceptor_.reset();
   app_acceptor_.reset();
+  if (watchdog_) {
+    watchdog_->stop();
+  }
   // The loop of the admin listener goes last, for the others post to it.
   std::for_each(loops_.rbegin(), loops_.rend(), [](const auto& loop) { loop->stop(); });
 }

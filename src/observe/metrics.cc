@@ -271,10 +271,14 @@ class Page {
     std::int64_t connections = 0;
     std::int64_t live = 0;
     std::uint64_t dropped = 0;
+    std::uint64_t stalls = 0;
+    std::int64_t longest_wait = 0;
     for (const LoopMetrics* loop : loops_) {
       connections += loop->connections.value();
       live += loop->live_requests.value();
       dropped += loop->dropped_log_lines.value();
+      stalls += loop->stall.stalls.value();
+      longest_wait = std::max(longest_wait, loop->stall.longest_wait.value());
     }
     one("trilby_http_connections", MetricType::Gauge, "", "Open connections of the apps' listeners.", connections);
     one("trilby_http_requests_live", MetricType::Gauge, "", "Requests that are being answered.", live);
@@ -287,6 +291,11 @@ class Page {
     per_loop("trilby_loop_requests_live", "Requests that are being answered, by event loop.",
              &LoopMetrics::live_requests);
     one("trilby_loops", MetricType::Gauge, "", "Event loops.", loops_.size());
+    one("trilby_loop_stalls_total", MetricType::Counter, "", "Times that an event loop did not turn for a second.",
+        stalls);
+    one("trilby_loop_longest_wait_seconds", MetricType::Gauge, "seconds",
+        "The longest that an event loop let the watchdog wait, which asks twice a second.",
+        static_cast<double>(longest_wait) / kNanoseconds);
     out_.family("trilby_build_info", MetricType::Gauge, "", "Always 1; the labels say what runs.");
     out_.sample(LabelSet().add("version", version), 1);
   }

@@ -58,6 +58,12 @@ struct RequestSample {
   std::uint64_t response_bytes = 0;  ///< of the body
 };
 
+/// What the watchdog found out about one loop. Threading: written by the watchdog only; read by anyone.
+struct StallMetrics {
+  Counter stalls;
+  Gauge longest_wait;  ///< nanoseconds that its sign of life took
+};
+
 /// The counts of one loop. Threading: written on that loop only; read by anyone.
 /// Cost: a request and its call are a few dozen plain stores; no locks, no allocation after a route's first request.
 class LoopMetrics {
@@ -73,6 +79,7 @@ class LoopMetrics {
   Gauge connections;
   Gauge live_requests;
   Counter dropped_log_lines;
+  StallMetrics stall;
 
  private:
   friend class Page;
