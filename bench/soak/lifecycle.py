@@ -7,6 +7,8 @@ did not get its whole answer, or another one than it should. After a drain new c
 A killed worker may take with it what was under way when it died, and nothing else.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -22,7 +24,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+
+from figure import Figure  # noqa: E402
+
 PROGRAM = Path(os.environ.get("TRILBY_BIN") or ROOT / "build" / "trilby")
 PATIENCE = 60  # seconds that anything may take on a busy machine
 KILLS_A_SYSTEM = 5  # the pause before a restart doubles each time
@@ -69,10 +75,10 @@ def wait_until(condition, what):
 class System:
     """A system on free ports, in a folder of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, program, folder):
         self._ready_file = folder / "ready.json"
         self._log = (folder / "log").open("wb")
-        command = [PROGRAM, "up", folder / "trilby.toml", "--port", "api=0", "--admin-port", "0", "--ready-file", self._ready_file, "--aot-cache", folder / "aot"]
+        command = [program, "up", folder / "trilby.toml", "--port", "api=0", "--admin-port", "0", "--ready-file", self._ready_file, "--aot-cache", folder / "aot"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, env=os.environ | {"TRILBY_LOG_LEVEL": "warn"})
         wait_until(lambda: self._ready_file.exists() or self.process.poll() is not None, "the system")
         host, port = self.ready()["apps"]["api"]["url"].removeprefix("http://").rsplit(":", 1)
@@ -201,10 +207,10 @@ def kill(pid, number):
     wait_until(is_gone, "the worker's end")
 
 
-def drain(folder, times):
+def drain(program, folder, times):
     requests, lost, exits = 0, [], Counter()
     for _ in range(times):
-        system = System(folder)
+        system = System(program, folder)
         load = Load(system.address, may_be_refused=True)
         load.wait_for_more()
         exits[system.stop()] += 1
@@ -214,8 +220,8 @@ def drain(folder, times):
     return requests, lost, {"exit_codes": {str(code): count for code, count in exits.items()}, "unclean": times - exits[0]}
 
 
-def reload(folder, times):
-    system = System(folder)
+def reload(program, folder, times):
+    system = System(program, folder)
     load = Load(system.address)
     for _ in range(times):
         load.wait_for_more()
@@ -228,10 +234,10 @@ def reload(folder, times):
     return requests, lost, {"unclean": int(system.stop() != 0)}
 
 
-def crash(folder, times):
+def crash(program, folder, times):
     requests, lost, in_flight, unclean = 0, [], 0, 0
     for begun in range(0, times, KILLS_A_SYSTEM):
-        system = System(folder)
+        system = System(program, folder)
         load = Load(system.address)
         deaths = []
         for number in range(min(KILLS_A_SYSTEM, times - begun)):
@@ -255,26 +261,41 @@ def crash(folder, times):
     return requests, lost, {"in_flight": in_flight, "unclean": unclean}
 
 
+RUNS = {"drain": drain, "reload": reload, "crash": crash}
+
+
+def measure(name, times, program, folder):
+    (folder / "trilby.toml").write_text(MANIFEST)
+    for guest in ("echo", "sleep"):
+        subprocess.run(["wat2wasm", ROOT / f"tests/guests/{guest}.wat", "-o", folder / f"{guest}.wasm"], check=True)
+    begin = time.monotonic()
+    requests, lost, more = RUNS[name](program, folder, times)
+    seconds = round(time.monotonic() - begin, 1)
+    return {"times": times, "requests": requests, "failed": len(lost), **more, "seconds": seconds, "examples": [what for _, what in lost[:5]]}
+
+
+def figures(name, result):
+    what = {"drain": "drained", "reload": "reloaded", "crash": "worker killed"}[name]
+    of = " beyond those under way" if name == "crash" else ""
+    return [
+        Figure(f"{what} under load {result['times']} times: requests that failed{of}", result["failed"], at_most=0, note="; ".join(result["examples"])),
+        Figure(f"{what} under load {result['times']} times: systems that did not end with 0", result["unclean"], at_most=0),
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=100, help="how often each, 1 to 10000")
-    parser.add_argument("--only", choices=["drain", "reload", "crash"])
+    parser.add_argument("--only", choices=RUNS)
     arguments = parser.parse_args()
     times = max(1, min(arguments.times, 10_000))
-    report, good = {}, True
-    with tempfile.TemporaryDirectory(prefix="trilby-soak-") as name:
-        folder = Path(name)
-        (folder / "trilby.toml").write_text(MANIFEST)
-        for guest in ("echo", "sleep"):
-            subprocess.run(["wat2wasm", ROOT / f"tests/guests/{guest}.wat", "-o", folder / f"{guest}.wasm"], check=True)
-        for run in (drain, reload, crash):
-            if arguments.only in (None, run.__name__):
-                begin = time.monotonic()
-                requests, lost, more = run(folder, times)
-                report[run.__name__] = {"times": times, "requests": requests, "failed": len(lost), **more, "seconds": round(time.monotonic() - begin, 1), "examples": [what for _, what in lost[:5]]}
-                good = good and not lost and not more["unclean"]
+    report = {}
+    for name in RUNS:
+        if arguments.only in (None, name):
+            with tempfile.TemporaryDirectory(prefix="trilby-soak-") as scratch:
+                report[name] = measure(name, times, PROGRAM, Path(scratch))
     print(json.dumps(report, indent=2))
-    return 0 if good else 1
+    return 0 if all(not one["failed"] and not one["unclean"] for one in report.values()) else 1
 
 
 if __name__ == "__main__":

@@ -10,18 +10,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+TIMES = 100  # drains, reloads and crashes each
 sys.path.insert(0, str(ROOT / "bench"))
 
 import report  # noqa: E402
 from figure import Figure  # noqa: E402
-from soak import calls  # noqa: E402
+from soak import calls, lifecycle  # noqa: E402
 
 
 def soaks(build: Path, share: int) -> dict[str, Callable[[Path], list[Figure]]]:
     """Each is given a folder to work in, and does the `share`-th part of what there is to do."""
     program, here = build / "src/cli/trilby", build / "bench"
+
+    def ends(name: str) -> Callable[[Path], list[Figure]]:
+        return lambda scratch: lifecycle.figures(name, lifecycle.measure(name, max(1, TIMES // share), program, scratch))
+
     return {
         "calls": lambda scratch: calls.figures(calls.measure(program, here / "bench_load", here / "hello.wasm", scratch, calls.TOTAL // share)),
+        **{name: ends(name) for name in lifecycle.RUNS},
     }
 
 

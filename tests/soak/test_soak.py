@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 SHARE = 20
 
 
-@pytest.mark.parametrize("name", ["calls"])
+@pytest.mark.parametrize("name", ["calls", "drain", "reload", "crash"])
 def test_nothing_is_lost_and_nothing_grows(name):
     done = subprocess.run([sys.executable, ROOT / "bench/soak/run.py", f"--share={SHARE}", f"--only={name}"], check=False,
                           capture_output=True, text=True, timeout=600)
