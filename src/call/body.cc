@@ -6,18 +6,30 @@
 namespace trilby {
 namespace {
 
+/// Gives a large body in pieces, so that who measures them knows how far it came. A small one is not copied.
 class BufferedBody final : public BodySource {
+  static constexpr std::size_t kPiece = 256 * 1024;
+
  public:
   BufferedBody(std::string bytes, BodyBudget::Share share)
       : bytes_(std::move(bytes)), length_(bytes_.size()), share_(std::move(share)) {}
 
-  void read(OnChunk on_chunk) override { on_chunk(Chunk{std::move(bytes_), true}); }
+  void read(OnChunk on_chunk) override {
+    if (length_ <= kPiece) {
+      return on_chunk(Chunk{std::move(bytes_), true});
+    }
+    Chunk piece{bytes_.substr(given_, kPiece), false};
+    given_ += piece.bytes.size();
+    piece.last = given_ == length_;
+    on_chunk(std::move(piece));
+  }
   [[nodiscard]] std::optional<std::string> take_ready() override { return std::move(bytes_); }
   [[nodiscard]] std::optional<std::uint64_t> length() const override { return length_; }
 
  private:
   std::string bytes_;
   std::uint64_t length_;
+  std::size_t given_ = 0;
   BodyBudget::Share share_;  // whoever took the bytes keeps the body until it is done with them
 };
 

@@ -83,6 +83,21 @@ TEST(ReadAll, IsSilentAfterItsHandleIsGone) {
   EXPECT_FALSE(called);
 }
 
+TEST(MakeBody, GivesALargeBodyInPieces) {
+  const auto body = make_body(std::string(1'000'000, 'x'));
+  std::size_t got = 0;
+  int pieces = 0;
+  for (bool last = false; !last; ++pieces) {
+    body->read([&](Result<BodySource::Chunk> chunk) {
+      got += chunk->bytes.size();
+      last = chunk->last;
+    });
+  }
+  EXPECT_EQ(got, 1'000'000U);
+  EXPECT_GT(pieces, 2);
+  EXPECT_EQ(make_body(std::string(1'000'000, 'x'))->take_ready().value().size(), 1'000'000U);
+}
+
 constexpr std::size_t kPiece = 10'000;
 
 std::deque<Result<BodySource::Chunk>> pieces(int count) {

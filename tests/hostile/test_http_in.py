@@ -103,13 +103,13 @@ def reason(answer):
 class Reluctant(Peer):
     """Has little room for what it has not read, and asks for 12 MiB, which no other buffer on the way holds."""
 
-    def __init__(self, address):
+    def __init__(self, address, fields=()):
         self.socket = socket.socket()
         self.socket.settimeout(60)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.socket.connect(address)
         self._file = self.socket.makefile("rb")
-        self.send(request("POST", "/flood", body=MUCH))
+        self.send(request("POST", "/flood", fields, MUCH))
 
 
 def drip(peer, data):
@@ -366,6 +366,15 @@ def test_who_leaves_takes_the_call_along(system, api, stage, function, how):
         assert (line["status"], line["reason"]) == (499, "cancelled")
         assert metric(system, "trilby_calls_live", function=function) == before
     wait_until(lambda: metric(system, "trilby_calls_live", function=function) == 0, "a call outlived its caller")
+
+
+def test_who_leaves_an_answer_unread_is_not_called_served(system, api):
+    name = "leaves-in-the-middle-of-its-answer"
+    with Reluctant(api, [f"X-Request-Id: {name}"]) as peer:
+        assert peer.socket.recv(100).startswith(b"HTTP/1.1 200")
+    line = json.loads(system.wait_for_log(name, 60))
+    assert (line["status"], line["reason"]) == (200, "cancelled")
+    assert line["response_bytes"] < 0xC0 * 64 * KIB
 
 
 def test_a_callers_deadline_holds_wherever_the_call_is(system, api):
