@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <future>
@@ -184,7 +183,6 @@ Result<std::size_t> Worker::app_index(const std::string& id) const {
 Result<void> Worker::prepare_apps() {
   TRILBY_ASSIGN(const std::vector<AppRoutes> apps,
                 make_routes(manifest_, labels_, [this](std::string_view name) { return runtime_->function(name); }));
-  const char* token = std::getenv("APP_API_TOKEN");
   std::vector<ServedListener> served;
   std::vector<net::Loop*> all;
   std::transform(loops_.begin(), loops_.end(), std::back_inserter(all), [](const auto& loop) { return &loop->loop(); });
@@ -195,12 +193,12 @@ Result<void> Worker::prepare_apps() {
       continue;
     }
     TRILBY_ASSIGN(const std::size_t app, app_index(listener.app));
-    const bool wants_token = listener.kind == ListenerKind::AppChannel && token != nullptr;
+    const bool wants_token = listener.kind == ListenerKind::AppChannel;
     app_acceptor_->add(std::move(sockets_[i]),
                        [this, index = served.size()](std::size_t loop, net::Accepted connection) {
                          loops_[loop]->adopt(index, std::move(connection));
                        });
-    served.push_back({app, wants_token ? token : ""});
+    served.push_back({app, wants_token ? options_.app_token : ""});
   }
   on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits); });
   return {};

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/supervisor.h"
+#include "app/tokens.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -68,6 +69,7 @@ class Up final : public Command {
     options.watch = watch_;
     options.ready_file = ready_file_.empty() ? "" : std::filesystem::absolute(ready_file_);
     options.on_serving = [this](const app::RunningSystem& system) { announce(system); };
+    app::hide_tokens();
     const auto exit_code = app::supervise(std::move(options));
     return exit_code ? *exit_code : report(exit_code.error(), manifest_.mend());
   }

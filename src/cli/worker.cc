@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/supervisor_handover.h"
+#include "app/tokens.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -96,6 +97,7 @@ class Worker final : public Command {
     TRILBY_ASSIGN(const int manifest_fd, parse_number("--manifest-fd", manifest_fd_, kMaxDescriptor));
     TRILBY_ASSIGN(const int reports_fd, parse_number("--reports-fd", reports_fd_, kMaxDescriptor));
     app::WorkerOptions options;
+    options.app_token = app::take_tokens().app;  // the other one is for the sidecar, to which nothing speaks yet
     TRILBY_ASSIGN(options.orders, parse_number("--orders-fd", orders_fd_, kMaxDescriptor));
     options.beside = beside_;
     set_close_on_exec(reports_fd);

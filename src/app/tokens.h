@@ -1,0 +1,23 @@
+/// \file  Dapr's API tokens. They come in the environment, where /proc/PID/environ shows them for as long as a process
+/// lives and every program that it starts inherits them.
+#pragma once
+
+#include <string>
+
+namespace trilby::app {
+
+struct Tokens {
+  std::string app;   ///< APP_API_TOKEN: what callers of the app channel must show; empty: nothing
+  std::string dapr;  ///< DAPR_API_TOKEN: what the sidecar wants to see; empty: nothing
+};
+
+/// Moves the tokens to memory that /proc/PID/environ does not show, and overwrites them where they were. Programs that
+/// are started later still get them. If there are any, this process and those that it starts write no core files.
+/// Threading: while the process has one thread.
+void hide_tokens();
+
+/// Takes the tokens out of the environment and overwrites them there. No program that is started later gets them, and
+/// no later call finds them. Threading: while the process has one thread.
+[[nodiscard]] Tokens take_tokens();
+
+}  // namespace trilby::app
