@@ -77,11 +77,18 @@ class Server:
             self.check_alive()
             time.sleep(0.001)
 
+    def check_running(self) -> None:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{' '.join(self._process.args)}: ended\n{self._said()}")
+
     def check_alive(self) -> None:
-        ended = self._process.poll() is not None
-        if ended or time.perf_counter() - self.started > START_SECONDS:
-            said = self._log.read_text(errors="replace")[-2000:] if self._log else ""
-            raise RuntimeError(f"{' '.join(self._process.args)}: {'ended' if ended else 'does not answer'}\n{said}")
+        """The same while it starts, which takes a while at most."""
+        self.check_running()
+        if time.perf_counter() - self.started > START_SECONDS:
+            raise RuntimeError(f"{' '.join(self._process.args)}: does not answer\n{self._said()}")
+
+    def _said(self) -> str:
+        return self._log.read_text(errors="replace")[-2000:] if self._log else ""
 
     def memory(self) -> dict[str, float]:
         """Resident MiB of the process and all below it. `pss` shares pages between the processes that map them."""

@@ -15,9 +15,6 @@ from figure import Figure
 from stats import percentile
 from svg import Bar, bar_chart
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-
-
 def table(figures: Sequence[Figure]) -> str:
     rows = ["| what | measured | goal | met |", "|---|---|---|---|"]
     for figure in figures:
@@ -38,17 +35,22 @@ def section(machine: dict, date: str, results: dict, figures: Sequence[Figure], 
     where = (f"Measured on {date}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
              f"{machine['kernel']}, load {machine['load_1min']} before the run.")
     plain = "\n".join(["| what | measured |", "|---|---|",
-                       *(f"| {figure.what} | {figure.measured_text()} |" for figure in reported)])
+                       *(f"| {figure.what} | {figure.measured_text()} |" for figure in reported)]) if reported else ""
     missing = "\n".join(f"Could not be measured: `{name}` ({why})." for name, why in failed.items())
     return "\n\n".join(piece for piece in (where, missing, table(held), *tables(results), plain) if piece) + "\n"
 
 
-def between_markers(text: str, content: str) -> str:
-    """Replaces what stands between the two markers, each of which has to be there once."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"{BEGIN} and {END} must stand there once, in this order")
-    head, rest = text.split(BEGIN)
-    return f"{head}{BEGIN}\n{content.strip()}\n{END}{rest.split(END)[1]}"
+def between_markers(text: str, name: str, content: str) -> str:
+    """Replaces what stands between the two markers of that name, each of which has to be there once."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"{begin} and {end} must stand there once, in this order")
+    head, rest = text.split(begin)
+    return f"{head}{begin}\n{content.strip()}\n{end}{rest.split(end)[1]}"
+
+
+def write_docs(docs: Path, name: str, content: str) -> None:
+    docs.write_text(between_markers(docs.read_text(), name, content))
 
 
 def plots(results: dict) -> dict[str, str]:
@@ -116,7 +118,7 @@ def write(folder: Path, docs: Path | None, machine: dict, date: str, results: di
     for name, svg in plots(results).items():
         (folder / name).write_text(svg)
     if docs is not None:
-        docs.write_text(between_markers(docs.read_text(), section(machine, date, results, figures, failed)))
+        write_docs(docs, "bench", section(machine, date, results, figures, failed))
 
 
 def _rounded(value):

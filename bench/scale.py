@@ -14,7 +14,7 @@ from trilby import FIRST_PORT, Trilby, function, route
 SETTLE_SECONDS = 1.0
 COUNT = 1000
 ROUTES = 200  # of one app, at most
-HELD_SECONDS = 60  # for all of them to be there
+ANSWER_SECONDS = 60  # for all of them to be answered
 
 
 def numbered_modules(guest: Path, folder: Path, count: int) -> list[tuple[str, Path]]:
@@ -101,14 +101,10 @@ def measure_held(program: Path, load_program: Path, guests: Path, scratch: Path,
         time.sleep(SETTLE_SECONDS)
         before = trilby.memory()["rss"]
         with client.begin(trilby, "/hold", connections=count, requests=count) as load:
-            deadline = time.monotonic() + HELD_SECONDS
-            while trilby.gauge("trilby_calls_live") < count:
-                load.check_running()
-                if time.monotonic() > deadline:
-                    raise RuntimeError(f"{count} calls were never open at once")
+            trilby.await_calls(count)
             held = trilby.memory()["rss"]
-            still = trilby.gauge("trilby_calls_live")
-            result = load.result(HELD_SECONDS)
+            still = trilby.metric("trilby_calls_live")
+            result = load.result(ANSWER_SECONDS)
         if still < count or result.count(200) != count:
             raise RuntimeError(f"{still:.0f} of {count} calls were still open, {result.count(200)} answered 200")
     return {"count": count, "before_mib": before, "held_mib": held}

@@ -18,6 +18,7 @@ import wrk
 from figure import Figure, number
 from load import Load
 from machine import CoreTimes, client_kept_up
+from soak import lifecycle
 from stats import median, paired_ratio, percentile, percentile_of_counts
 from svg import Bar, bar_chart, ticks
 
@@ -93,6 +94,16 @@ def test_load_is_read_from_what_its_program_prints():
     assert load.other_than(200, 503) == 2
 
 
+def test_metrics_are_summed_over_their_series():
+    page = '# HELP calls x\ncalls{function="a",reason="ok"} 2\ncalls{function="b",reason="ok"} 3\ncalls{function="a",reason="trap"} 7\ncalls_live 1\n'
+    assert trilby.sum_of(page, "calls") == 12
+    assert trilby.sum_of(page, "calls", 'reason="ok"') == 5
+    assert trilby.sum_of(page, "calls", 'reason="denied"') == 0
+    assert trilby.sum_of(page, "calls_live") == 1
+    with pytest.raises(RuntimeError):
+        trilby.sum_of(page, "call")
+
+
 def test_manifests_are_written_with_what_they_need():
     text = trilby.route("/hello", "hello") + trilby.function("hello", Path("/m.wasm"), concurrency=1, wall="1m")
     read = tomllib.loads(text)
@@ -119,6 +130,8 @@ def test_a_part_that_takes_too_long_is_given_up():
     with pytest.raises(TimeoutError), bench.at_most(1):
         while True:
             pass
+    with pytest.raises(TimeoutError), bench.at_most(0):
+        pass
 
 
 def test_every_part_can_be_chosen(tmp_path):
@@ -195,11 +208,24 @@ def test_table_names_goal_and_verdict():
 
 
 def test_only_what_stands_between_the_markers_is_replaced():
-    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
-    assert report.between_markers(text, "new\n") == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
-    for broken in ("nothing", f"{report.END}{report.BEGIN}", text + text):
+    begin, end = "<!-- soak:begin -->", "<!-- soak:end -->"
+    text = f"before\n{begin}\nold\n{end}\nafter\n<!-- bench:begin -->"
+    assert report.between_markers(text, "soak", "new\n") == f"before\n{begin}\nnew\n{end}\nafter\n<!-- bench:begin -->"
+    for broken in ("nothing", f"{end}{begin}", text + text):
         with pytest.raises(ValueError):
-            report.between_markers(broken, "new")
+            report.between_markers(broken, "soak", "new")
+
+
+def test_docs_have_a_place_for_both_reports():
+    docs = (Path(report.__file__).parents[1] / "docs/benchmarks.md").read_text()
+    for name in ("bench", "soak"):
+        assert "\nnew\n" in report.between_markers(docs, name, "new")
+
+
+def test_what_the_lifecycle_run_found_becomes_figures():
+    found = {"times": 5, "requests": 900, "failed": 1, "in_flight": 7, "unclean": 0, "examples": ["reset"]}
+    lost, unclean = lifecycle.figures("crash", found)
+    assert (lost.met, lost.note, unclean.met) == (False, "reset", True)
 
 
 @pytest.mark.parametrize(("top", "expected"), [(5.0, [0, 1, 2, 3, 4, 5]), (5.1, [0, 2, 4, 6]), (0.9, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),

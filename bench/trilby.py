@@ -39,18 +39,31 @@ class Trilby(Server):
         self._admin = port_of(ready["admin"])
         return self
 
-    def gauge(self, name: str) -> float:
-        """The sum over the series of a metric."""
+    def metric(self, name: str, label: str = "") -> float:
+        """The sum over the series of a metric, or over those with a label such as `reason="ok"`; 0 when there are none of these."""
         connection = http.client.HTTPConnection("127.0.0.1", self._admin, timeout=START_SECONDS)
         try:
             connection.request("GET", "/metrics")
             page = connection.getresponse().read().decode()
         finally:
             connection.close()
-        values = [line.rsplit(" ", 1)[1] for line in page.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
-        if not values:
-            raise RuntimeError(f"there is no metric {name}")
-        return sum(float(value) for value in values)
+        return sum_of(page, name, label)
+
+    def await_calls(self, count: int) -> None:
+        """Until so many calls wait or run at once. That some end and begin anew is no matter, as long as they are once all there."""
+        deadline = time.monotonic() + START_SECONDS
+        while (live := self.metric("trilby_calls_live")) < count:
+            self.check_running()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{live:.0f} of {count} calls were there at once")
+
+
+def sum_of(page: str, name: str, label: str = "") -> float:
+    """Of a page of metrics."""
+    series = [line for line in page.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    if not series:
+        raise RuntimeError(f"there is no metric {name}")
+    return sum(float(line.rsplit(" ", 1)[1]) for line in series if label in line)
 
 
 def port_of(url: str) -> int:

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import datetime
+import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMES = 100  # drains, reloads and crashes each
 sys.path.insert(0, str(ROOT / "bench"))
 
+import machine  # noqa: E402
 import report  # noqa: E402
 from figure import Figure  # noqa: E402
 from soak import calls, lifecycle  # noqa: E402
@@ -33,19 +37,28 @@ def soaks(build: Path, share: int) -> dict[str, Callable[[Path], list[Figure]]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", help="just these")
-    parser.add_argument("--share", type=int, default=1, choices=range(1, 101), metavar="N", help="the N-th part of each (default: 1, the whole)")
+    parser.add_argument("--only", choices=["calls", *lifecycle.RUNS], action="append", help="just these; leaves docs alone")
+    parser.add_argument("--share", type=int, default=1, choices=range(1, 101), metavar="N",
+                        help="the N-th part of each (default: 1, the whole); leaves docs alone")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release", help="CMake's build folder (default: build/release)")
     arguments = parser.parse_args()
-    figures = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended with us
+    this_machine, figures, failed = machine.describe(), [], {}
     for name, soak in soaks(arguments.build.resolve(), arguments.share).items():
         if arguments.only and name not in arguments.only:
             continue
         print(f"soak: {name}", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="trilby-soak-") as scratch:
-            figures += soak(Path(scratch))
+        try:
+            with tempfile.TemporaryDirectory(prefix="trilby-soak-") as scratch:
+                figures += soak(Path(scratch))
+        except Exception as error:  # the others go on
+            failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+            traceback.print_exc()
+    if arguments.share == 1 and not arguments.only:
+        report.write_docs(ROOT / "docs/benchmarks.md", "soak", report.section(this_machine, datetime.date.today().isoformat(), {}, figures, failed))
     print(report.table(figures))
-    return 0 if figures and all(figure.met for figure in figures) else 1
+    # What has no goal is only reported.
+    return 1 if failed or not figures or any(figure.met is False for figure in figures) else 0
 
 
 if __name__ == "__main__":
