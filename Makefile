@@ -8,7 +8,7 @@ JOBS   := $(shell nproc)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup build guests model up test unit asan tsan fuzz e2e layers lint format bench soak lock clean
+.PHONY: help setup build guests model up test unit asan tsan fuzz e2e style lint format bench soak lock clean
 
 help:           ## this list
 	@sed -nE 's/^([a-z]+): .*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,7 +30,7 @@ model: setup    ## turn the published weights into the example's model
 up: build guests model  ## run the article's system until Ctrl-C
 	@exec build/trilby up $(IMAGES)/trilby.toml
 
-test: unit fuzz e2e layers  ## every test that CI runs (docs/ci.md says what is left out, and why)
+test: style unit fuzz e2e  ## every test that CI runs (docs/ci.md says what is left out, and why)
 	@echo "make test: all passed"
 
 unit: build     ## unit tests
@@ -57,8 +57,8 @@ e2e: build guests model  ## end-to-end, command-line and browser tests
 lint: build     ## formatting, clang-tidy, the order of the layers
 	@tools/lint.sh
 
-layers:         ## a folder of src/ includes only folders above it
-	@python3 tools/check_layers.py
+style: setup    ## formatting, and that a folder of src/ includes only folders above it
+	@tools/lint.sh --style
 
 format: setup   ## format the C++ sources in place
 	@git ls-files '*.h' '*.cc' | xargs build/venv/bin/clang-format -i

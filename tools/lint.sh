@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Formatting, static analysis and the order of the layers. Needs the release preset configured (compile_commands.json).
+# Formatting, the order of the layers and static analysis. Needs the release preset configured (compile_commands.json).
+#   tools/lint.sh [--style]     --style: without the static analysis, which takes long
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=build/venv/bin
@@ -7,6 +8,7 @@ bin=build/venv/bin
 mapfile -t sources < <(git ls-files --cached --others --exclude-standard '*.h' '*.cc')
 "$bin/clang-format" --dry-run --Werror "${sources[@]}"
 "$bin/python" tools/check_layers.py
+[ "${1:-}" != --style ] || { echo "style: clean"; exit 0; }
 
 # clang-tidy is slow, so a file whose preprocessed text and settings it has passed before is not read again.
 passed=${TRILBY_CACHE:-$HOME/.cache/trilby}/tidy

@@ -31,7 +31,8 @@ class Caller {
   /// Runs `turn(next)` again and again, `turns` times. Each turn ends by calling `next`, once, on the loop.
   void repeat(std::size_t turns, std::function<void(std::function<void()> next)> turn);
 
-  /// Calls `function`; `done` gets the time from the call to its outcome, and what the function wrote. Gives up when it fails.
+  /// Calls `function`; `done` gets the time from the call to its outcome, and what the function wrote. Gives up when it
+  /// fails.
   void call(const std::shared_ptr<const invoke::Function>& function, std::string input,
             std::function<void(Duration, std::string)> done);
 

@@ -1,6 +1,7 @@
 /// \file  The example's functions as Wasm, and the same source compiled natively, call by call in turn.
 /// Usage: image_bench FOLDER MODEL.XML PICTURE CALLS     FOLDER holds grayscale.wasm and classify.wasm
-/// Prints {"grayscale_wasm": [...], "grayscale_native": [...], "classify_wasm": [...], "classify_native": [...]} in nanoseconds.
+/// Prints {"grayscale_wasm": [...], "grayscale_native": [...], "classify_wasm": [...], "classify_native": [...]} in
+/// nanoseconds.
 
 #include <array>
 #include <cstdlib>
@@ -46,7 +47,8 @@ std::array<float, classify::kLabels> infer(inference::Model& model, std::span<co
   std::promise<Result<std::vector<inference::Tensor>>> promise;
   std::vector<inference::Tensor> inputs;
   inputs.push_back(std::move(tensor));
-  const auto queued = model.infer(std::move(inputs), std::stop_token{}, [&promise](auto outputs) { promise.set_value(std::move(outputs)); });
+  const auto queued = model.infer(std::move(inputs), std::stop_token{},
+                                  [&promise](auto outputs) { promise.set_value(std::move(outputs)); });
   if (!queued) {
     bench::give_up(queued.error().message);
   }
@@ -134,7 +136,7 @@ int main(int argc, char** argv) {
   bench::Samples classify_native{"classify_native", {}};
   measure(caller, grayscale, grayscale_natively, picture, calls, grayscale_wasm, grayscale_native);
   measure(
-      caller, classify, [&model](const std::string& image) { return classify_natively(model, image); }, picture, calls, classify_wasm,
-      classify_native);
+      caller, classify, [&model](const std::string& image) { return classify_natively(model, image); }, picture, calls,
+      classify_wasm, classify_native);
   bench::print({&grayscale_wasm, &grayscale_native, &classify_wasm, &classify_native});
 }

@@ -52,7 +52,7 @@ class Admin {
   std::vector<std::shared_ptr<http::Exchange>> waiting_;                // for metrics
   std::map<std::uint64_t, std::shared_ptr<http::Exchange>> questions_;  // for calls
   std::uint64_t next_question_ = 0;
-  net::Timer patience_;                                                 // with loops that do not bring theirs
+  net::Timer patience_;  // with loops that do not bring theirs
   http::Server server_;
 };
 

@@ -36,8 +36,7 @@ std::vector<std::optional<FunctionResult>> prepare_all(std::vector<invoke::Funct
   const auto work = [&] {
     for (std::size_t i = next++; i < specs.size(); i = next++) {
       const Bytes stack = specs[i].policy.limits.stack;
-      results[i] =
-          invoke::prepare(std::move(specs[i]), engines.for_stack(stack), &cache, models, pools.places(stack));
+      results[i] = invoke::prepare(std::move(specs[i]), engines.for_stack(stack), &cache, models, pools.places(stack));
       if (*results[i]) {
         const invoke::Function& ready = ***results[i];
         log::info("function ready", {{"function", ready.name()},
@@ -168,8 +167,8 @@ Result<std::unique_ptr<Runtime>> Runtime::load(const Manifest& manifest, const s
     log::info("models ready", {{"models", specs.size()}, {"took", trilby::format(Duration(Clock::now() - start))}});
   }
   TRILBY_ASSIGN(std::vector<invoke::FunctionSpec> function_specs, make_specs(manifest));
-  auto results = prepare_all(std::move(function_specs), *runtime->engines_, Pools(manifest), cache,
-                             runtime->models_.get());
+  auto results =
+      prepare_all(std::move(function_specs), *runtime->engines_, Pools(manifest), cache, runtime->models_.get());
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!*results[i]) {
       return fail(located(manifest, manifest.functions[i].source, std::move(*results[i]).error()));

@@ -48,17 +48,17 @@ class Cancellation {
 
 /// One request or event on its way to whoever answers it. Movable; owns what it carries. Threading: loop-bound.
 struct Call {
-  std::string id;      ///< request id: 16 to 64 characters of [0-9A-Za-z_-], in the answer, the logs and the record
-  std::string method;  ///< HTTP method, upper case; "POST" for events
-  std::string path;    ///< normalised path, begins with '/', without the query
+  std::string id;          ///< request id: 16 to 64 characters of [0-9A-Za-z_-], in the answer, the logs and the record
+  std::string method;      ///< HTTP method, upper case; "POST" for events
+  std::string path;        ///< normalised path, begins with '/', without the query
   std::size_t script = 0;  ///< how much of `path` its route names; the rest is for the function
-  std::string query;   ///< without the '?', undecoded; may be empty
-  Fields fields;       ///< without hop-by-hop and `trilby-*` fields
+  std::string query;       ///< without the '?', undecoded; may be empty
+  Fields fields;           ///< without hop-by-hop and `trilby-*` fields
   std::unique_ptr<BodySource> body;  ///< never null
   Clock::time_point deadline =
       Clock::time_point::max();  ///< who asked gives up then; a function's own limits may be earlier
   TraceContext trace;
-  std::string caller;  ///< who asked: an app-id, "http", "cli"
+  std::string caller;     ///< who asked: an app-id, "http", "cli"
   std::string_view peer;  ///< who sent it, "127.0.0.1:40212"; empty when it came over no network. Valid while it lives
   std::shared_ptr<invoke::Admission> app;  ///< of the app whose function it calls; null: that sets no bound
   unsigned hops = 0;
@@ -77,9 +77,9 @@ struct Record {
   Bytes memory_limit{};
   Bytes input{};
   Bytes output{};
-  std::uint32_t inferences = 0;  ///< that it waited for
-  Duration inference{};          ///< time it waited for them, queue of the model included
-  Denials denials;               ///< what the guest asked for and was refused
+  std::uint32_t inferences = 0;         ///< that it waited for
+  Duration inference{};                 ///< time it waited for them, queue of the model included
+  Denials denials;                      ///< what the guest asked for and was refused
   std::uint32_t log_lines_dropped = 0;  ///< of its standard error
 };
 

@@ -63,7 +63,8 @@ TEST(HttpClient, ReadsStatusFieldsAndBody) {
 
 TEST(HttpClient, PassesOverInterimAnswersAndReadsChunks) {
   OneAnswer server(
-      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n");
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n");
   const auto answer = ask(server.address, make_request("GET", "/"), 10s);
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->status, 200);

@@ -15,8 +15,7 @@ Result<std::shared_ptr<const invoke::Function>> Workshop::prepare(const app::Fun
                                                                   policy::Environment environment) const {
   invoke::FunctionSpec spec = app::make_function_spec(function);
   spec.environment = std::move(environment);
-  auto prepared =
-      invoke::prepare(std::move(spec), engines_.for_stack(function.policy.limits.stack), &cache_, models);
+  auto prepared = invoke::prepare(std::move(spec), engines_.for_stack(function.policy.limits.stack), &cache_, models);
   if (!prepared) {
     return fail(app::located(*manifest_, function.source, std::move(prepared).error()));
   }

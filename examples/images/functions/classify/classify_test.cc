@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <array>
+
+#include <gtest/gtest.h>
 
 #include "classify/prepare.h"
 #include "classify/sentence.h"
@@ -27,7 +27,8 @@ File png(std::uint32_t width, std::uint32_t height, const File& rgb) {
 }
 
 TEST(Prepare, ScalesAnySizeToTheModelsAndNormalises) {
-  for (const auto& [width, height] : {std::pair{1U, 1U}, {2U, 300U}, {224U, 224U}, {256U, 256U}, {255U, 1000U}, {700U, 300U}}) {
+  for (const auto& [width, height] :
+       {std::pair{1U, 1U}, {2U, 300U}, {224U, 224U}, {256U, 256U}, {255U, 1000U}, {700U, 300U}}) {
     const auto tensor = prepare(png(width, height, one_colour(width, height, {127, 255, 0})));
     ASSERT_TRUE(tensor) << tensor.refusal().words;
     ASSERT_EQ(tensor->size(), kSide * kSide * kChannels);
@@ -69,7 +70,8 @@ TEST(Prepare, MakesGrayRgbAndTakesTheHighByteOfSixteenBits) {
   const auto gray = prepare(image::png_file({.width = 2, .height = 2, .colour_type = 0}, File(4, 191)));
   ASSERT_TRUE(gray);
   EXPECT_NEAR(gray->at(2), 0.5, kTolerance);
-  const auto deep = prepare(image::png_file({.width = 1, .height = 1, .bits = 16, .colour_type = 2}, {191, 0, 63, 255, 255, 9}));
+  const auto deep =
+      prepare(image::png_file({.width = 1, .height = 1, .bits = 16, .colour_type = 2}, {191, 0, 63, 255, 255, 9}));
   ASSERT_TRUE(deep);
   EXPECT_NEAR(deep->at(0), 0.5, kTolerance);
   EXPECT_NEAR(deep->at(1), -0.5, kTolerance);
@@ -106,7 +108,9 @@ TEST(Sentence, SaysHowSureItIs) {
   EXPECT_EQ(sentence(bagel, std::numeric_limits<float>::quiet_NaN()), kNone);
 }
 
-TEST(Sentence, SaysThatThereIsNoFood) { EXPECT_EQ(sentence({.name = "moped", .food = false}, 1), kNone); }
+TEST(Sentence, SaysThatThereIsNoFood) {
+  EXPECT_EQ(sentence({.name = "moped", .food = false}, 1), kNone);
+}
 
 TEST(Sentence, EscapesTheLabel) {
   EXPECT_EQ(sentence({.name = "<b>Joe's & \"Co\"", .food = true}, 1),

@@ -48,8 +48,9 @@ std::vector<Taps> make_taps(std::size_t from) {
   return all;
 }
 
-/// Scales the square in the middle of a picture while its rows come in: each row is scaled at once and added, by its weight, to
-/// the few rows of the result that it is part of. So a picture of any size needs no more memory than the result.
+/// Scales the square in the middle of a picture while its rows come in: each row is scaled at once and added, by its
+/// weight, to the few rows of the result that it is part of. So a picture of any size needs no more memory than the
+/// result.
 class MiddleSink final : public image::RowSink {
  public:
   MiddleSink(std::uint32_t width, std::uint32_t height)
@@ -92,7 +93,8 @@ class MiddleSink final : public image::RowSink {
     const std::size_t next = row.channels < 3 ? 0 : sample_size;  // gray is red, green and blue
     const std::uint8_t* from = row.samples + (left_ * pixel_size) + high_byte;
     for (std::size_t x = 0; x < side_; ++x, from += pixel_size) {
-      row_[x] = Vector{static_cast<float>(from[0]), static_cast<float>(from[next]), static_cast<float>(from[2 * next]), 0};
+      row_[x] =
+          Vector{static_cast<float>(from[0]), static_cast<float>(from[next]), static_cast<float>(from[2 * next]), 0};
     }
   }
 

@@ -53,7 +53,9 @@ std::string html_escaped(std::string_view text) {
 
 }  // namespace
 
-std::span<const Label, kLabels> labels() { return kAll; }
+std::span<const Label, kLabels> labels() {
+  return kAll;
+}
 
 std::string sentence(std::span<const float, kLabels> probabilities) {
   const auto best = std::max_element(probabilities.begin(), probabilities.end());

@@ -34,8 +34,8 @@ Errno wasi_nn_get_output(Context context, std::uint32_t index, void* to, std::ui
 
 std::string name_of(Errno error) {
   constexpr std::array<const char*, 9> kNames = {
-      "success", "invalid argument",      "invalid encoding", "missing memory", "busy", "runtime error",
-      "unsupported operation", "too large", "not found",
+      "success",       "invalid argument",      "invalid encoding", "missing memory", "busy",
+      "runtime error", "unsupported operation", "too large",        "not found",
   };
   return error < kNames.size() ? kNames[error] : "error " + std::to_string(error);
 }

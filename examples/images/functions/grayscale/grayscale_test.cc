@@ -1,9 +1,9 @@
 #include "grayscale/grayscale.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <cstring>
+
+#include <gtest/gtest.h>
 
 #include "image/gif.h"
 #include "image/test_pictures.h"
@@ -40,7 +40,8 @@ TEST(Grayscale, IsExactForAllColours) {
   for (unsigned red = 0; red < 256; red += 3) {
     for (unsigned green = 0; green < 256; green += 3) {
       for (unsigned blue = 0; blue < 256; blue += 3) {
-        rgb.insert(rgb.end(), {static_cast<std::uint8_t>(red), static_cast<std::uint8_t>(green), static_cast<std::uint8_t>(blue)});
+        rgb.insert(rgb.end(),
+                   {static_cast<std::uint8_t>(red), static_cast<std::uint8_t>(green), static_cast<std::uint8_t>(blue)});
       }
     }
   }

@@ -43,7 +43,9 @@ class Buffer {
   [[nodiscard]] std::uint8_t* data() { return block_.get(); }
   [[nodiscard]] const std::uint8_t* data() const { return block_.get(); }
   [[nodiscard]] std::size_t size() const { return size_; }
-  operator Bytes() const { return {block_.get(), size_}; }  // NOLINT(google-explicit-constructor): a buffer is its bytes
+  operator Bytes() const {
+    return {block_.get(), size_};
+  }  // NOLINT(google-explicit-constructor): a buffer is its bytes
 
  private:
   struct Free {

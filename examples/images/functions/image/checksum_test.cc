@@ -9,7 +9,9 @@ namespace {
 
 const File kDigits = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
 
-TEST(Crc32, HasTheCheckValueOfItsCatalogue) { EXPECT_EQ(crc32(kDigits), 0xcbf43926U); }
+TEST(Crc32, HasTheCheckValueOfItsCatalogue) {
+  EXPECT_EQ(crc32(kDigits), 0xcbf43926U);
+}
 
 TEST(Crc32, GoesOnWhereItStopped) {
   const File bytes = noise(1000);

@@ -38,7 +38,9 @@ Result<Buffer> read_input() {
   return input;
 }
 
-ExitCode write_output(Bytes output) { return write_all(STDOUT_FILENO, output) ? kOk : kFailed; }
+ExitCode write_output(Bytes output) {
+  return write_all(STDOUT_FILENO, output) ? kOk : kFailed;
+}
 
 ExitCode fail(ExitCode code, const std::string& words) {
   const std::string line = words + ".\n";

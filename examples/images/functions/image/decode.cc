@@ -9,8 +9,8 @@
 
 #include "image/exif.h"
 
-// The public interface of stb_image hands out whole pictures and takes the end of the file for zeros. What is below it tells
-// where a file ends too early, and leaves a JPEG as planes that need not all become RGB at once.
+// The public interface of stb_image hands out whole pictures and takes the end of the file for zeros. What is below it
+// tells where a file ends too early, and leaves a JPEG as planes that need not all become RGB at once.
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
@@ -23,8 +23,8 @@
 #define STBI_FAILURE_USERMSG
 #define STBI_ASSERT(x)
 #ifdef __wasm_simd128__
-#include <emmintrin.h>        // ours
-#define __x86_64__ 1          // stb_image's door to its SSE2 kernels
+#include <emmintrin.h>  // ours
+#define __x86_64__ 1    // stb_image's door to its SSE2 kernels
 #define STBI_NO_THREAD_LOCALS
 #define memset(to, value, size) wasm_memset(to, value, size)
 #include <stb/stb_image.h>
@@ -38,10 +38,12 @@ namespace image {
 namespace {
 
 Refusal too_many_pixels() {
-  return {"the picture is too large: at most " + std::to_string(kMaxPixels / 1'000'000) + " million pixels are accepted"};
+  return {"the picture is too large: at most " + std::to_string(kMaxPixels / 1'000'000) +
+          " million pixels are accepted"};
 }
 
-/// A file in memory as stb_image reads it. The file is its first buffer, so stb_image only asks for more when it is at the end.
+/// A file in memory as stb_image reads it. The file is its first buffer, so stb_image only asks for more when it is at
+/// the end.
 class Source {
  public:
   explicit Source(Bytes file) {
@@ -140,7 +142,8 @@ class Component {
 
 enum class JpegColour { kGray, kRgb, kYcc, kCmyk, kYcck };
 
-// Adobe's marker 14 says 0 for no transform, 2 for YCCK; without it three components are YCbCr unless they are named R, G, B.
+// Adobe's marker 14 says 0 for no transform, 2 for YCCK; without it three components are YCbCr unless they are named R,
+// G, B.
 JpegColour colour_of(const stbi__jpeg& jpeg) {
   switch (jpeg.s->img_n) {
     case 1:
@@ -155,10 +158,13 @@ JpegColour colour_of(const stbi__jpeg& jpeg) {
 }
 
 // Adobe stores inks inverted: a sample is the light that passes.
-std::uint8_t light_through(unsigned light, unsigned ink) { return stbi__blinn_8x8(static_cast<stbi_uc>(light), static_cast<stbi_uc>(ink)); }
+std::uint8_t light_through(unsigned light, unsigned ink) {
+  return stbi__blinn_8x8(static_cast<stbi_uc>(light), static_cast<stbi_uc>(ink));
+}
 
 /// Turns one row of components into RGB and a fourth byte without meaning.
-void to_rgbx(const stbi__jpeg& jpeg, JpegColour colour, const std::array<const std::uint8_t*, 4>& rows, std::uint8_t* rgbx) {
+void to_rgbx(const stbi__jpeg& jpeg, JpegColour colour, const std::array<const std::uint8_t*, 4>& rows,
+             std::uint8_t* rgbx) {
   const int width = static_cast<int>(jpeg.s->img_x);
   if (colour == JpegColour::kYcc || colour == JpegColour::kYcck) {
     jpeg.YCbCr_to_RGB_kernel(rgbx, rows[0], rows[1], rows[2], width, 4);
@@ -234,7 +240,8 @@ Result<Done> decode_whole(Source& source, Format format, RowSink& sink) {
     channels = 4;  // what the file has, stb_image says; what it gives is this
   }
   const auto* samples = static_cast<const std::uint8_t*>(pixels.get());
-  const std::size_t stride = static_cast<std::size_t>(width) * static_cast<unsigned>(channels * info.bits_per_channel / 8);
+  const std::size_t stride =
+      static_cast<std::size_t>(width) * static_cast<unsigned>(channels * info.bits_per_channel / 8);
   for (int y = 0; y < height; ++y, samples += stride) {
     sink.take(static_cast<std::uint32_t>(y), {.samples = samples,
                                               .bits = static_cast<unsigned>(info.bits_per_channel),
@@ -265,7 +272,8 @@ Result<Header> read_header(Bytes file) {
     return source.refusal(*format);
   }
   const auto columns = static_cast<std::uint64_t>(width);
-  const auto rows = static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(height)));  // negative: a BMP from top to bottom
+  const auto rows =
+      static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(height)));  // negative: a BMP from top to bottom
   if (width <= 0 || rows == 0 || columns * rows > kMaxPixels) {
     return too_many_pixels();
   }

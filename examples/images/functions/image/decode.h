@@ -39,8 +39,8 @@ class RowSink {
   ~RowSink() = default;
 };
 
-/// Decodes the picture, of a GIF its first frame. `header` is what read_header() said of the same file. Refuses a file that is
-/// damaged, or ends before the picture does: the sink may have taken some or all rows by then.
+/// Decodes the picture, of a GIF its first frame. `header` is what read_header() said of the same file. Refuses a file
+/// that is damaged, or ends before the picture does: the sink may have taken some or all rows by then.
 Result<Done> decode(Bytes file, const Header& header, RowSink& sink);
 
 }  // namespace image

@@ -20,9 +20,13 @@ File gradient(int width, int height, int channels) {
   return samples;
 }
 
-File bytes_of(const Buffer& buffer) { return {buffer.data(), buffer.data() + buffer.size()}; }
+File bytes_of(const Buffer& buffer) {
+  return {buffer.data(), buffer.data() + buffer.size()};
+}
 
-bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool mentions(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 // ---- JPEG
 
@@ -69,8 +73,8 @@ TEST(DecodePng, GivesEachColourTypeAsItIs) {
   for (const auto& [colour_type, channels] : {std::pair{0, 1}, {2, 3}, {4, 2}, {6, 4}}) {
     for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}}) {
       const File rows = noise(std::size_t{13} * 7 * static_cast<unsigned>(channels * bits / 8));
-      const auto decoded = decode_all(
-          png_file({.width = 13, .height = 7, .bits = bits, .colour_type = static_cast<std::uint8_t>(colour_type)}, rows));
+      const auto decoded = decode_all(png_file(
+          {.width = 13, .height = 7, .bits = bits, .colour_type = static_cast<std::uint8_t>(colour_type)}, rows));
       ASSERT_TRUE(decoded) << decoded.refusal().words;
       EXPECT_EQ(decoded->channels, static_cast<unsigned>(channels));
       ASSERT_EQ(decoded->bits, bits);
@@ -140,7 +144,8 @@ TEST(Decode, RefusesEveryFileThatEndsEarly) {
       {"JPEG", jpeg_file(20, 20, 3, gradient(20, 20, 3), 80)},
       {"gray JPEG", jpeg_file(20, 20, 1, gradient(20, 20, 1), 80)},
       {"PNG", png_file({.width = 9, .height = 9, .colour_type = 2}, noise(243))},
-      {"palette PNG", png_file({.width = 8, .height = 8, .bits = 1, .colour_type = 3, .palette = File(6, 9)}, noise(8))},
+      {"palette PNG",
+       png_file({.width = 8, .height = 8, .bits = 1, .colour_type = 3, .palette = File(6, 9)}, noise(8))},
       {"BMP", bmp_file(9, 9, noise(243))},
   };
   for (const auto& [name, file] : files) {
@@ -191,16 +196,27 @@ TEST(Recognise, RefusesByName) {
     return refusal_of({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
   };
   EXPECT_EQ(words("RIFF1234WEBPVP8 "), "WebP pictures are not supported; send a JPEG, PNG, GIF or BMP");
-  EXPECT_TRUE(mentions(words(std::string("\0\0\0\x18""ftypheic", 12)), "HEIC pictures are not supported"));
-  EXPECT_TRUE(mentions(words(std::string("\0\0\0\x18""ftypmif1", 12)), "HEIC pictures are not supported"));
-  EXPECT_TRUE(mentions(words(std::string("\0\0\0\x18""ftypavif", 12)), "AVIF pictures are not supported"));
+  EXPECT_TRUE(mentions(words(std::string("\0\0\0\x18"
+                                         "ftypheic",
+                                         12)),
+                       "HEIC pictures are not supported"));
+  EXPECT_TRUE(mentions(words(std::string("\0\0\0\x18"
+                                         "ftypmif1",
+                                         12)),
+                       "HEIC pictures are not supported"));
+  EXPECT_TRUE(mentions(words(std::string("\0\0\0\x18"
+                                         "ftypavif",
+                                         12)),
+                       "AVIF pictures are not supported"));
   EXPECT_TRUE(mentions(words(std::string("II*\0", 4)), "TIFF pictures are not supported"));
 }
 
 TEST(Recognise, RefusesWhatIsNoPicture) {
   EXPECT_TRUE(mentions(refusal_of({}), "the body is empty"));
   for (const std::string text : {"hello", "BMW makes motorcycles and cars", "GIF", "\x89PNG", "{}"}) {
-    EXPECT_TRUE(mentions(refusal_of({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}), "not a picture")) << text;
+    EXPECT_TRUE(
+        mentions(refusal_of({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}), "not a picture"))
+        << text;
   }
 }
 

@@ -14,7 +14,8 @@ namespace image {
 namespace {
 
 constexpr std::size_t kBlock = 65535;  // what a stored block can hold, should nothing else be shorter
-constexpr std::size_t kMinMatch = 24;  // measured: in filtered pixels shorter ones cost more bytes and time than they save
+constexpr std::size_t kMinMatch =
+    24;  // measured: in filtered pixels shorter ones cost more bytes and time than they save
 constexpr std::size_t kMaxMatch = 258;
 constexpr std::size_t kWindow = 32768;
 constexpr std::size_t kEndOfBlock = 256;
@@ -64,10 +65,12 @@ Symbol length_symbol(unsigned length) {
   return symbol;
 }
 
-Symbol distance_symbol(unsigned distance) { return symbol_of(distance - 1, 1); }
+Symbol distance_symbol(unsigned distance) {
+  return symbol_of(distance - 1, 1);
+}
 
-/// Finds long repeats. A table says where each hash of 8 bytes stood last; where nothing repeats it looks at fewer and fewer
-/// places.
+/// Finds long repeats. A table says where each hash of 8 bytes stood last; where nothing repeats it looks at fewer and
+/// fewer places.
 class Matcher {
  public:
   explicit Matcher(Bytes input) : input_(input) {}
@@ -273,7 +276,8 @@ class BlockCode {
 
   [[nodiscard]] std::span<const Symbol> symbols() const { return {symbols_.data(), symbol_count_}; }
 
-  /// Runs of the same length become one symbol: 16 repeats the last 3 to 6 times, 17 and 18 are 3 to 10 and 11 to 138 zeros.
+  /// Runs of the same length become one symbol: 16 repeats the last 3 to 6 times, 17 and 18 are 3 to 10 and 11 to 138
+  /// zeros.
   void shorten_lengths() {
     const std::size_t all = literal_symbols_ + distance_symbols_;
     for (std::size_t at = 0; at < all;) {
@@ -319,7 +323,8 @@ class BlockCode {
   std::size_t bits_;
 };
 
-const std::uint8_t* put_literals(BitWriter& writer, const BlockCode& code, const std::uint8_t* input, std::uint32_t count) {
+const std::uint8_t* put_literals(BitWriter& writer, const BlockCode& code, const std::uint8_t* input,
+                                 std::uint32_t count) {
   for (; count >= kUnrolled; count -= kUnrolled, input += kUnrolled) {
     for (std::uint32_t i = 0; i < kUnrolled; i += 4) {
       writer.put(code.literals[input[i]]);
@@ -352,7 +357,8 @@ void write_block(BitWriter& writer, Bytes input, std::span<const Sequence> seque
     const auto size = static_cast<std::uint16_t>(input.size());
     const auto inverse = static_cast<std::uint16_t>(~size);
     const std::array<std::uint8_t, 4> sizes = {static_cast<std::uint8_t>(size), static_cast<std::uint8_t>(size >> 8),
-                                               static_cast<std::uint8_t>(inverse), static_cast<std::uint8_t>(inverse >> 8)};
+                                               static_cast<std::uint8_t>(inverse),
+                                               static_cast<std::uint8_t>(inverse >> 8)};
     writer.put(last ? 1 : 0, 3);
     writer.copy(sizes);
     writer.copy(input);
@@ -374,8 +380,8 @@ void write_block(BitWriter& writer, Bytes input, std::span<const Sequence> seque
 }  // namespace
 
 Buffer compress(Bytes input) {
-  constexpr std::size_t kFrame = 2 + 4;          // zlib's header and checksum
-  constexpr std::size_t kStoredBlock = 1 + 4;    // what a stored block adds
+  constexpr std::size_t kFrame = 2 + 4;        // zlib's header and checksum
+  constexpr std::size_t kStoredBlock = 1 + 4;  // what a stored block adds
   constexpr std::size_t kSlack = 8;
   const std::size_t blocks = std::max<std::size_t>(1, (input.size() + kBlock - 1) / kBlock);
   Buffer output = Buffer::allocate(kFrame + input.size() + (blocks * kStoredBlock) + kSlack);
@@ -396,7 +402,8 @@ Buffer compress(Bytes input) {
     write_block(writer, input.subspan(begin, end - begin), sequences.first(count), block + 1 == blocks);
   }
   const std::uint32_t sum = adler32(input);
-  const std::array<std::uint8_t, 4> trailer = {static_cast<std::uint8_t>(sum >> 24), static_cast<std::uint8_t>(sum >> 16),
+  const std::array<std::uint8_t, 4> trailer = {static_cast<std::uint8_t>(sum >> 24),
+                                               static_cast<std::uint8_t>(sum >> 16),
                                                static_cast<std::uint8_t>(sum >> 8), static_cast<std::uint8_t>(sum)};
   writer.copy(trailer);
   if (!output.resize(static_cast<std::size_t>(writer.end() - output.data()))) {

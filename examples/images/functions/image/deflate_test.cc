@@ -57,7 +57,9 @@ TEST(Compress, GivesBackFewAndManyDifferentBytes) {
   }
 }
 
-TEST(Compress, MakesLittleOfOneColour) { EXPECT_LT(compress(File(1'000'000, 9)).size(), 5000U); }
+TEST(Compress, MakesLittleOfOneColour) {
+  EXPECT_LT(compress(File(1'000'000, 9)).size(), 5000U);
+}
 
 TEST(Compress, MakesHalfOfFourBitsInEight) {
   File input = noise(100000);

@@ -5,8 +5,8 @@
 
 namespace image {
 
-/// What a JPEG file says about itself. Anything missing, malformed or out of range means upright: a wrong note in a good
-/// picture is no reason to refuse it.
+/// What a JPEG file says about itself. Anything missing, malformed or out of range means upright: a wrong note in a
+/// good picture is no reason to refuse it.
 Orientation orientation_of_jpeg(Bytes file);
 
 /// For the values 1 to 8 of the EXIF tag; all others mean upright.

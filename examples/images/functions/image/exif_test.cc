@@ -1,8 +1,8 @@
 #include "image/exif.h"
 
-#include <gtest/gtest.h>
-
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "image/test_pictures.h"
 

@@ -10,8 +10,9 @@ namespace {
 constexpr std::string_view kSend = "; send a JPEG, PNG, GIF or BMP";
 
 bool has(Bytes file, std::size_t offset, std::string_view magic) {
-  return file.size() >= offset + magic.size() && std::equal(magic.begin(), magic.end(), file.begin() + static_cast<std::ptrdiff_t>(offset),
-                                                            [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
+  return file.size() >= offset + magic.size() &&
+         std::equal(magic.begin(), magic.end(), file.begin() + static_cast<std::ptrdiff_t>(offset),
+                    [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
 }
 
 struct Magic {
@@ -24,9 +25,9 @@ using namespace std::string_view_literals;
 
 // The ISO media brands stand at offset 8, after the size and "ftyp".
 constexpr std::array kNotSupported = {
-    Magic{8, "WEBP"sv, "WebP"},        Magic{4, "ftyphei"sv, "HEIC"},  Magic{4, "ftyphev"sv, "HEIC"},
-    Magic{4, "ftypmif1"sv, "HEIC"},    Magic{4, "ftypmsf1"sv, "HEIC"}, Magic{4, "ftypavi"sv, "AVIF"},
-    Magic{0, "II*\0"sv, "TIFF"},       Magic{0, "MM\0*"sv, "TIFF"},    Magic{0, "\xff\x0a"sv, "JPEG XL"},
+    Magic{8, "WEBP"sv, "WebP"},        Magic{4, "ftyphei"sv, "HEIC"},   Magic{4, "ftyphev"sv, "HEIC"},
+    Magic{4, "ftypmif1"sv, "HEIC"},    Magic{4, "ftypmsf1"sv, "HEIC"},  Magic{4, "ftypavi"sv, "AVIF"},
+    Magic{0, "II*\0"sv, "TIFF"},       Magic{0, "MM\0*"sv, "TIFF"},     Magic{0, "\xff\x0a"sv, "JPEG XL"},
     Magic{4, "JXL \r\n"sv, "JPEG XL"}, Magic{4, "jP  "sv, "JPEG 2000"},
 };
 

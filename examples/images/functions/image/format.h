@@ -7,7 +7,8 @@ namespace image {
 
 enum class Format { kJpeg, kPng, kGif, kBmp };
 
-/// \return the format, or a refusal: for an empty file, for what is no picture, and by name for the pictures people do send
+/// \return the format, or a refusal: for an empty file, for what is no picture, and by name for the pictures people do
+/// send
 ///         but that are not decoded here (WebP, HEIC, AVIF, TIFF and others).
 Result<Format> recognise(Bytes file);
 

@@ -106,7 +106,8 @@ class LzwEncoder {
     next_ = kFirstCode;
     width_ = kFirstWidth;
   }
-  /// The decoder learns a code one step later than it is given here, so a width is enough until its first code is taken.
+  /// The decoder learns a code one step later than it is given here, so a width is enough until its first code is
+  /// taken.
   void count_code() {
     if (next_++ == 1U << width_ && width_ < kMaxWidth) {
       ++width_;
@@ -148,7 +149,8 @@ Result<Buffer> encode_gif(const GrayPicture& picture) {
   }
   const auto low = [](std::uint32_t value) { return static_cast<std::uint8_t>(value); };
   const auto high = [](std::uint32_t value) { return static_cast<std::uint8_t>(value >> 8); };
-  const std::array<std::uint8_t, 4> size = {low(picture.width), high(picture.width), low(picture.height), high(picture.height)};
+  const std::array<std::uint8_t, 4> size = {low(picture.width), high(picture.width), low(picture.height),
+                                            high(picture.height)};
 
   std::uint8_t* to = file.data();
   to = std::copy_n("GIF89a", 6, to);

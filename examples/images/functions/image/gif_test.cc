@@ -27,7 +27,9 @@ TEST(EncodeGif, GivesBackSmallPictures) {
   }
 }
 
-TEST(EncodeGif, GivesBackNoiseThatFillsTheDictionaryAgainAndAgain) { expect_round_trip(300, 200, noise(60000)); }
+TEST(EncodeGif, GivesBackNoiseThatFillsTheDictionaryAgainAndAgain) {
+  expect_round_trip(300, 200, noise(60000));
+}
 
 TEST(EncodeGif, GivesBackOneColour) {
   expect_round_trip(1000, 1000, File(1'000'000, 200));

@@ -14,8 +14,8 @@ struct Leaf {
   std::uint16_t symbol;
 };
 
-/// Says how many leaves of the Huffman tree are how deep; what is deeper than `max_length` is counted there. The leaves are
-/// sorted by count. Two queues, of leaves and of inner nodes, both ascending, give the two smallest without a heap.
+/// Says how many leaves of the Huffman tree are how deep; what is deeper than `max_length` is counted there. The leaves
+/// are sorted by count. Two queues, of leaves and of inner nodes, both ascending, give the two smallest without a heap.
 std::array<std::uint32_t, kMaxLength + 1> leaves_by_depth(std::span<const Leaf> leaves, unsigned max_length) {
   std::array<std::uint32_t, kMaxHuffmanSymbols> weight;
   std::array<std::uint16_t, kMaxHuffmanSymbols * 2> parent;  // of leaf i at i, of inner node i at leaves.size() + i
@@ -25,7 +25,8 @@ std::array<std::uint32_t, kMaxLength + 1> leaves_by_depth(std::span<const Leaf> 
   for (std::size_t made = 0; made < inner_nodes; ++made) {
     weight[made] = 0;
     for (int child = 0; child < 2; ++child) {
-      const bool take_leaf = next_inner == made || (next_leaf < leaves.size() && leaves[next_leaf].count <= weight[next_inner]);
+      const bool take_leaf =
+          next_inner == made || (next_leaf < leaves.size() && leaves[next_leaf].count <= weight[next_inner]);
       weight[made] += take_leaf ? leaves[next_leaf].count : weight[next_inner];
       parent[take_leaf ? next_leaf++ : leaves.size() + next_inner++] = static_cast<std::uint16_t>(made);
     }
@@ -86,9 +87,8 @@ void make_huffman_code(std::span<const std::uint32_t> counts, unsigned max_lengt
     }
     return;
   }
-  std::sort(leaves.begin(), leaves.end(), [](const Leaf& a, const Leaf& b) {
-    return a.count != b.count ? a.count < b.count : a.symbol < b.symbol;
-  });
+  std::sort(leaves.begin(), leaves.end(),
+            [](const Leaf& a, const Leaf& b) { return a.count != b.count ? a.count < b.count : a.symbol < b.symbol; });
   auto leaves_at = leaves_by_depth(leaves, max_length);
   make_complete(leaves_at, max_length);
 

@@ -1,10 +1,10 @@
 #include "image/huffman.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <numeric>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace image {
 namespace {

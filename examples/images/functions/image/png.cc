@@ -13,15 +13,23 @@ namespace {
 
 using Byte = std::uint8_t;
 
-Vector distance(Vector a, Vector b) { return max(a, b) - min(a, b); }
+Vector distance(Vector a, Vector b) {
+  return max(a, b) - min(a, b);
+}
 
 // The filters (section 9.2) by their numbers. Each predicts bytes from those left, above, and above left of them.
-Vector predict_left(Vector left, Vector, Vector) { return left; }
-Vector predict_above(Vector, Vector above, Vector) { return above; }
-Vector predict_average(Vector left, Vector above, Vector) { return (left & above) + ((left ^ above) >> 1); }
+Vector predict_left(Vector left, Vector, Vector) {
+  return left;
+}
+Vector predict_above(Vector, Vector above, Vector) {
+  return above;
+}
+Vector predict_average(Vector left, Vector above, Vector) {
+  return (left & above) + ((left ^ above) >> 1);
+}
 Vector predict_paeth(Vector left, Vector above, Vector above_left) {
-  // How far the estimate left + above - above_left is from each of the three. If above_left does not lie between the others, it
-  // is farther away than they are.
+  // How far the estimate left + above - above_left is from each of the three. If above_left does not lie between the
+  // others, it is farther away than they are.
   const Vector to_left = distance(above, above_left);
   const Vector to_above = distance(left, above_left);
   const Vector beside = reinterpret_cast<Vector>((left > above_left) == (above > above_left));
@@ -30,8 +38,8 @@ Vector predict_paeth(Vector left, Vector above, Vector above_left) {
   return to_left <= min(to_above, to_above_left) ? left : vertical;
 }
 
-// Rows are kept in whole strides, with zeros before and behind them. A stride is four vectors, not one: a host that checks its
-// clock does so at each turn of a loop.
+// Rows are kept in whole strides, with zeros before and behind them. A stride is four vectors, not one: a host that
+// checks its clock does so at each turn of a loop.
 constexpr std::size_t kStride = 4 * sizeof(Vector);
 constexpr std::size_t kMargin = sizeof(Vector);
 

@@ -35,7 +35,9 @@ TEST(EncodePng, GivesBackEveryWidth) {
   expect_round_trip(5000, 3, smooth(5000, 3));
 }
 
-TEST(EncodePng, GivesBackNoise) { expect_round_trip(333, 222, noise(std::size_t{333} * 222)); }
+TEST(EncodePng, GivesBackNoise) {
+  expect_round_trip(333, 222, noise(std::size_t{333} * 222));
+}
 
 TEST(EncodePng, GivesBackSixteenBits) {
   const File samples = noise(std::size_t{37} * 11 * 2);

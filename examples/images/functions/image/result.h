@@ -11,13 +11,15 @@ struct Refusal {
   std::string words;
 };
 
-inline Refusal out_of_memory() { return {"the picture is too large for the memory that this function may use"}; }
+inline Refusal out_of_memory() {
+  return {"the picture is too large for the memory that this function may use"};
+}
 
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : content_(std::move(value)) {}              // NOLINT(google-explicit-constructor): return value;
-  Result(Refusal refusal) : content_(std::move(refusal)) {}    // NOLINT(google-explicit-constructor): return refusal;
+  Result(T value) : content_(std::move(value)) {}            // NOLINT(google-explicit-constructor): return value;
+  Result(Refusal refusal) : content_(std::move(refusal)) {}  // NOLINT(google-explicit-constructor): return refusal;
 
   explicit operator bool() const { return content_.index() == 0; }
   /// Only when the result is true.

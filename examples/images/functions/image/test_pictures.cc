@@ -45,7 +45,9 @@ void append(File& file, std::uint64_t value, int size, bool little_endian) {
   }
 }
 
-void append(File& file, Bytes bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); }
+void append(File& file, Bytes bytes) {
+  file.insert(file.end(), bytes.begin(), bytes.end());
+}
 
 void append_chunk(File& file, const char* name, Bytes content) {
   append(file, content.size(), 4, false);
@@ -81,7 +83,8 @@ File decode_with_stb(Bytes file) {
   int width = 0;
   int height = 0;
   int channels = 0;
-  stbi_uc* const pixels = stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &width, &height, &channels, 4);
+  stbi_uc* const pixels =
+      stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &width, &height, &channels, 4);
   if (pixels == nullptr) {
     return {};
   }
@@ -92,7 +95,8 @@ File decode_with_stb(Bytes file) {
 
 File inflate_with_stb(Bytes zlib) {
   int size = 0;
-  char* const bytes = stbi_zlib_decode_malloc(reinterpret_cast<const char*>(zlib.data()), static_cast<int>(zlib.size()), &size);
+  char* const bytes =
+      stbi_zlib_decode_malloc(reinterpret_cast<const char*>(zlib.data()), static_cast<int>(zlib.size()), &size);
   if (bytes == nullptr) {
     return {};
   }
@@ -144,9 +148,9 @@ File with_orientation(const File& jpeg, std::uint16_t tag, bool little_endian) {
   File tiff;
   tiff.insert(tiff.end(), 2, little_endian ? 'I' : 'M');
   append(tiff, 42, 2, little_endian);
-  append(tiff, 8, 4, little_endian);        // where the directory is
-  append(tiff, 2, 2, little_endian);        // its entries
-  append(tiff, 0x010f, 2, little_endian);   // maker: an entry to step over
+  append(tiff, 8, 4, little_endian);       // where the directory is
+  append(tiff, 2, 2, little_endian);       // its entries
+  append(tiff, 0x010f, 2, little_endian);  // maker: an entry to step over
   append(tiff, 2, 2, little_endian);
   append(tiff, 4, 4, little_endian);
   append(tiff, 0, 4, little_endian);
@@ -155,7 +159,7 @@ File with_orientation(const File& jpeg, std::uint16_t tag, bool little_endian) {
   append(tiff, 1, 4, little_endian);
   append(tiff, tag, 2, little_endian);
   append(tiff, 0, 2, little_endian);
-  append(tiff, 0, 4, little_endian);        // no further directory
+  append(tiff, 0, 4, little_endian);  // no further directory
 
   File file(jpeg.begin(), jpeg.begin() + 2);
   file.insert(file.end(), {0xff, 0xe1});

@@ -44,7 +44,8 @@ struct PngSpec {
 /// `rows` are the packed samples of all rows.
 File png_file(const PngSpec& spec, const File& rows);
 
-/// From 1, 3 or 4 channels. Above a quality of 90 the colours are as fine as the brightness, else half as fine each way.
+/// From 1, 3 or 4 channels. Above a quality of 90 the colours are as fine as the brightness, else half as fine each
+/// way.
 File jpeg_file(int width, int height, int channels, const File& samples, int quality);
 /// A JPEG with an EXIF block of its orientation.
 File with_orientation(const File& jpeg, std::uint16_t tag, bool little_endian = true);

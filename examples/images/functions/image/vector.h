@@ -31,9 +31,15 @@ inline Vector load(const std::uint8_t* from) {
   std::memcpy(&vector, from, sizeof vector);
   return vector;
 }
-inline void store(std::uint8_t* to, Vector vector) { std::memcpy(to, &vector, sizeof vector); }
+inline void store(std::uint8_t* to, Vector vector) {
+  std::memcpy(to, &vector, sizeof vector);
+}
 
-inline Vector min(Vector a, Vector b) { return a < b ? a : b; }
-inline Vector max(Vector a, Vector b) { return a > b ? a : b; }
+inline Vector min(Vector a, Vector b) {
+  return a < b ? a : b;
+}
+inline Vector max(Vector a, Vector b) {
+  return a > b ? a : b;
+}
 
 }  // namespace image
