@@ -109,7 +109,7 @@ class Client(threading.Thread):
     def __init__(self, address, kind, may_be_refused):
         super().__init__(daemon=True)
         self.answered = 0
-        self.lost = []  # (when it began, what happened)
+        self.lost = []  # (when it began, when it was lost, what happened)
         self._address, self._kind, self._may_be_refused = address, kind, may_be_refused
         self._request, self._expected = KINDS[kind]
         self._ending = threading.Event()
@@ -132,7 +132,7 @@ class Client(threading.Thread):
             except OSError as error:
                 # Refused, or kept waiting while the sockets close.
                 if not (self._may_be_refused and isinstance(error, ConnectionRefusedError | TimeoutError)):
-                    self.lost.append((began, f"{self._kind}: connect: {error!r}"))
+                    self.lost.append((began, time.monotonic(), f"{self._kind}: connect: {error!r}"))
                     continue
                 return
             try:
@@ -144,7 +144,7 @@ class Client(threading.Thread):
                 if self._kind != "fresh" and b"connection: close" not in head.lower():
                     continue
             except (OSError, ValueError, EOFError) as error:
-                self.lost.append((began, f"{self._kind}: {error!r}"))
+                self.lost.append((began, time.monotonic(), f"{self._kind}: {error!r}"))
             connection.close()
             connection = None
         if connection:
@@ -243,20 +243,18 @@ def crash(program, folder, times):
         for number in range(min(KILLS_A_SYSTEM, times - begun)):
             load.wait_for_more()
             worker = system.worker
+            killed = time.monotonic()
             kill(worker, signal.SIGSEGV if number % 2 else signal.SIGKILL)
-            deaths.append(time.monotonic())
+            deaths.append((killed, time.monotonic()))
             wait_until(lambda worker=worker: system.worker != worker, "another worker")
         load.wait_for_more()
         more, failed = load.end()
         requests += more
-        # Each client has one request under way when the worker dies; it began before that, and there is one for each death.
-        allowed = len(load.clients)
-        for died in deaths:
-            mine = [loss for loss in failed if loss[0] <= died]
-            failed = [loss for loss in failed if loss[0] > died]
-            in_flight += min(len(mine), allowed)
-            lost += mine[allowed:]
-        lost += failed
+        # Under way when a worker died: it began before that one was gone, and was lost after it was killed. A client has one request at
+        # a time, so this allows one for each client and death.
+        under_way = [loss for loss in failed if any(loss[0] <= died and loss[1] >= killed for killed, died in deaths)]
+        in_flight += len(under_way)
+        lost += [loss for loss in failed if loss not in under_way]
         unclean += system.stop() != 0
     return requests, lost, {"in_flight": in_flight, "unclean": unclean}
 
@@ -271,7 +269,7 @@ def measure(name, times, program, folder):
     begin = time.monotonic()
     requests, lost, more = RUNS[name](program, folder, times)
     seconds = round(time.monotonic() - begin, 1)
-    return {"times": times, "requests": requests, "failed": len(lost), **more, "seconds": seconds, "examples": [what for _, what in lost[:5]]}
+    return {"times": times, "requests": requests, "failed": len(lost), **more, "seconds": seconds, "examples": [what for *_, what in lost[:5]]}
 
 
 def figures(name, result):
