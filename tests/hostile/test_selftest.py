@@ -64,7 +64,7 @@ def test_a_normal_user_needs_nothing_but_the_program():
         program = shutil.copy(PROGRAM, folder)
         done = subprocess.run([*as_nobody, program, "selftest", "--case", "memory-one-page-past", "--case", "module-empty"], capture_output=True, text=True,
                               timeout=SECONDS, cwd="/", env={"TMPDIR": folder})
-        assert os.listdir(folder) == ["trilby"]
+        assert os.listdir(folder) == [PROGRAM.name]
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("3 held, 0 failed, 0 skipped\n")
 
