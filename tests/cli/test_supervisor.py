@@ -161,7 +161,8 @@ def test_signals_to_the_worker_itself_change_nothing(up):
 def test_a_hangup_of_the_terminal_stops_the_system(up):
     """What a person asks for with `kill -HUP` is a reload (tests/e2e/test_reload.py); a window that is closed is an end."""
     terminal, slave = os.openpty()
-    process = up(terminal=slave)
+    # Whoever runs the tests may ignore it, as nohup does.
+    process = up(terminal=slave, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     os.close(slave)
     os.close(terminal)
     _, log = process.communicate(timeout=60)
