@@ -28,7 +28,8 @@ class Caller {
   [[nodiscard]] std::shared_ptr<const invoke::Function> prepare(invoke::FunctionSpec spec,
                                                                 const inference::ModelHost* models = nullptr);
 
-  /// Runs `turn(next)` again and again, `turns` times. Each turn ends by calling `next`, once, on the loop.
+  /// Runs `turn(next)` again and again, `turns` times. Each turn ends by calling `next`, once, on the loop. Once: the
+  /// loop does not start again.
   void repeat(std::size_t turns, std::function<void(std::function<void()> next)> turn);
 
   /// Calls `function`; `done` gets the time from the call to its outcome, and what the function wrote. Gives up when it

@@ -126,9 +126,10 @@ int main(int argc, char** argv) {
 
   bench::Caller caller;
   const auto grayscale = caller.prepare(spec_of("grayscale", folder));
+  bench::Caller classify_caller;
   invoke::FunctionSpec classify_spec = spec_of("classify", folder);
   classify_spec.policy.grants.models.emplace(kModel);
-  const auto classify = caller.prepare(std::move(classify_spec), host->get());
+  const auto classify = classify_caller.prepare(std::move(classify_spec), host->get());
 
   bench::Samples grayscale_wasm{"grayscale_wasm", {}};
   bench::Samples grayscale_native{"grayscale_native", {}};
@@ -136,7 +137,7 @@ int main(int argc, char** argv) {
   bench::Samples classify_native{"classify_native", {}};
   measure(caller, grayscale, grayscale_natively, picture, calls, grayscale_wasm, grayscale_native);
   measure(
-      caller, classify, [&model](const std::string& image) { return classify_natively(model, image); }, picture, calls,
-      classify_wasm, classify_native);
+      classify_caller, classify, [&model](const std::string& image) { return classify_natively(model, image); },
+      picture, calls, classify_wasm, classify_native);
   bench::print({&grayscale_wasm, &grayscale_native, &classify_wasm, &classify_native});
 }
