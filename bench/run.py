@@ -59,7 +59,7 @@ def parts(build: Path, scratch: Path, quick: bool) -> dict[str, Part]:
                      micro.echo_figures),
         "hello": Part(240, lambda: hello.measure(program, here / "hello.wasm", scratch, rounds(5), seconds(5)), hello.figures),
         "peers": Part(720, lambda: peers.measure(program, load, here, scratch, rounds(5), seconds(5)), peers.figures),
-        "neighbours": Part(240, lambda: neighbours.measure(program, load, here, scratch, rounds(5), seconds(8)), neighbours.figures),
+        "neighbours": Part(240, lambda: neighbours.measure(program, load, here, scratch, rounds(5), 4 if quick else 8), neighbours.figures),
         "overload": Part(240, lambda: overload.measure(program, load, here, scratch, rounds(3), seconds(8)), overload.figures),
         "functions": Part(180, lambda: scale.measure_functions(program, here / "hello.wasm", scratch, scale.COUNT), scale.function_figures),
         "held": Part(120, lambda: scale.measure_held(program, load, here, scratch, scale.COUNT), scale.held_figures),

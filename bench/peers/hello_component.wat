@@ -67,16 +67,19 @@
   (alias export $http "incoming-request" (type $incoming-request))
   (alias export $http "response-outparam" (type $response-outparam))
 
-  ;; ---- Its memory: the one header, the body, and a place for results.
+  ;; ---- Its memory: two headers, the body, and a place for results.
   (core module $data
     (memory (export "memory") 1)
     ;; for the text of an error, which there is none of
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable)
-    ;; the list of one tuple: "content-type" at 32 (12 bytes), "text/plain" at 48 (10 bytes)
-    (data (i32.const 0) "\20\00\00\00\0c\00\00\00\30\00\00\00\0a\00\00\00")
-    (data (i32.const 16) "hello")
-    (data (i32.const 32) "content-type")
-    (data (i32.const 48) "text/plain"))
+    ;; the list of two tuples: where a name is, its length, where its value is, its length
+    (data (i32.const 0) "\30\00\00\00\0c\00\00\00\40\00\00\00\0a\00\00\00")
+    (data (i32.const 16) "\50\00\00\00\0e\00\00\00\60\00\00\00\01\00\00\00")
+    (data (i32.const 32) "hello")
+    (data (i32.const 48) "content-type")
+    (data (i32.const 64) "text/plain")
+    (data (i32.const 80) "content-length")
+    (data (i32.const 96) "5"))
   (core instance $data (instantiate $data))
   (alias core export $data "memory" (core memory $memory))
   (alias core export $data "realloc" (core func $realloc))
@@ -92,7 +95,7 @@
   (core func $drop-stream (canon resource.drop $output-stream))
   (core func $drop-request (canon resource.drop $incoming-request))
 
-  ;; ---- What it does. Results are written at 64: a byte that is 0 when it went well, then what it is, at 68 (a u64 at 72).
+  ;; ---- What it does. Results are written at 128: a byte that is 0 when it went well, then what it is, at 132 (a u64 at 136).
   (core module $main
     (import "data" "memory" (memory 1))
     (import "host" "from-list" (func $from-list (param i32 i32 i32)))
@@ -106,26 +109,26 @@
     (import "host" "drop-stream" (func $drop-stream (param i32)))
     (import "host" "drop-request" (func $drop-request (param i32)))
 
-    (func $check (if (i32.load8_u (i32.const 64)) (then unreachable)))
-    (func $handle (; of a result ;) (result i32) (call $check) (i32.load (i32.const 68)))
+    (func $check (if (i32.load8_u (i32.const 128)) (then unreachable)))
+    (func $handle (; of a result ;) (result i32) (call $check) (i32.load (i32.const 132)))
 
     (func (export "handle") (param $request i32) (param $out i32)
       (local $response i32) (local $body i32) (local $stream i32)
-      (call $from-list (i32.const 0) (i32.const 1) (i32.const 64))
+      (call $from-list (i32.const 0) (i32.const 2) (i32.const 128))
       (local.set $response (call $new-response (call $handle)))
-      (call $body-of (local.get $response) (i32.const 64))
+      (call $body-of (local.get $response) (i32.const 128))
       (local.set $body (call $handle))
-      (call $stream-of (local.get $body) (i32.const 64))
+      (call $stream-of (local.get $body) (i32.const 128))
       (local.set $stream (call $handle))
-      (call $check-write (local.get $stream) (i32.const 64))
+      (call $check-write (local.get $stream) (i32.const 128))
       (call $check)
-      (if (i64.lt_u (i64.load (i32.const 72)) (i64.const 5)) (then unreachable))
-      (call $write (local.get $stream) (i32.const 16) (i32.const 5) (i32.const 64))
+      (if (i64.lt_u (i64.load (i32.const 136)) (i64.const 5)) (then unreachable))
+      (call $write (local.get $stream) (i32.const 32) (i32.const 5) (i32.const 128))
       (call $check)
       (call $drop-stream (local.get $stream))
       (call $set (local.get $out) (i32.const 0) (local.get $response)
         (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
-      (call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 64))
+      (call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 128))
       (call $check)
       (call $drop-request (local.get $request))))
   (core instance $main (instantiate $main
