@@ -10,7 +10,7 @@
 namespace trilby::http {
 
 ResponseWriter::ResponseWriter(net::Loop& loop, net::Stream& stream, Pace pace, Owner& owner)
-    : stream_(stream), owner_(owner), pace_(pace), timer_(loop) {}
+    : stream_(stream), owner_(owner), pace_(pace), begin_(loop), timer_(loop) {}
 
 void ResponseWriter::interim(std::string_view answer) {
   lead_ += answer;
@@ -26,7 +26,7 @@ void ResponseWriter::start(std::string_view head, BodyFraming framing, std::uniq
   body_ = last_ ? nullptr : std::move(body);
   active_ = true;
   pace_.restart();
-  pump();
+  begin_.start([this] { pump(); });
 }
 
 void ResponseWriter::on_writable() {

@@ -23,7 +23,7 @@ class ResponseWriter {
   /// Either call may destroy the writer.
   class Owner {
    public:
-    virtual void on_written() = 0;  ///< the answer is with the kernel, whole; may run inside start()
+    virtual void on_written() = 0;  ///< the answer is with the kernel, whole
     /// The connection broke, took too little for too long, or the body ended before its time: the answer stays a
     /// fragment.
     virtual void on_write_failed() = 0;
@@ -37,7 +37,8 @@ class ResponseWriter {
 
   /// Writes an interim answer; the owner hears only of failure.
   void interim(std::string_view answer);
-  /// Writes an answer, once the one before is written. `body` is not read when the framing says that there is none.
+  /// Writes an answer, later in this turn of the loop, once the one before is written. `body` is not read when the
+  /// framing says that there is none.
   void start(std::string_view head, BodyFraming framing, std::unique_ptr<BodySource> body);
   void on_writable();  ///< the stream's word
 
@@ -53,7 +54,8 @@ class ResponseWriter {
   net::Stream& stream_;
   Owner& owner_;
   Pace pace_;
-  net::Timer timer_;  // runs while the socket is full
+  net::Deferred begin_;  // with the answers of other connections
+  net::Timer timer_;     // runs while the socket is full
   std::optional<Clock::time_point> full_since_;
 
   // What is to be written next: one after the other, of which the first written_ bytes are gone.

@@ -26,12 +26,13 @@ class Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-  void start();
+  void start();  ///< returns before anything else happens
   void cancel(Reason why);
 
   std::list<Run>::iterator self{};
 
  private:
+  void begin();
   void listen();
   void read_body();
   void take_body(Result<WholeBody> body);
@@ -49,6 +50,7 @@ class Run {
   std::unique_ptr<BodySource> body_;
   const Clock::time_point caller_deadline_;
   const std::shared_ptr<Cancellation> cancellation_;
+  net::Deferred begin_;  // with other calls
   OnOutcome done_;
   Clock::time_point arrived_{};  // at its first gate
   Clock::time_point began_{};    // when it had passed them all; its wall time counts from here
@@ -117,6 +119,7 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       body_(std::move(call.body)),
       caller_deadline_(call.deadline),
       cancellation_(std::move(call.cancellation)),
+      begin_(invoker.loop()),
       done_(std::move(done)),
       app_(std::move(call.app)),
       gates_{app_.get(), &function_->admission(), function_->places()},
@@ -125,6 +128,10 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       request_(function_->spec().output == Output::Cgi ? std::make_unique<Call>(std::move(call)) : nullptr) {}
 
 void Run::start() {
+  begin_.start([this] { begin(); });
+}
+
+void Run::begin() {
   if (cancellation_ && cancellation_->cancelled()) {
     return finish(refusal(cancellation_->why()));
   }

@@ -41,8 +41,8 @@ class Function;
 class Invoker {
  public:
   virtual ~Invoker() = default;
-  /// Takes `call` through admission to a fresh sandbox. `done` runs exactly once, on this loop, possibly before start()
-  /// returns.
+  /// Takes `call` through admission to a fresh sandbox, later in this turn of the loop. `done` runs exactly once, on
+  /// this loop; before start() returns only inside cancel_all().
   virtual void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) = 0;
 
   /// Calls that have started and not ended: reading their body, waiting for a slot, or running.

@@ -351,7 +351,7 @@ TEST(Body, ThatFailsEndsTheCallWithItsReason) {
   slow.body = std::move(body);
   calls.run([&] {
     calls.start("slow", test_function("echo"), std::move(slow));
-    sender.reader(fail(Reason::RequestTimeout, "no byte for 30s"));
+    calls.later([&] { sender.reader(fail(Reason::RequestTimeout, "no byte for 30s")); });
   });
   EXPECT_EQ(calls.reason("slow"), Reason::RequestTimeout);
 }
@@ -449,8 +449,10 @@ TEST(Admission, CallsWaitForASlotInTurn) {
     for (const char* name : {"first", "second", "third", "fourth"}) {
       calls.start(name, function, test_call(eight_bytes(1'000'000)));
     }
-    EXPECT_EQ(function->admission().running(), 1U);
-    EXPECT_EQ(function->admission().waiting(), 2U);
+    calls.later([&] {
+      EXPECT_EQ(function->admission().running(), 1U);
+      EXPECT_EQ(function->admission().waiting(), 2U);
+    });
   });
   ASSERT_EQ(calls.ended.size(), 4U);
   EXPECT_EQ(calls.ended[0].name, "fourth");
@@ -523,7 +525,7 @@ TEST(Admission, CallsThatFindThePoolFullWaitForAPlace) {
   calls.run([&] {
     calls.start("runs", one, test_call(eight_bytes(1'000'000)));
     calls.start("waits", other, test_call(eight_bytes(1)));
-    EXPECT_EQ(places->waiting(), 1U);
+    calls.later([&] { EXPECT_EQ(places->waiting(), 1U); });
   });
   EXPECT_EQ(calls.ended.front().name, "runs");
   EXPECT_EQ(calls.reason("waits"), Reason::Ok);
@@ -546,8 +548,10 @@ TEST(AppLimits, HoldOverAllFunctionsOfAnApp) {
     calls.start("runs", sleep, call_of_app(app, eight_bytes(1'000'000)));
     calls.start("waits", echo, call_of_app(app, "a"));
     calls.start("is too much", echo, call_of_app(app, "b"));
-    EXPECT_EQ(echo->admission().running(), 0U) << "who waits for its app keeps no other app from the function";
-    calls.start("of another app", echo, test_call("c"));
+    calls.later([&] {
+      EXPECT_EQ(echo->admission().running(), 0U) << "who waits for its app keeps no other app from the function";
+      calls.start("of another app", echo, test_call("c"));
+    });
   });
   EXPECT_EQ(calls.ended[0].name, "is too much");
   EXPECT_EQ(calls.reason("is too much"), Reason::Overloaded);
@@ -571,9 +575,11 @@ TEST(AppLimits, AreGivenBackByCallsThatLeaveWhileTheyWaitForTheirFunction) {
     Call leaver = call_of_app(app, kForever);
     leaver.cancellation = cancellation;
     calls.start("leaves", sleep, std::move(leaver));
-    EXPECT_EQ(app->running(), 2U);
-    cancellation->cancel(Reason::Cancelled);
-    EXPECT_EQ(app->running(), 1U);
+    calls.later([&] {
+      EXPECT_EQ(app->running(), 2U);
+      cancellation->cancel(Reason::Cancelled);
+      EXPECT_EQ(app->running(), 1U);
+    });
   });
   EXPECT_EQ(calls.reason("leaves"), Reason::Cancelled);
   EXPECT_EQ(calls.reason("runs"), Reason::Ok);
@@ -599,7 +605,7 @@ TEST(Cancel, WhileItsBodyComes) {
   slow.body = std::make_unique<SlowBody>();
   calls.run([&] {
     calls.start("slow", test_function("echo"), std::move(slow));
-    cancellation->cancel(Reason::Cancelled);
+    calls.later([&] { cancellation->cancel(Reason::Cancelled); });
   });
   EXPECT_EQ(calls.reason("slow"), Reason::Cancelled);
 }
@@ -614,9 +620,11 @@ TEST(Cancel, WhileItWaitsLeavesTheQueueToOthers) {
   calls.run([&] {
     calls.start("runs", function, test_call(eight_bytes(1'000'000)));
     calls.start("leaves", function, cancellable(kForever, cancellation));
-    cancellation->cancel(Reason::Cancelled);
-    EXPECT_EQ(function->admission().waiting(), 0U);
-    calls.start("follows", function, test_call(eight_bytes(1)));
+    calls.later([&] {
+      cancellation->cancel(Reason::Cancelled);
+      EXPECT_EQ(function->admission().waiting(), 0U);
+      calls.start("follows", function, test_call(eight_bytes(1)));
+    });
   });
   EXPECT_EQ(calls.reason("leaves"), Reason::Cancelled);
   EXPECT_EQ(calls.reason("runs"), Reason::Ok);
@@ -634,8 +642,10 @@ TEST(Cancel, WhenItsSlotIsOnItsWayGivesItBack) {
     calls.start("first", function, cancellable(kForever, first));
     calls.start("second", function, cancellable(kForever, second));
     calls.start("third", function, test_call(eight_bytes(1)));
-    first->cancel(Reason::Cancelled);   // posts the slot to the second
-    second->cancel(Reason::Cancelled);  // which is gone when it comes
+    calls.later([&] {
+      first->cancel(Reason::Cancelled);   // posts the slot to the second
+      second->cancel(Reason::Cancelled);  // which is gone when it comes
+    });
   });
   EXPECT_EQ(calls.reason("third"), Reason::Ok);
   EXPECT_EQ(function->admission().running(), 0U);
@@ -665,9 +675,11 @@ TEST(Cancel, DrainingEndsEveryCall) {
     for (const char* name : {"first", "second", "waiting"}) {
       calls.start(name, function, test_call(kForever));
     }
-    EXPECT_EQ(calls.invoker->live(), 3U);
-    calls.invoker->cancel_all(Reason::Draining);
-    EXPECT_EQ(calls.invoker->live(), 0U);
+    calls.later([&] {
+      EXPECT_EQ(calls.invoker->live(), 3U);
+      calls.invoker->cancel_all(Reason::Draining);
+      EXPECT_EQ(calls.invoker->live(), 0U);
+    });
   });
   for (const char* name : {"first", "second", "waiting"}) {
     EXPECT_EQ(calls.reason(name), Reason::Draining) << name;
@@ -685,8 +697,10 @@ TEST(Cancel, CallsThatCancelledOnesStartAreRefusedToo) {
   calls.run([&] {
     calls.start("first", function, test_call(kForever));
     calls.start("second", function, test_call(kForever));
-    calls.invoker->cancel_all(Reason::Draining);
-    EXPECT_EQ(calls.invoker->live(), 0U);
+    calls.later([&] {
+      calls.invoker->cancel_all(Reason::Draining);
+      EXPECT_EQ(calls.invoker->live(), 0U);
+    });
   });
   for (const char* name : {"first", "second", "another"}) {
     EXPECT_EQ(calls.reason(name), Reason::Draining) << name;

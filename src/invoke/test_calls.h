@@ -75,6 +75,8 @@ struct Calls {
     loop.post(begin);
     loop.run();
   }
+  /// Inside run(): when those that it has started have begun.
+  void later(std::function<void()> work) { loop.post(std::move(work)); }
   [[nodiscard]] const Outcome* find(const std::string& name) const {
     for (const Ended& one : ended) {
       if (one.name == name) {

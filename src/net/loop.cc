@@ -15,6 +15,13 @@
 namespace trilby::net {
 
 namespace asio = boost::asio;
+namespace {
+
+// Deferred work often defers more: an answer leads to the next request of its connection. That is done in the same go,
+// up to this many times what waited at first, so that sockets are looked at in between.
+constexpr std::size_t kRoundsOfDeferred = 4;
+
+}  // namespace
 
 struct Loop::Impl {
   TimerQueue timers;  // first, so last to go: work that is dropped unrun with the context may own timers
@@ -25,7 +32,27 @@ struct Loop::Impl {
   Clock::time_point alarm_at = Clock::time_point::max();  // max: not set
   std::atomic<std::thread::id> thread;
   std::atomic<const std::string*> occupant{nullptr};
+  std::list<Deferred*> deferred;  // owned by themselves
+  bool deferred_asked = false;    // run_deferred() is posted or runs
   std::deque<std::function<void()>> background;
+
+  void ask_for_deferred() {
+    asio::post(context, [this] { run_deferred(); });
+  }
+
+  void run_deferred() {
+    for (std::size_t left = kRoundsOfDeferred * deferred.size(); left > 0 && !deferred.empty() && !context.stopped();
+         --left) {
+      Deferred& next = *deferred.front();
+      const auto task = std::move(next.work_);
+      next.cancel();
+      task();  // may destroy it
+    }
+    deferred_asked = !deferred.empty();
+    if (deferred_asked) {
+      ask_for_deferred();
+    }
+  }
 
   /// Asks for the turn of the next piece of background work. Asio runs what is posted in order and looks at its sockets
   /// once for each time it has gone through that; what it finds comes behind what was there. Work that is posted twice
@@ -100,6 +127,30 @@ const std::string* Loop::occupant() const {
 
 asio::io_context& Loop::context() {
   return impl_->context;
+}
+
+Deferred::Deferred(Loop& loop) : loop_(loop), parked_{this}, place_(parked_.begin()) {}
+
+Deferred::~Deferred() {
+  cancel();
+}
+
+void Deferred::start(std::function<void()> work) {
+  work_ = std::move(work);
+  Loop::Impl& loop = *loop_.impl_;
+  if (!started()) {
+    loop.deferred.splice(loop.deferred.end(), parked_);
+  }
+  if (!std::exchange(loop.deferred_asked, true)) {
+    loop.ask_for_deferred();
+  }
+}
+
+void Deferred::cancel() {
+  if (started()) {
+    parked_.splice(parked_.end(), loop_.impl_->deferred, place_);
+  }
+  work_ = nullptr;
 }
 
 struct Timer::Entry : TimerQueue::Entry {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 
@@ -44,9 +45,34 @@ class Loop {
   [[nodiscard]] boost::asio::io_context& context();  ///< for net/ only
 
  private:
+  friend class Deferred;
   friend class Timer;
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+/// Does a piece of work once, later in this turn of the loop: behind all that is ready, in the order of start(), before
+/// the next background work. Whatever each of many requests needs is put off like this, so that it is done for all of
+/// them in a row while its code is in the processor's caches (docs/decisions/0012). Cancelled when destroyed. No
+/// allocation at start(), for work that captures a pointer or two. Threading: loop-bound.
+class Deferred {
+ public:
+  explicit Deferred(Loop& loop);
+  ~Deferred();
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+
+  /// Takes the place of what was started and has not run. `work` may destroy this, and start it again.
+  void start(std::function<void()> work);
+  void cancel();
+  [[nodiscard]] bool started() const { return parked_.empty(); }
+
+ private:
+  friend class Loop;
+  Loop& loop_;
+  std::function<void()> work_;
+  std::list<Deferred*> parked_;  // the node that stands for this, while it is not in the loop's list
+  std::list<Deferred*>::iterator place_;
 };
 
 /// Calls back once, at or soon after a moment, unless cancelled or destroyed first. Cheap to start and cancel (no

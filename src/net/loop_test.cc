@@ -2,8 +2,10 @@
 
 #include <array>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -175,6 +177,115 @@ TEST(BackgroundWork, IsDroppedUnrunWhenTheLoopEnds) {
       loop.stop();
     });
     loop.run();
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(DeferredWork, RunsOnceInOrderBehindWhatWasReady) {
+  Loop loop;
+  std::vector<int> order;
+  Deferred first(loop);
+  Deferred second(loop);
+  loop.post([&] {
+    second.start([&] { order.push_back(2); });
+    first.start([&] {
+      order.push_back(3);
+      EXPECT_FALSE(first.started());
+      loop.post([&] { loop.stop(); });
+    });
+    EXPECT_TRUE(first.started());
+    order.push_back(0);
+  });
+  loop.post([&] { order.push_back(1); });
+  loop.run();
+  EXPECT_EQ(order, (std::vector{0, 1, 2, 3}));
+}
+
+TEST(DeferredWork, IsDoneStageByStage) {
+  Loop loop;
+  std::vector<std::string> order;
+  std::list<Deferred> all;
+  for (const char* name : {"a", "b", "c"}) {
+    Deferred& one = all.emplace_back(loop);
+    loop.post([&, name] {
+      one.start([&, name] {
+        order.push_back(std::string("call ") + name);
+        one.start([&, name] {
+          order.push_back(std::string("answer ") + name);
+          if (order.size() == 6) {
+            loop.stop();
+          }
+        });
+      });
+    });
+  }
+  loop.run();
+  EXPECT_EQ(order, (std::vector<std::string>{"call a", "call b", "call c", "answer a", "answer b", "answer c"}));
+}
+
+TEST(DeferredWork, CanBeReplacedCancelledAndDestroyed) {
+  Loop loop;
+  int ran = 0;
+  Deferred replaced(loop);
+  Deferred cancelled(loop);
+  Deferred destroyer(loop);
+  auto destroyed = std::make_unique<Deferred>(loop);
+  auto itself = std::make_unique<Deferred>(loop);
+  loop.post([&] {
+    destroyer.start([&] { destroyed.reset(); });
+    replaced.start([] { FAIL(); });
+    cancelled.start([] { FAIL(); });
+    itself->start([&] { itself.reset(); });
+    destroyed->start([] { FAIL(); });
+    replaced.start([&] { ++ran; });
+    cancelled.cancel();
+    EXPECT_FALSE(cancelled.started());
+  });
+  Deferred last(loop);
+  last.start([&] { loop.post([&] { loop.post([&] { loop.stop(); }); }); });
+  loop.run();
+  EXPECT_EQ(ran, 1);
+  EXPECT_EQ(itself, nullptr);
+}
+
+TEST(DeferredWork, GoesBeforeBackgroundWorkAndDoesNotHoldItUpForEver) {
+  Crowd crowd;
+  Deferred endless(crowd.loop);
+  int started_at = 0;
+  int chain = 0;
+  std::function<void()> next = [&] {
+    ++chain;
+    endless.start(next);
+  };
+  Deferred fresh(crowd.loop);
+  crowd.guests[3].on_turn = [&] {
+    if (crowd.turns == 54) {
+      started_at = crowd.turns;
+      fresh.start([&] {
+        EXPECT_EQ(crowd.turns, started_at);
+        next();
+      });
+    }
+    if (crowd.turns > 200) {
+      crowd.loop.stop();
+    }
+  };
+  crowd.loop.run();
+  EXPECT_GT(chain, 100);
+}
+
+TEST(DeferredWork, IsDroppedUnrunWhenTheLoopStops) {
+  auto held = std::make_shared<int>(1);
+  Loop loop;
+  {
+    Deferred first(loop);
+    Deferred second(loop);
+    loop.post([&] {
+      first.start([&] { loop.stop(); });
+      second.start([held] { FAIL(); });
+    });
+    loop.run();
+    EXPECT_TRUE(second.started());
   }
   EXPECT_EQ(held.use_count(), 1);
 }
