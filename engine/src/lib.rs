@@ -1,10 +1,14 @@
-//! What the C API of Wasmtime cannot do from C: a limiter that sums and remembers, and one setting
-//! of the pooling allocator. Everything else is the C API itself, re-exported into one static library.
+//! What the C API of Wasmtime cannot do from C: a limiter that sums and remembers, one setting
+//! of the pooling allocator, and files that are bounded and need no threads (files.rs). Everything else is the C API
+//! itself, re-exported into one static library.
 //! The C side of these declarations is `src/wasm/engine_abi.h`.
+
+mod files;
 
 use std::mem::{align_of, size_of};
 use wasmtime_c_api::wasmtime::{Enabled, PoolingAllocationConfig, ResourceLimiter, Result, Store};
 
+pub use files::*;
 pub use wasmtime_c_api::*;
 
 // The two casts below rest on these types being one field behind `repr(C)`.

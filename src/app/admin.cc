@@ -41,10 +41,11 @@ std::string_view describe(WorkerState state) {
 
 }  // namespace
 
-Admin::Admin(ServingLoop& home, std::vector<ServingLoop*> loops, const observe::Labels& labels,
-             const std::atomic<WorkerState>& state, const Watchdog& watchdog)
+Admin::Admin(ServingLoop& home, std::vector<ServingLoop*> loops, std::vector<const observe::OwnLoopMetrics*> own,
+             const observe::Labels& labels, const std::atomic<WorkerState>& state, const Watchdog& watchdog)
     : home_(home),
       loops_(std::move(loops)),
+      own_(std::move(own)),
       labels_(labels),
       state_(state),
       watchdog_(watchdog),
@@ -145,7 +146,7 @@ void Admin::answer_metrics() {
   for (const auto& exchange : std::exchange(waiting_, {})) {
     const std::string* accept = exchange->head().fields.find("accept");
     const observe::TextFormat format = observe::negotiate(accept == nullptr ? "" : *accept);
-    exchange->respond(plain(200, observe::render_metrics(labels_, metrics, TRILBY_VERSION, format, wall_),
+    exchange->respond(plain(200, observe::render_metrics(labels_, metrics, TRILBY_VERSION, format, wall_, own_),
                             observe::content_type(format)));
   }
 }

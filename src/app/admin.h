@@ -28,8 +28,9 @@ enum class WorkerState : std::uint8_t { Starting, Serving, Draining };
 /// destroyed on the loop's thread or after that has ended, when the other loops have ended too.
 class Admin {
  public:
-  Admin(ServingLoop& home, std::vector<ServingLoop*> loops, const observe::Labels& labels,
-        const std::atomic<WorkerState>& state, const Watchdog& watchdog);
+  /// \param own  of the loops for calls with files and much memory
+  Admin(ServingLoop& home, std::vector<ServingLoop*> loops, std::vector<const observe::OwnLoopMetrics*> own,
+        const observe::Labels& labels, const std::atomic<WorkerState>& state, const Watchdog& watchdog);
 
   void adopt(net::Accepted connection);
   /// What the worker gave up, for the metrics. Until it is set there are none.
@@ -45,6 +46,7 @@ class Admin {
 
   ServingLoop& home_;
   std::vector<ServingLoop*> loops_;
+  std::vector<const observe::OwnLoopMetrics*> own_;
   const observe::Labels& labels_;
   const std::atomic<WorkerState>& state_;
   const Watchdog& watchdog_;

@@ -272,7 +272,7 @@ class Reader {
       read_variables(*env, function);
     }
     if (auto allow = section.table("allow")) {
-      read_grants(*allow, names_, function);
+      read_grants(*allow, names_, folder_, function);
     }
     check_variables(section, function);
     section.finish();

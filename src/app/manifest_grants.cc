@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "policy/environment.h"
@@ -11,6 +12,8 @@ namespace trilby::app {
 namespace {
 
 constexpr std::size_t kMaxListed = 64;
+constexpr std::size_t kMaxDirectories = 16;
+constexpr std::size_t kMaxMountBytes = 255;
 // What the host holds so that guests need not: Dapr's tokens.
 constexpr std::array<std::string_view, 2> kHostsOwn = {"APP_API_TOKEN", "DAPR_API_TOKEN"};
 // RFC 3875 section 4.1, beside HTTP_*.
@@ -43,6 +46,63 @@ void read_list(Section& section, std::string_view field, std::string_view exampl
   }
 }
 
+/// What keeps `mount` from being a guest's path; empty when nothing does.
+std::string_view mount_defect(std::string_view mount) {
+  if (!mount.starts_with('/') || mount.size() > kMaxMountBytes) {
+    return "must begin with '/' and have at most 255 bytes";
+  }
+  const auto control = [](unsigned char c) { return c < ' ' || c == 0x7F; };
+  if (std::any_of(mount.begin(), mount.end(), control)) {
+    return "must not contain control characters";
+  }
+  const std::string segments = std::string(mount) + '/';
+  if (mount.size() > 1 && (segments.find("//") != std::string::npos || segments.find("/./") != std::string::npos ||
+                           segments.find("/../") != std::string::npos)) {
+    return "must not end in '/' or contain '//', '.' or '..'";
+  }
+  return {};
+}
+
+/// Reads "/data" = "folder", or "/data" = { path = "folder", access = "read-write" }.
+void read_directory(Section& section, const DocumentNode& member, const std::filesystem::path& folder,
+                    std::vector<policy::Directory>& directories) {
+  policy::Directory directory;
+  directory.mount = member.key;
+  const std::string* path = nullptr;
+  if (member.kind == DocumentNode::Kind::Table) {
+    std::optional<Section> table = section.table(member.key);
+    path = table->required_text("path", R"(give the folder, as in path = "data")");
+    if (const auto* access = table->text("access")) {
+      directory.write = *access == "read-write";
+      if (!directory.write && *access != "read-only") {
+        table->problem("access", fmt::format("\"{}\" is none of \"read-only\" and \"read-write\"{}", *access,
+                                             suggestion(*access, {"read-only", "read-write"})));
+      }
+    }
+    table->finish();
+  } else {
+    path = section.required_text(member.key, R"(give the folder, as in "/data" = "data")");
+  }
+  if (const std::string_view defect = mount_defect(directory.mount); !defect.empty()) {
+    section.problem(member.key, fmt::format("where the function finds the folder {}", defect));
+  }
+  if (path != nullptr) {
+    directory.path = (folder / *path).lexically_normal().string();
+    directories.push_back(std::move(directory));
+  }
+}
+
+void read_directories(Section& section, const std::filesystem::path& folder,
+                      std::vector<policy::Directory>& directories) {
+  if (section.members().size() > kMaxDirectories) {
+    return section.problem(
+        fmt::format("has {} directories; the most is {}", section.members().size(), kMaxDirectories));
+  }
+  for (const DocumentNode& member : section.members()) {
+    read_directory(section, member, folder, directories);
+  }
+}
+
 }  // namespace
 
 void read_variables(Section& section, Function& function) {
@@ -62,7 +122,7 @@ void read_variables(Section& section, Function& function) {
   }
 }
 
-void read_grants(Section& section, const DefinedNames& names, Function& function) {
+void read_grants(Section& section, const DefinedNames& names, const std::filesystem::path& folder, Function& function) {
   policy::Grants& grants = function.policy.grants;
   read_list(section, "models", "food", [&](const std::string& model) {
     check_defined(section, "models", "model", model, names.models);
@@ -84,6 +144,9 @@ void read_grants(Section& section, const DefinedNames& names, Function& function
     }
     grants.secrets.insert(secret);
   });
+  if (auto directories = section.table("directories")) {
+    read_directories(*directories, folder, grants.directories);
+  }
   if (const auto* clock = section.text("clock")) {
     grants.precise_clock = *clock == "precise";
     if (!grants.precise_clock && *clock != "coarse") {
@@ -94,6 +157,22 @@ void read_grants(Section& section, const DefinedNames& names, Function& function
     }
   }
   section.finish();
+}
+
+std::vector<policy::Directory> granted_directories(const Manifest& manifest) {
+  std::vector<policy::Directory> all;
+  for (const Function& function : manifest.functions) {
+    for (const policy::Directory& directory : function.policy.grants.directories) {
+      const auto known = std::find_if(all.begin(), all.end(),
+                                      [&](const policy::Directory& other) { return other.path == directory.path; });
+      if (known == all.end()) {
+        all.push_back(directory);
+      } else {
+        known->write = known->write || directory.write;
+      }
+    }
+  }
+  return all;
 }
 
 void check_variables(const Section& section, const Function& function) {

@@ -155,6 +155,70 @@ TEST(ManifestGrants, MakeAFunctionReproducible) {
       "out");
 }
 
+TEST(ManifestGrants, GiveDirectoriesToReadUnlessTheySayMore) {
+  const Manifest manifest = parse(R"([function.f.allow.directories]
+"/data" = "data"
+"/out" = { path = "../out", access = "read-write" }
+"/" = { path = "/srv", access = "read-only" })")
+                                .value();
+  const auto& directories = manifest.functions[0].policy.grants.directories;
+  ASSERT_EQ(directories.size(), 3U);
+  EXPECT_EQ(directories[0].mount, "/data");
+  EXPECT_EQ(directories[0].path, "/m/data");
+  EXPECT_FALSE(directories[0].write);
+  EXPECT_EQ(directories[1].path, "/out");
+  EXPECT_TRUE(directories[1].write);
+  EXPECT_FALSE(directories[2].write);
+  EXPECT_EQ(describe_grants(manifest.functions[0]), "directories /data (read-only), /out (read-write), / (read-only)");
+  std::vector<std::string> settings;
+  for (const Setting& setting : settings_in_force(manifest)) {
+    if (setting.name.find("directories") != std::string::npos) {
+      settings.push_back(fmt::format("{} = {} from line {}", setting.name, setting.value, setting.stated.source.line));
+    }
+  }
+  ASSERT_EQ(settings.size(), 3U);
+  EXPECT_EQ(settings[0], "function.f.allow.directories./data = /m/data (read-only) from line 5");
+  EXPECT_EQ(settings[1], "function.f.allow.directories./out = /out (read-write) from line 6");
+}
+
+TEST(ManifestGrants, NameEachDirectoryOfTheHostOnce) {
+  const Manifest manifest = parse_manifest(R"(trilby = 1
+[function.f]
+module = "f.wasm"
+allow.directories = { "/a" = "data", "/b" = "other" }
+[function.g]
+module = "f.wasm"
+allow.directories = { "/c" = { path = "data", access = "read-write" } }
+)",
+                                           "/m/trilby.toml")
+                                .value();
+  const auto all = granted_directories(manifest);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].path, "/m/data");
+  EXPECT_TRUE(all[0].write);
+  EXPECT_FALSE(all[1].write);
+}
+
+TEST(ManifestGrants, RefuseDirectoriesThatAreNone) {
+  const auto error = [](const std::string& line) { return error_of("[function.f.allow.directories]\n" + line + "\n"); };
+  const std::string field = "/m/trilby.toml:5: function.f.allow.directories.";
+  EXPECT_EQ(error("data = \"data\""),
+            field + "data: where the function finds the folder must begin with '/' and have at most 255 bytes");
+  EXPECT_EQ(error("\"/a/../b\" = \"data\""),
+            field + "/a/../b: where the function finds the folder must not end in '/' or contain '//', '.' or '..'");
+  EXPECT_NE(error("\"/a/\" = \"data\""), "it was accepted");
+  EXPECT_NE(error("\"/a\\u0000\" = \"data\""), "it was accepted");
+  EXPECT_NE(error("\"/" + std::string(255, 'a') + "\" = \"data\""), "it was accepted");
+  EXPECT_EQ(error("\"/a\" = \"\""), field + "/a: is empty; give the folder, as in \"/data\" = \"data\"");
+  EXPECT_EQ(error("\"/a\" = 1"), field + "/a: must be a text in quotes, not a number");
+  EXPECT_EQ(error("\"/a\" = { access = \"read-only\" }"),
+            field + "/a.path: is missing; give the folder, as in path = \"data\"");
+  EXPECT_EQ(error("\"/a\" = { path = \"d\", access = \"write\" }"),
+            field + "/a.access: \"write\" is none of \"read-only\" and \"read-write\"; known: read-only, read-write");
+  EXPECT_EQ(error("\"/a\" = { path = \"d\", acces = \"read-only\" }"),
+            field + "/a.acces: there is no such field; did you mean \"access\"?");
+}
+
 TEST(ManifestGrants, KnowTwoKindsOfOutput) {
   EXPECT_TRUE(parse("output = \"cgi\"").value().functions[0].cgi);
   EXPECT_FALSE(parse("output = \"body\"").value().functions[0].cgi);

@@ -19,8 +19,10 @@ class Listing {
  public:
   explicit Listing(const Manifest& manifest) : manifest_(manifest) {}
 
-  void add(std::string name, std::string value) {
-    const auto stated = manifest_.origins.find(name);
+  void add(const std::string& name, std::string value) { add(name, std::move(value), name); }
+  /// \param stated_by  the field of which the value's origin is
+  void add(std::string name, std::string value, const std::string& stated_by) {
+    const auto stated = manifest_.origins.find(stated_by);
     out_.push_back({std::move(name), std::move(value), stated == manifest_.origins.end() ? Stated{} : stated->second});
   }
   void add_server(const Server& server) {
@@ -78,6 +80,12 @@ class Listing {
     add(prefix + "allow.models", fmt::format("{}", fmt::join(grants.models, ", ")));
     add(prefix + "allow.env", fmt::format("{}", fmt::join(grants.variables, ", ")));
     add(prefix + "allow.secrets", fmt::format("{}", fmt::join(grants.secrets, ", ")));
+    for (const policy::Directory& directory : grants.directories) {
+      const std::string field = fmt::format("{}allow.directories.{}", prefix, directory.mount);
+      const bool is_table = manifest_.origins.contains(field + ".path");
+      add(field, fmt::format("{} ({})", directory.path, directory.write ? "read-write" : "read-only"),
+          is_table ? field + ".path" : field);
+    }
     add(prefix + "allow.clock", grants.precise_clock ? "precise" : "coarse");
   }
   std::vector<Setting> take() { return std::move(out_); }
@@ -207,6 +215,11 @@ std::string describe_grants(const Function& function) {
   add("models", function.policy.grants.models);
   add("env", function.policy.grants.variables);
   add("secrets", function.policy.grants.secrets);
+  std::vector<std::string> directories;
+  for (const policy::Directory& directory : function.policy.grants.directories) {
+    directories.push_back(fmt::format("{} ({})", directory.mount, directory.write ? "read-write" : "read-only"));
+  }
+  add("directories", directories);
   if (function.policy.grants.precise_clock) {
     out += fmt::format("{}precise clock", out.empty() ? "" : "; ");
   }

@@ -4,14 +4,18 @@
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
+#include <utility>
 
 #include "base/log.h"
 
 namespace trilby::app {
 
 Watchdog::Watchdog(const std::vector<Target>& targets) {
-  std::transform(targets.begin(), targets.end(), std::back_inserter(watched_),
-                 [](const Target& target) { return Watched{.target = target, .sign = std::make_shared<Sign>()}; });
+  std::pair<std::size_t, std::size_t> count;
+  for (const Target& target : targets) {
+    std::string name = target.own ? fmt::format("own {}", count.second++) : fmt::format("{}", count.first++);
+    watched_.push_back({.target = target, .name = std::move(name), .sign = std::make_shared<Sign>()});
+  }
 }
 
 Watchdog::~Watchdog() = default;
@@ -33,10 +37,9 @@ void Watchdog::stop() {
 }
 
 void Watchdog::look() {
-  for (std::size_t i = 0; i < watched_.size(); ++i) {
-    look_at(i);
-  }
-  stuck_ = std::any_of(watched_.begin(), watched_.end(), [](const Watched& each) { return each.missed >= kStuck; });
+  std::for_each(watched_.begin(), watched_.end(), look_at);
+  stuck_ = std::any_of(watched_.begin(), watched_.end(),
+                       [](const Watched& each) { return !each.target.own && each.missed >= kStuck; });
 }
 
 void Watchdog::ask(Watched& watched) {
@@ -50,25 +53,27 @@ void Watchdog::ask(Watched& watched) {
   });
 }
 
-void Watchdog::look_at(std::size_t index) {
-  Watched& watched = watched_[index];
+void Watchdog::look_at(Watched& watched) {
+  const std::uint32_t stalled = watched.target.own ? kStuck : kStalled;
   if (watched.sign->given.load(std::memory_order_acquire) == watched.asked) {
-    if (watched.missed >= kStalled) {
-      log::warn("an event loop turns again", {{"loop", index}, {"stood", format(watched.missed * kPeriod)}});
+    if (watched.missed >= stalled) {
+      log::warn("an event loop turns again", {{"loop", watched.name}, {"stood", format(watched.missed * kPeriod)}});
     }
     watched.missed = 0;
     watched.target.metrics.longest_wait.set(watched.sign->longest.load(std::memory_order_relaxed));
     return ask(watched);
   }
-  if (++watched.missed == kStalled) {
+  if (++watched.missed == stalled) {
     watched.target.metrics.stalls.add();
     const std::string* occupant = watched.target.loop.occupant();
-    log::warn("an event loop does not turn; what it serves waits",
-              {{"loop", index},
+    log::warn(watched.target.own ? "a loop for calls with files or much memory does not turn; its calls wait"
+                                 : "an event loop does not turn; what it serves waits",
+              {{"loop", watched.name},
                {"for", format(watched.missed * kPeriod)},
                {"function", occupant != nullptr ? *occupant : std::string("none")}});
   } else if (watched.missed == kStuck) {
-    log::error("an event loop is stuck; /livez says so", {{"loop", index}, {"for", format(watched.missed * kPeriod)}});
+    log::error("an event loop is stuck; /livez says so",
+               {{"loop", watched.name}, {"for", format(watched.missed * kPeriod)}});
   }
 }
 

@@ -20,6 +20,8 @@ namespace trilby::app {
 /// memory.fill, a host function, a file on a slow disk) shows so.
 /// Time is counted in looks and not read from a clock, so that a machine that slept or a process that was stopped finds
 /// no loop stalled when it wakes.
+/// A loop that runs calls with files or much memory stands whenever a disk is slow, and nobody else waits for it. So it
+/// is said of such a one only after kStuck looks, and the program is not taken for stuck because of it.
 /// Ownership: loops and metrics outlive it. Threading: start(), stop(), look() and the destructor belong to one thread,
 /// but between start() and stop() look() is for the watchdog's own; stuck() is for any.
 class Watchdog {
@@ -31,6 +33,7 @@ class Watchdog {
   struct Target {
     net::Loop& loop;
     observe::StallMetrics& metrics;  ///< written by look() only
+    bool own = false;                ///< one of invoke::OwnLoops
   };
 
   explicit Watchdog(const std::vector<Target>& targets);
@@ -43,7 +46,7 @@ class Watchdog {
   void stop();
   void look();
 
-  /// Whether a loop has given no sign for kStuck looks, and still does not.
+  /// Whether a loop that serves has given no sign for kStuck looks, and still does not.
   [[nodiscard]] bool stuck() const { return stuck_.load(std::memory_order_relaxed); }
 
  private:
@@ -54,13 +57,14 @@ class Watchdog {
   };
   struct Watched {
     Target target;
+    std::string name;  // in the log
     std::shared_ptr<Sign> sign;
     std::uint64_t asked = 0;
     std::uint32_t missed = 0;  // looks since it was asked
   };
 
   static void ask(Watched& watched);
-  void look_at(std::size_t index);
+  static void look_at(Watched& watched);
 
   std::vector<Watched> watched_;
   std::atomic<bool> stuck_{false};

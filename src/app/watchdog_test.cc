@@ -25,7 +25,7 @@ struct RunningLoop {
     done.get_future().wait();
   }
 
-  [[nodiscard]] Watchdog::Target target() { return {loop, metrics}; }
+  [[nodiscard]] Watchdog::Target target(bool own = false) { return {loop, metrics, own}; }
 
   net::Loop loop;
   observe::StallMetrics metrics;
@@ -106,6 +106,21 @@ TEST(Watchdog, SaysWhenALoopIsStuckAndWhenNoMore) {
   running.settle();
   watchdog.look();
   EXPECT_FALSE(watchdog.stuck());
+}
+
+TEST(Watchdog, BearsWithLoopsForFilesForTenSecondsAndNeverCallsThemStuck) {
+  RunningLoop running;
+  Watchdog watchdog({running.target(true)});
+  Blockage blockage(running);
+  look_often(watchdog, Watchdog::kStuck);  // the first one asks
+  EXPECT_EQ(running.metrics.stalls.value(), 0U);
+  watchdog.look();
+  EXPECT_EQ(running.metrics.stalls.value(), 1U);
+  look_often(watchdog, Watchdog::kStuck);
+  EXPECT_EQ(running.metrics.stalls.value(), 1U);
+  EXPECT_FALSE(watchdog.stuck());
+  blockage.end();
+  running.settle();
 }
 
 TEST(Watchdog, LooksByItselfAndStopsWhenTold) {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "app/directories.h"
 #include "app/environment.h"
 #include "base/log.h"
 
@@ -55,10 +56,11 @@ std::vector<std::optional<FunctionResult>> prepare_all(std::vector<invoke::Funct
   return results;
 }
 
-Result<std::vector<invoke::FunctionSpec>> make_specs(const Manifest& manifest) {
+Result<std::vector<invoke::FunctionSpec>> make_specs(const Manifest& manifest, const wasm::ArtifactCache& cache) {
   TRILBY_ASSIGN(const Secrets secrets, Secrets::load(manifest, [](const Secret&) { return true; }));
   std::vector<invoke::FunctionSpec> specs;
   for (const Function& function : manifest.functions) {
+    TRILBY_CHECK(check_directories(manifest, function, cache.directory()));
     auto environment = make_environment(function, secrets);
     if (!environment) {
       return fail(located(manifest, function.source, std::move(environment).error()));
@@ -166,7 +168,7 @@ Result<std::unique_ptr<Runtime>> Runtime::load(const Manifest& manifest, const s
     TRILBY_ASSIGN(runtime->models_, inference::ModelHost::load(specs));
     log::info("models ready", {{"models", specs.size()}, {"took", trilby::format(Duration(Clock::now() - start))}});
   }
-  TRILBY_ASSIGN(std::vector<invoke::FunctionSpec> function_specs, make_specs(manifest));
+  TRILBY_ASSIGN(std::vector<invoke::FunctionSpec> function_specs, make_specs(manifest, cache));
   auto results =
       prepare_all(std::move(function_specs), *runtime->engines_, Pools(manifest), cache, runtime->models_.get());
   for (std::size_t i = 0; i < results.size(); ++i) {

@@ -11,12 +11,12 @@ constexpr std::size_t kKeptCalls = 256;
 }  // namespace
 
 ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, observe::Sampling sampling,
-                         invoke::BodyBudgets budgets)
+                         invoke::BodyBudgets budgets, invoke::OwnLoops* own)
     : metrics_(labels),
       calls_(kKeptCalls),
       log_(log_fd, format, sampling),
       flush_timer_(loop_),
-      invoker_(invoke::make_invoker(loop_, budgets)) {}
+      invoker_(invoke::make_invoker(loop_, budgets, own)) {}
 
 ServingLoop::~ServingLoop() {
   stop();

@@ -36,8 +36,9 @@ class ServingLoop {
  public:
   /// \param log_fd  where access lines go; negative: nowhere. Throws std::exception when the system has no descriptors.
   /// \param budgets  shared by all loops; outlive them
+  /// \param own  may be null; see invoke::make_invoker
   ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, observe::Sampling sampling,
-              invoke::BodyBudgets budgets);
+              invoke::BodyBudgets budgets, invoke::OwnLoops* own);
   ~ServingLoop();  ///< stop()
   ServingLoop(const ServingLoop&) = delete;
   ServingLoop& operator=(const ServingLoop&) = delete;

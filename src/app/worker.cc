@@ -25,6 +25,7 @@
 #include "app/wiring_routes.h"
 #include "app/worker_lockdown.h"
 #include "base/log.h"
+#include "invoke/own_loops.h"
 #include "net/acceptor.h"
 #include "observe/process.h"
 
@@ -32,6 +33,9 @@ namespace trilby::app {
 namespace {
 
 constexpr std::uint32_t kMaxLoops = 256;
+// For calls with files and much memory. More than one even on one core: what one of them waits for is a disk.
+constexpr std::uint32_t kMinOwnLoops = 2;
+constexpr std::uint32_t kMaxOwnLoops = 4;
 // After the grace period: how long answers that say "draining" may take to go out.
 constexpr std::chrono::milliseconds kFarewell{500};
 // How long a handshake over a network takes that was begun before the drain.
@@ -113,6 +117,7 @@ class Worker {
   BodyBudget request_bodies_{manifest_.server.request_bodies};
   BodyBudget response_bodies_{manifest_.server.response_bodies};
   std::unique_ptr<Runtime> runtime_;
+  std::optional<invoke::OwnLoops> own_loops_;  // with functions that need them; after what their calls use
   std::vector<std::unique_ptr<ServingLoop>> loops_;
   std::optional<Watchdog> watchdog_;
   std::unique_ptr<Admin> admin_;           // on the first loop
@@ -134,15 +139,24 @@ Result<void> Worker::start_loops() {
   if (lines.lines == AccessLogSettings::Lines::Sampled) {
     sampling = {(lines.full_rate + count - 1) / count, lines.one_in};
   }
+  const invoke::BodyBudgets budgets{&request_bodies_, &response_bodies_};
+  const bool own = std::any_of(manifest_.functions.begin(), manifest_.functions.end(),
+                               [](const Function& function) { return policy::needs_own_loop(function.policy); });
   try {
+    if (own) {
+      own_loops_.emplace(std::clamp(count, kMinOwnLoops, kMaxOwnLoops), budgets);
+    }
     for (std::uint32_t i = 0; i < count; ++i) {
-      loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, log_fd, log::format(), sampling,
-                                                     invoke::BodyBudgets{&request_bodies_, &response_bodies_}));
+      loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, log_fd, log::format(), sampling, budgets,
+                                                     own_loops_ ? &*own_loops_ : nullptr));
       loops_.back()->start();
     }
     std::vector<Watchdog::Target> watched;
     std::transform(loops_.begin(), loops_.end(), std::back_inserter(watched),
                    [](const auto& loop) { return Watchdog::Target{loop->loop(), loop->stall_metrics()}; });
+    for (std::size_t i = 0; own_loops_ && i < own_loops_->count(); ++i) {
+      watched.push_back({own_loops_->loop(i), own_loops_->metrics(i).stall, true});
+    }
     watchdog_.emplace(watched);
     watchdog_->start();
   } catch (const std::exception& error) {
@@ -154,10 +168,14 @@ Result<void> Worker::start_loops() {
 Result<void> Worker::prepare_admin() {
   std::vector<ServingLoop*> all;
   std::transform(loops_.begin(), loops_.end(), std::back_inserter(all), [](const auto& loop) { return loop.get(); });
+  std::vector<const observe::OwnLoopMetrics*> own;
+  for (std::size_t i = 0; own_loops_ && i < own_loops_->count(); ++i) {
+    own.push_back(&own_loops_->metrics(i));
+  }
   ServingLoop& home = *loops_.front();
   on_each_loop([&](const ServingLoop& loop) {
     if (&loop == &home) {
-      admin_ = std::make_unique<Admin>(home, all, labels_.labels, state_, *watchdog_);
+      admin_ = std::make_unique<Admin>(home, all, own, labels_.labels, state_, *watchdog_);
     }
   });
   admin_acceptor_.emplace(std::vector{&home.loop()});
@@ -315,6 +333,9 @@ void Worker::stop_threads() {
   }
   // The loop of the admin listener goes last, for the others post to it.
   std::for_each(loops_.rbegin(), loops_.rend(), [](const auto& loop) { loop->stop(); });
+  if (own_loops_) {
+    own_loops_->stop();  // after those that hand calls over, before they are destroyed, for it posts to them
+  }
 }
 
 /// Each connection is a descriptor, and the usual soft limit is 1024.

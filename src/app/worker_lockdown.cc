@@ -6,6 +6,7 @@
 #include <system_error>
 #include <variant>
 
+#include "app/manifest_grants.h"
 #include "base/log.h"
 
 namespace trilby::app {
@@ -61,6 +62,9 @@ LockdownNeeds make_lockdown_needs(const Manifest& manifest) {
         add(needs.read, files->root);
       }
     }
+  }
+  for (const policy::Directory& directory : granted_directories(manifest)) {
+    add(directory.write ? needs.read_write : needs.read, directory.path);
   }
   needs.native_code = !manifest.models.empty();
   return needs;

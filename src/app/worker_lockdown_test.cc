@@ -32,6 +32,22 @@ TEST(WorkerLockdown, NeedsTheFoldersOfTheFilesThatAreServedEachOnce) {
   fs::remove_all(folder);
 }
 
+TEST(WorkerLockdown, NeedsTheDirectoriesThatFunctionsAreGranted) {
+  const fs::path folder = fs::canonical(fs::temp_directory_path()) / "worker-lockdown-directories";
+  fs::create_directories(folder / "data");
+  fs::create_directories(folder / "out");
+  fs::create_directory_symlink("out", folder / "link");
+  Manifest manifest;
+  manifest.functions.resize(2);
+  manifest.functions[0].policy.grants.directories = {{folder / "data", "/data", false},
+                                                     {folder / "link", "/out", true}};
+  manifest.functions[1].policy.grants.directories = {{folder / "data", "/", false}, {folder / "out", "/out", false}};
+  const LockdownNeeds needs = make_lockdown_needs(manifest);
+  EXPECT_EQ(needs.read, (std::vector{folder / "data", folder / "out"}));
+  EXPECT_EQ(needs.read_write, (std::vector{folder / "out"}));
+  fs::remove_all(folder);
+}
+
 TEST(WorkerLockdown, NeedsNativeCodeForModelsOnly) {
   Manifest manifest;
   EXPECT_FALSE(make_lockdown_needs(manifest).native_code);

@@ -1,10 +1,13 @@
 #include "cli/selftest_run.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 #include <system_error>
 #include <utility>
+
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "cli/http_client.h"
@@ -18,6 +21,8 @@ namespace {
 constexpr std::chrono::minutes kPatience(2);
 constexpr std::size_t kMostSaid = 500;
 constexpr std::string_view kManifest = "trilby.toml";
+constexpr std::string_view kReadable = "files-to-read";
+constexpr std::string_view kWritable = "files-to-write";
 
 /// The smallest network: four numbers in, the same out.
 constexpr std::string_view kModel = R"(<?xml version="1.0"?><net name="echo" version="11"><layers>
@@ -55,6 +60,27 @@ std::string defect_of_log(std::string_view log) {
     log.remove_prefix(std::min(line.size() + 1, log.size()));
   }
   return {};
+}
+
+/// Files that functions may be granted, with ways out of them that a guest must not take.
+Result<void> lay_out_files(const PrivateFolder& folder, std::string_view secret) {
+  namespace fs = std::filesystem;
+  const fs::path& root = folder.path();
+  std::error_code error;
+  for (const fs::path& files : {root / kReadable, root / kWritable}) {
+    fs::create_directories(files / "sub", error);
+    fs::create_symlink("../secret.txt", files / "out", error);
+    fs::create_directory_symlink("..", files / "up", error);
+    fs::create_symlink(root / "secret.txt", files / "absolute", error);
+  }
+  if (!error && ::mkfifo((root / kReadable / "pipe").c_str(), 0600) != 0) {
+    error = std::error_code(errno, std::generic_category());
+  }
+  if (error) {
+    return fail(Reason::Internal, "cannot write into {}: {}", root.string(), error.message());
+  }
+  TRILBY_CHECK(folder.write("secret.txt", secret));
+  return folder.write(fmt::format("{}/inside.txt", kReadable), kReadable);
 }
 
 /// A manifest of one app, "selftest", with every function at a path of its name.
@@ -100,7 +126,7 @@ class Run {
   [[nodiscard]] bool is_skipped(const Case& tried) const { return !tried.needs.empty() && !has_openvino_; }
 
   [[nodiscard]] Result<void> write_files() const {
-    TRILBY_CHECK(folder_.write("secret.txt", secret_));
+    TRILBY_CHECK(lay_out_files(folder_, secret_));
     ManifestText manifest;
     TRILBY_ASSIGN(const std::string honest, embedded_guest("echo"));
     TRILBY_CHECK(folder_.write(fmt::format("{}.wasm", kHonestFunction), honest));
@@ -202,7 +228,9 @@ class Run {
     if (!system_->has_same_worker()) {
       return "the worker died of it";
     }
-    return content_of(folder_.path() / "secret.txt") == secret_ ? "" : "a file of the host was changed";
+    const bool unchanged = content_of(folder_.path() / "secret.txt") == secret_ &&
+                           content_of(folder_.path() / kReadable / "inside.txt") == kReadable;
+    return unchanged ? "" : "a file of the host was changed";
   }
 
   /// Starts another system, in a folder below, beside the one that runs.

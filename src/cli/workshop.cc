@@ -3,6 +3,8 @@
 #include <system_error>
 #include <utility>
 
+#include "app/directories.h"
+
 namespace trilby::cli {
 
 Result<Workshop> Workshop::open(const app::Manifest& manifest, const std::filesystem::path& cache) {
@@ -13,6 +15,7 @@ Result<Workshop> Workshop::open(const app::Manifest& manifest, const std::filesy
 Result<std::shared_ptr<const invoke::Function>> Workshop::prepare(const app::Function& function,
                                                                   const inference::ModelHost* models,
                                                                   policy::Environment environment) const {
+  TRILBY_CHECK(app::check_directories(*manifest_, function, cache_.directory()));
   invoke::FunctionSpec spec = app::make_function_spec(function);
   spec.environment = std::move(environment);
   auto prepared = invoke::prepare(std::move(spec), engines_.for_stack(function.policy.limits.stack), &cache_, models);

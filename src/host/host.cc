@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "host/wasi.h"
+#include "host/wasi_files.h"
 #include "host/wasi_nn.h"
 #include "host/wasi_state.h"
 
@@ -35,8 +36,8 @@ bool Host::take_handle() {
   return true;
 }
 
-void define_imports(const wasm::Linker& linker) {
-  define_wasi(linker);
+void define_imports(wasm::Linker& linker, const policy::Grants& grants) {
+  grants.directories.empty() ? define_wasi(linker) : define_wasi_with_files(linker);
   define_wasi_nn(linker);
 }
 

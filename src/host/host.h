@@ -73,8 +73,8 @@ struct Host {
   std::unique_ptr<NnSession> nn;
 };
 
-/// Defines everything that functions without directories may import.
-void define_imports(const wasm::Linker& linker);
+/// Defines everything that a function with these grants may import.
+void define_imports(wasm::Linker& linker, const policy::Grants& grants);
 /// Whether define_imports() defines it.
 [[nodiscard]] bool provides(std::string_view module, std::string_view name);
 

@@ -10,6 +10,7 @@
 #include "host/import_table.h"
 #include "host/wasi_poll.h"
 #include "host/wasi_random.h"
+#include "host/wasi_stdio.h"
 #include "host/wasi_types.h"
 #include "wasm/host_function.h"
 
@@ -139,7 +140,10 @@ std::uint32_t fd_read(Guest& guest, std::uint32_t fd, std::uint32_t vectors_at, 
   return guest.memory().store(read_at, static_cast<std::uint32_t>(stdio.input_at - before)) ? kSuccess : kFault;
 }
 
-bool write_output(Guest& guest, Stdio& stdio, std::string_view text) {
+}  // namespace
+
+bool write_output(Guest& guest, std::string_view text) {
+  Stdio& stdio = guest.host<Host>().stdio;
   if (text.size() > stdio.output_limit.count - stdio.output.size()) {
     guest.unwind(Reason::LimitOutput);
     return false;
@@ -148,24 +152,26 @@ bool write_output(Guest& guest, Stdio& stdio, std::string_view text) {
   return guest.charge(text.size() / 1024);
 }
 
-bool write_errors(Guest& guest, Stdio& stdio, std::string_view text) {
+bool write_errors(Guest& guest, std::string_view text) {
+  Stdio& stdio = guest.host<Host>().stdio;
   const std::size_t kept = std::min<std::uint64_t>(text.size(), stdio.errors_limit.count - stdio.errors.size());
   stdio.errors += text.substr(0, kept);
   stdio.errors_dropped += text.size() - kept;
   return guest.charge(kept / 1024);
 }
 
+namespace {
+
 std::uint32_t fd_write(Guest& guest, std::uint32_t fd, std::uint32_t vectors_at, std::uint32_t count,
                        std::uint32_t written_at) {
   if (fd == 0 || !is_open(guest, fd)) {
     return kBadf;
   }
-  Stdio& stdio = guest.host<Host>().stdio;
   std::uint64_t written = 0;
   const Errno error = for_each_piece(guest, vectors_at, count, [&](std::span<std::byte> piece) {
     const std::string_view text(reinterpret_cast<const char*>(piece.data()), piece.size());
     written += text.size();
-    return fd == 1 ? write_output(guest, stdio, text) : write_errors(guest, stdio, text);
+    return fd == 1 ? write_output(guest, text) : write_errors(guest, text);
   });
   if (error != kSuccess) {
     return error;
@@ -307,19 +313,38 @@ wasm_trap_t* refuse(void* refusal, wasmtime_caller_t* caller, wasmtime_val_raw_t
   return wasm::unwind_if_told(guest);
 }
 
-}  // namespace
+bool is_about_files(std::string_view name) {
+  return name.starts_with("fd_") || name.starts_with("path_");
+}
 
-void define_wasi(const wasm::Linker& linker) {
+/// Defines the functions for whose names `wanted` says yes.
+template <typename Wanted>
+void define_some(const wasm::Linker& linker, const Wanted& wanted) {
   for (const ImportItem& item : kReal) {
-    item.define(linker, kWasiModule, item.name);
+    if (wanted(item.name)) {
+      item.define(linker, kWasiModule, item.name);
+    }
   }
   for (const Refusal& item : kRefused) {
+    if (!wanted(item.name)) {
+      continue;
+    }
     std::array<wasm_valkind_t, 9> params{};
     std::transform(item.params.begin(), item.params.end(), params.begin(),
                    [](char c) { return c == 'I' ? WASM_I64 : WASM_I32; });
     const auto type = wasm::detail::make_functype(std::span(params).first(item.params.size()), true);
     wasm::detail::define(linker, kWasiModule, item.name, *type, refuse, const_cast<Refusal*>(&item));
   }
+}
+
+}  // namespace
+
+void define_wasi(const wasm::Linker& linker) {
+  define_some(linker, [](std::string_view) { return true; });
+}
+
+void define_wasi_without_files(const wasm::Linker& linker) {
+  define_some(linker, [](std::string_view name) { return !is_about_files(name); });
 }
 
 bool wasi_provides(std::string_view name) {

@@ -13,6 +13,9 @@
 namespace trilby::host {
 
 void define_wasi(const wasm::Linker& linker);
+/// Only what has nothing to do with files: arguments, environment, clocks, random, poll_oneoff, exit and yield, and the
+/// refusal of signals and sockets.
+void define_wasi_without_files(const wasm::Linker& linker);
 [[nodiscard]] bool wasi_provides(std::string_view name);
 
 }  // namespace trilby::host

@@ -22,7 +22,7 @@ std::string detail_from(std::string_view errors) {
              : printable_line(std::string_view(line).substr(first, last - first + 1), kMaxDetail);
 }
 
-std::string detail_for(Reason reason, const policy::Limits& limits, const host::Host& host) {
+std::string detail_for(Reason reason, const policy::Limits& limits, const host::Host& host, bool out_of_handles) {
   switch (reason) {
     case Reason::BadInput:
       return detail_from(host.stdio.errors);
@@ -31,8 +31,9 @@ std::string detail_for(Reason reason, const policy::Limits& limits, const host::
     case Reason::LimitOutput:
       return fmt::format("it may write {}", format(limits.response_body));
     case Reason::LimitCalls:
-      return host.handles_left == 0 ? fmt::format("it may hold {} handles", limits.handles)
-                                    : fmt::format("it may make {} host calls a second", limits.host_calls_per_second);
+      return out_of_handles || host.handles_left == 0
+                 ? fmt::format("it may hold {} handles", limits.handles)
+                 : fmt::format("it may make {} host calls a second", limits.host_calls_per_second);
     case Reason::LimitCpu:
       return fmt::format("it may compute for {}", format(limits.cpu));
     case Reason::LimitWall:
@@ -99,7 +100,7 @@ Outcome answer_of(const Function& function, wasm::Ending ending, const wasm::Cos
     outcome.fields.add("content-type", type == kSniff ? std::string(sniff_content_type(host.stdio.output)) : type);
     outcome.body = make_body(std::move(host.stdio.output), std::move(share));
   } else if (outcome.reason != Reason::Overloaded) {
-    outcome.detail = detail_for(outcome.reason, limits, host);
+    outcome.detail = detail_for(outcome.reason, limits, host, ending.out_of_handles);
     outcome.message = ending.how == wasm::Ending::How::Exited ? fmt::format("it exited with {}", ending.exit_code)
                                                               : std::move(ending.message);
   }

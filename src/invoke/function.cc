@@ -1,6 +1,8 @@
 #include "invoke/function.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "base/log.h"
@@ -62,6 +64,13 @@ Result<void> check_memory(const wasm::ModuleInfo& info, const policy::Limits& li
   return {};
 }
 
+std::string_view grant_for(const wasm::Import& import) {
+  if (import.module == host::kNnModule) {
+    return "allow.models";
+  }
+  return import.name.starts_with("path_") ? "allow.directories" : "";
+}
+
 Result<void> check_imports(const wasm::ModuleInfo& info) {
   std::string missing;
   std::size_t count = 0;
@@ -99,6 +108,21 @@ Result<void> check_models(const policy::Grants& grants, const inference::ModelHo
   return {};
 }
 
+/// Each call opens its directories anew. What links lead to when the program starts is what it finds, whoever turns
+/// them later.
+Result<void> resolve_directories(policy::Grants& grants) {
+  for (policy::Directory& directory : grants.directories) {
+    std::error_code error;
+    const std::filesystem::path real = std::filesystem::canonical(directory.path, error);
+    if (error || !std::filesystem::is_directory(real, error)) {
+      return fail(Reason::Manifest, "allow.directories gives {} as \"{}\", and that is {}", directory.path,
+                  directory.mount, error ? "not there: " + error.message() : "no folder");
+    }
+    directory.path = real.string();
+  }
+  return {};
+}
+
 Result<wasm::ModuleInfo> examine(const FunctionSpec& spec, std::span<const std::byte> bytes,
                                  const wasm::Engine& engine) {
   TRILBY_CHECK(policy::validate(spec.policy.limits));
@@ -128,7 +152,7 @@ Result<Ready> make_ready(const FunctionSpec& spec, wasm::Engine& engine, const w
   TRILBY_ASSIGN(wasm::ModuleInfo info, examine(spec, bytes, engine));
   TRILBY_ASSIGN(wasm::CompiledModule compiled, wasm::compile(engine, bytes, cache));
   wasm::Linker linker(engine);
-  host::define_imports(linker);
+  host::define_imports(linker, spec.policy.grants);
   TRILBY_ASSIGN(wasm::Prepared prepared, linker.link(spec.name, compiled.module));
   return Ready{std::move(info), std::move(compiled), std::move(prepared)};
 }
@@ -152,9 +176,12 @@ Result<std::shared_ptr<const Function>> prepare(FunctionSpec spec, wasm::Engine&
                                                 const wasm::ArtifactCache* cache, const inference::ModelHost* models,
                                                 std::shared_ptr<Admission> places) {
   auto ready = make_ready(spec, engine, cache);
-  const auto models_fine = ready ? check_models(spec.policy.grants, models) : Result<void>();
-  if (!ready || !models_fine) {
-    const Error& error = !ready ? ready.error() : models_fine.error();
+  auto granted = ready ? check_models(spec.policy.grants, models) : Result<void>();
+  if (ready && granted) {
+    granted = resolve_directories(spec.policy.grants);
+  }
+  if (!ready || !granted) {
+    const Error& error = !ready ? ready.error() : granted.error();
     return fail(error.reason, "function {}: {}: {}", spec.name, spec.module.native(), error.message);
   }
   if (ready->info.imports_module(host::kNnModule) && spec.policy.grants.models.empty()) {
@@ -166,7 +193,7 @@ Result<std::shared_ptr<const Function>> prepare(FunctionSpec spec, wasm::Engine&
 
 ImportAdvice advise(const wasm::Import& import) {
   if (import.kind == wasm::ExternKind::Function && host::provides(import.module, import.name)) {
-    return {.provided = true, .grant = import.module == host::kNnModule ? "allow.models" : "", .hint = {}};
+    return {.provided = true, .grant = grant_for(import), .hint = {}};
   }
   constexpr std::pair<std::string_view, std::string_view> kHints[] = {
       {"wasi_unstable", "WASI of 2019; build it with a toolchain that targets wasi_snapshot_preview1"},

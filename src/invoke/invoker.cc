@@ -11,6 +11,7 @@
 #include "invoke/cgi.h"
 #include "invoke/command.h"
 #include "invoke/function.h"
+#include "invoke/own_loops.h"
 #include "wasm/sandbox.h"
 
 namespace trilby::invoke {
@@ -18,16 +19,23 @@ namespace {
 
 class LoopInvoker;
 
+// How long the outcome of a call on another loop may take to come back once the call has to end: that loop may stand
+// still, and whoever waits is answered all the same.
+constexpr std::chrono::milliseconds kAnswerFromAway{200};
+
 /// One call on its way: its body is read, then it waits for its slots, then it runs. Whatever ends it goes through
 /// finish(). The body comes first, so that whoever sends slowly takes no slot from others.
 class Run {
  public:
   Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, Call& call, OnOutcome&& done);
+  Run(LoopInvoker& invoker, AdmittedCall& call, std::shared_ptr<Cancellation> cancellation, OnOutcome&& done);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
   void start();  ///< returns before anything else happens
+  void start_admitted() { enter(Clock::now()); }
   void cancel(Reason why);
+  void abandon(Reason why);  ///< at once, wherever it runs
 
   std::list<Run>::iterator self{};
 
@@ -39,10 +47,13 @@ class Run {
   void pass_gates(Clock::time_point now);
   void wait_at(Admission& gate);
   void enter(Clock::time_point now);
-  void run();
+  void hand_over();
+  void run(Clock::time_point now);
   void end(wasm::Ending ending);
   void finish(Outcome&& outcome);
   void refuse(Error error);
+  void leave_behind(Reason why);
+  void give_up(Reason why, std::string_view message);
 
   LoopInvoker& invoker_;
   const std::shared_ptr<const Function> function_;
@@ -60,9 +71,12 @@ class Run {
   BodyBudget::Share input_share_;
   std::unique_ptr<Admission::Waiter> waiting_;
   const std::shared_ptr<Admission> app_;
-  std::array<Admission*, 3> gates_;       // of its app, its function and the engine's pool, in this order; null: open
-  std::array<Admission::Slot, 3> slots_;  // of the gates passed
+  // Of its app, its function and the engine's pool, in this order; null: open, or passed on another loop.
+  std::array<Admission*, kGates> gates_;
+  std::array<Admission::Slot, kGates> slots_;  // of the gates passed
   std::size_t passed_ = 0;
+  std::unique_ptr<OwnLoops::Away> away_;  // set: it runs on another loop, which has its input and its slots
+  Bytes input_size_{};
   host::Host host_;
   std::unique_ptr<Call> request_;         // what is left of it, for commands that are told it; null for all others
   std::optional<wasm::Sandbox> sandbox_;  // after what it works on
@@ -72,9 +86,9 @@ class Run {
   bool inline_ = false;  // a callback comes from inside the function that it is given to
 };
 
-class LoopInvoker final : public Invoker {
+class LoopInvoker final : public AdmittedInvoker {
  public:
-  LoopInvoker(net::Loop& loop, BodyBudgets budgets) : loop_(loop), budgets_(budgets) {}
+  LoopInvoker(net::Loop& loop, BodyBudgets budgets, OwnLoops* own) : loop_(loop), budgets_(budgets), own_(own) {}
 
   void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) override {
     if (cancelling_) {
@@ -87,6 +101,15 @@ class LoopInvoker final : public Invoker {
     run.start();
   }
 
+  void start_admitted(AdmittedCall call, std::shared_ptr<Cancellation> cancellation, OnOutcome done) override {
+    if (cancelling_) {
+      return done(refusal(*cancelling_));
+    }
+    Run& run = runs_.emplace_back(*this, call, std::move(cancellation), std::move(done));
+    run.self = std::prev(runs_.end());
+    run.start_admitted();
+  }
+
   [[nodiscard]] std::size_t live() const override { return runs_.size(); }
 
   void cancel_all(Reason why) override {
@@ -94,12 +117,13 @@ class LoopInvoker final : public Invoker {
     const auto before = std::exchange(cancelling_, why);
     for (std::size_t left = runs_.size(); left > 0 && !runs_.empty(); --left) {
       runs_.splice(runs_.end(), runs_, runs_.begin());
-      runs_.back().cancel(why);
+      runs_.back().abandon(why);
     }
     cancelling_ = before;
   }
 
   [[nodiscard]] net::Loop& loop() { return loop_; }
+  [[nodiscard]] OwnLoops* own() const { return own_; }
   [[nodiscard]] wasm::CpuMeter& meter() { return meter_; }
   [[nodiscard]] const BodyBudgets& budgets() const { return budgets_; }
   void forget(std::list<Run>::iterator run) { runs_.erase(run); }
@@ -107,6 +131,7 @@ class LoopInvoker final : public Invoker {
  private:
   net::Loop& loop_;
   const BodyBudgets budgets_;
+  OwnLoops* const own_;  // may be null
   wasm::CpuMeter meter_;
   std::list<Run> runs_;
   std::optional<Reason> cancelling_;  // inside cancel_all()
@@ -126,6 +151,27 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment,
             function_->models()),
       request_(function_->spec().output == Output::Cgi ? std::make_unique<Call>(std::move(call)) : nullptr) {}
+
+/// What another loop has admitted.
+Run::Run(LoopInvoker& invoker, AdmittedCall& call, std::shared_ptr<Cancellation> cancellation, OnOutcome&& done)
+    : invoker_(invoker),
+      function_(std::move(call.function)),
+      id_(std::move(call.id)),
+      caller_deadline_(call.deadline),
+      cancellation_(std::move(cancellation)),
+      begin_(invoker.loop()),
+      done_(std::move(done)),
+      began_(call.began),
+      input_share_(std::move(call.input_share)),
+      app_(std::move(call.app)),
+      gates_{},
+      slots_(std::move(call.slots)),
+      input_size_{call.input.size()},
+      host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment,
+            function_->models()) {
+  host_.stdio.input = std::move(call.input);
+  host_.request = std::move(call.request);
+}
 
 void Run::start() {
   begin_.start([this] { begin(); });
@@ -149,7 +195,10 @@ void Run::listen() {
   // Waiting for a slot has its own bound.
   const bool runs = began_ != Clock::time_point{};
   const auto limit = runs ? began_ + function_->limits().wall : Clock::time_point::max();
-  const auto deadline = std::min(caller_deadline_, limit);
+  auto deadline = std::min(caller_deadline_, limit);
+  if (away_ && deadline < Clock::time_point::max() - kAnswerFromAway) {
+    deadline += kAnswerFromAway;  // the other loop looks at it itself
+  }
   if (deadline != Clock::time_point::max()) {
     if (!deadline_) {
       deadline_.emplace(invoker_.loop());
@@ -192,6 +241,7 @@ void Run::take_body(Result<WholeBody> body) {
     return refuse(std::move(body).error());
   }
   host_.stdio.input = std::move(body->bytes);
+  input_size_ = Bytes{host_.stdio.input.size()};
   input_share_ = std::move(body->share);
   arrived_ = Clock::now();
   pass_gates(arrived_);
@@ -231,17 +281,22 @@ void Run::wait_at(Admission& gate) {
 }
 
 void Run::enter(Clock::time_point now) {
-  began_ = now;
+  if (request_) {
+    if (auto added = add_cgi_variables(*request_, host_.stdio.input.size(), host_.request); !added) {
+      return refuse(std::move(added).error());
+    }
+  }
+  if (began_ == Clock::time_point{}) {
+    began_ = now;
+    if (invoker_.own() != nullptr && policy::needs_own_loop(function_->spec().policy)) {
+      return hand_over();
+    }
+  }
   const policy::Limits& limits = function_->limits();
   const wasm::Prepared& prepared = function_->prepared();
   wasm::Engine::Place place = prepared.engine().enter();
   if (!place) {
     return refuse({Reason::Overloaded, "all places of the engine's pool are taken"});
-  }
-  if (request_) {
-    if (auto added = add_cgi_variables(*request_, host_.stdio.input.size(), host_.request); !added) {
-      return refuse(std::move(added).error());
-    }
   }
   host_.stdio.output_limit = limits.response_body;
   host_.stdio.errors_limit = limits.stderr_output;
@@ -249,13 +304,30 @@ void Run::enter(Clock::time_point now) {
   host_.host_calls = TokenBucket(limits.host_calls_per_second);
   sandbox_.emplace(invoker_.loop(), invoker_.meter(), prepared, std::move(place),
                    wasm::Sandbox::Limits{limits.memory, limits.table_elements, limits.cpu}, &host_);
-  run();
+  run(now);
+}
+
+/// Body, slots and shares go with the call and are given back where it ends. The caller, the deadline and the answer
+/// stay here.
+void Run::hand_over() {
+  AdmittedCall call{.function = function_,
+                    .app = app_,
+                    .id = id_,
+                    .input = std::move(host_.stdio.input),
+                    .input_share = std::move(input_share_),
+                    .request = std::move(host_.request),
+                    .deadline = caller_deadline_,
+                    .began = began_,
+                    .slots = std::move(slots_)};
+  away_ = invoker_.own()->hand_over(std::move(call), invoker_.loop(),
+                                    [this](Outcome outcome) { finish(std::move(outcome)); });
+  listen();
 }
 
 /// Most calls end in their first turn; only the others need a timer and somebody who listens.
-void Run::run() {
+void Run::run(Clock::time_point now) {
   inline_ = true;
-  sandbox_->run(kCommandEntry, began_, [this](wasm::Ending ending) {
+  sandbox_->run(kCommandEntry, now, [this](wasm::Ending ending) {
     if (inline_) {
       ending_ = std::move(ending);
     } else {
@@ -283,7 +355,40 @@ void Run::cancel(Reason why) {
   if (sandbox_) {
     return sandbox_->stop(why);  // comes back through end()
   }
-  refuse({why, {}});
+  if (!away_) {
+    return refuse({why, {}});
+  }
+  if (!away_->cancel(why)) {
+    return give_up(why, "no loop had come to it");
+  }
+  if (why == Reason::LimitWall) {  // its loop has had kAnswerFromAway to say so itself
+    return leave_behind(why);
+  }
+  deadline_.emplace(invoker_.loop()).start(kAnswerFromAway, [this, why] { leave_behind(why); });
+}
+
+void Run::abandon(Reason why) {
+  if (!away_) {
+    return cancel(why);
+  }
+  (void)away_->cancel(why);
+  give_up(why, {});
+}
+
+/// It was told to end and does so when it can.
+void Run::leave_behind(Reason why) {
+  away_->interrupt();
+  give_up(why, "the loop that runs it does not answer");
+}
+
+/// Answers for a call whose loop does not, without a record.
+void Run::give_up(Reason why, std::string_view message) {
+  Outcome outcome = refusal(Error{why, std::string(message)});
+  if (why == Reason::LimitWall) {
+    outcome.detail = fmt::format("it may take {}", format(function_->limits().wall));
+  }
+  outcome.record.wall = Clock::now() - began_;
+  finish(std::move(outcome));
 }
 
 void Run::refuse(Error error) {
@@ -304,7 +409,7 @@ void Run::finish(Outcome&& outcome) {
   outcome.function = function_->name();
   outcome.call_id = std::move(id_);
   outcome.record.queued = queued_;
-  outcome.record.input = Bytes{host_.stdio.input.size()};
+  outcome.record.input = input_size_;
   outcome.record.memory_limit = function_->limits().memory;
   if (outcome.record.ended == Clock::time_point{}) {
     outcome.record.ended = Clock::now();
@@ -316,14 +421,22 @@ void Run::finish(Outcome&& outcome) {
 
 }  // namespace
 
-std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets) {
-  return std::make_unique<LoopInvoker>(loop, budgets);
+std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets, OwnLoops* own) {
+  return std::make_unique<LoopInvoker>(loop, budgets, own);
+}
+
+std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets) {
+  return std::make_unique<LoopInvoker>(loop, budgets, nullptr);
 }
 
 Outcome run_once(const std::shared_ptr<const Function>& function, Call call) {
   net::Loop loop;
   Outcome outcome;
-  const auto invoker = make_invoker(loop);
+  std::optional<OwnLoops> own;
+  if (policy::needs_own_loop(function->spec().policy)) {
+    own.emplace(1);
+  }
+  const auto invoker = make_invoker(loop, {}, own ? &*own : nullptr);
   loop.post([&] {
     invoker->start(function, std::move(call), [&](Outcome ended) {
       outcome = std::move(ended);

@@ -59,7 +59,10 @@ struct BodyBudgets {
   BodyBudget* answers = nullptr;   ///< from the end of the call until the answer is written
 };
 
-[[nodiscard]] std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets = {});
+class OwnLoops;
+
+/// \param own  where calls go whose functions need a loop of their own; null: they run on `loop` like all others
+[[nodiscard]] std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets = {}, OwnLoops* own = nullptr);
 
 /// One call on a loop of its own, for `trilby invoke` and the like; blocks until it has ended.
 [[nodiscard]] Outcome run_once(const std::shared_ptr<const Function>& function, Call call);

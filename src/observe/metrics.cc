@@ -97,10 +97,12 @@ class Page {
   Page(const Labels& labels, std::span<const LoopMetrics* const> loops, TextFormat format)
       : labels_(labels), loops_(loops), out_(format) {}
 
-  std::string render(std::string_view version, std::span<const WallLayer> wall) {
+  std::string render(std::string_view version, std::span<const WallLayer> wall,
+                     std::span<const OwnLoopMetrics* const> own) {
     requests();
     calls();
     worker(version);
+    own_loops(own);
     lockdown(wall);
     process();
     return out_.finish();
@@ -300,6 +302,30 @@ class Page {
     out_.sample(LabelSet().add("version", version), 1);
   }
 
+  void own_loops(std::span<const OwnLoopMetrics* const> own) {
+    if (own.empty()) {
+      return;
+    }
+    one("trilby_own_loops", MetricType::Gauge, "", "Loops for calls of functions with files or much memory.",
+        own.size());
+    out_.family("trilby_own_loop_calls_live", MetricType::Gauge, "",
+                "Calls that run on such a loop; one whose caller was answered at its limit stays until its file does.");
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      out_.sample(LabelSet().add("loop", std::to_string(i)), own[i]->calls.value());
+    }
+    out_.family("trilby_own_loop_stalls_total", MetricType::Counter, "",
+                "Times that such a loop did not turn for ten seconds.");
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      out_.sample(LabelSet().add("loop", std::to_string(i)), own[i]->stall.stalls.value());
+    }
+    out_.family("trilby_own_loop_longest_wait_seconds", MetricType::Gauge, "seconds",
+                "The longest that such a loop let the watchdog wait.");
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      out_.sample(LabelSet().add("loop", std::to_string(i)),
+                  static_cast<double>(own[i]->stall.longest_wait.value()) / kNanoseconds);
+    }
+  }
+
   void lockdown(std::span<const WallLayer> wall) {
     if (wall.empty()) {
       return;  // the worker has not got so far
@@ -326,8 +352,9 @@ class Page {
 };
 
 std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops, std::string_view version,
-                           TextFormat format, std::span<const WallLayer> wall) {
-  return Page(labels, loops, format).render(version, wall);
+                           TextFormat format, std::span<const WallLayer> wall,
+                           std::span<const OwnLoopMetrics* const> own) {
+  return Page(labels, loops, format).render(version, wall, own);
 }
 
 }  // namespace trilby::observe

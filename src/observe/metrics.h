@@ -112,6 +112,13 @@ class LoopMetrics {
   std::vector<FunctionMetrics> functions_;
 };
 
+/// The counts of one of the loops that run the calls of functions with files and with much memory. Threading:
+/// `calls` is written on that loop only, `stall` as it says; read by anyone.
+struct OwnLoopMetrics {
+  Gauge calls;  ///< that run there
+  StallMetrics stall;
+};
+
 /// A layer of the worker's outer wall, and whether it is in force.
 struct WallLayer {
   std::string_view name;
@@ -119,9 +126,10 @@ struct WallLayer {
 };
 
 /// The page that /metrics shows: the sum of all loops, and facts about the process. `wall` is empty before there is
-/// one.
+/// one, `own` where no function needs such loops.
 [[nodiscard]] std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops,
                                          std::string_view version, TextFormat format,
-                                         std::span<const WallLayer> wall = {});
+                                         std::span<const WallLayer> wall = {},
+                                         std::span<const OwnLoopMetrics* const> own = {});
 
 }  // namespace trilby::observe

@@ -35,6 +35,21 @@ TEST(Metrics, SayWhatTheWorkerGaveUp) {
   EXPECT_TRUE(has_line(page, R"(trilby_lockdown{layer="landlock"} 0)")) << page;
 }
 
+TEST(Metrics, TellOfEachLoopForFilesAndMuchMemory) {
+  const Fixture f;
+  EXPECT_EQ(f.page().find("trilby_own_loop"), std::string::npos) << "there are none";
+  OwnLoopMetrics first;
+  OwnLoopMetrics second;
+  second.calls.add(3);
+  second.stall.stalls.add();
+  const std::array<const OwnLoopMetrics*, 2> own = {&first, &second};
+  const std::string page = render_metrics(f.labels, {}, "1.2.3", TextFormat::Prometheus, {}, own);
+  EXPECT_TRUE(has_line(page, "trilby_own_loops 2")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_own_loop_calls_live{loop="0"} 0)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_own_loop_calls_live{loop="1"} 3)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_own_loop_stalls_total{loop="1"} 1)")) << page;
+}
+
 TEST(Metrics, AddUpOverLoops) {
   Fixture f;
   const RequestSample sample{f.route, method_class("POST"), 200, Reason::Ok, std::chrono::milliseconds(2), 100};

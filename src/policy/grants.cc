@@ -39,7 +39,7 @@ std::string mend(const Grants& grants, std::string_view function, Grant kind, st
       return printable_line(
           fmt::format("in [function.{}] add allow.models = {}", function, toml_list(grants.models, wanted)), kMaxMend);
     case Grant::Directory:
-      return "nothing grants files in this version; give the function what it needs as input";
+      return fmt::format("in [function.{}] add allow.directories = {{ \"/data\" = \"FOLDER\" }}", function);
     case Grant::Socket:
       return "nothing grants sockets; Trilby is the server, and the function has its input";
   }

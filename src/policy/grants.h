@@ -1,10 +1,12 @@
 /// \file  What a function may reach, and every decision about it. No I/O.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "call/denials.h"
 
@@ -21,11 +23,19 @@ enum class ClockKind : std::uint8_t {
   return kind == ClockKind::Precise ? 1 : 1'000'000;
 }
 
+/// A directory of the host that a guest may use.
+struct Directory {
+  std::string path;   ///< on the host, absolute
+  std::string mount;  ///< where the guest finds it
+  bool write = false;
+};
+
 /// What a function may reach beside its input and output. Empty: nothing.
 struct Grants {
   std::set<std::string, std::less<>> models;     ///< names of [model.*]
   std::set<std::string, std::less<>> variables;  ///< of the host's environment, passed by name
   std::set<std::string, std::less<>> secrets;    ///< names of [secret.*]
+  std::vector<Directory> directories;            ///< each mount once
   bool precise_clock = false;
   bool reproducible = false;  ///< takes away: time and chance are the same for every call
 };

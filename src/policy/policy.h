@@ -25,7 +25,7 @@ struct Limits {
   Bytes stderr_output = 64_KiB;                   ///< kept and logged; more is dropped and counted
   std::uint32_t log_lines_per_second = 100;       ///< of standard error, over all its calls, 0..100000
   Bytes log_line_length = 1_KiB;                  ///< more of a line is cut off, 16 B..4 KiB
-  std::uint32_t handles = 16;                     ///< that one call may hold: graphs and contexts of wasi-nn, 0..1000
+  std::uint32_t handles = 16;                     ///< that one call may hold: of wasi-nn's, and open files, 0..1000
   std::uint32_t host_calls_per_second = 1000;     ///< of one call, of those that use what all share, 0..1000000
   std::uint32_t concurrency = 32;                 ///< calls of this function that run at once, over all loops, 1..1000
   std::uint32_t queue = 128;                      ///< calls that wait for a slot, 0..100000
@@ -49,6 +49,13 @@ struct Policy {
   Limits limits;
   Grants grants;
 };
+
+/// What takes long without a chance to interrupt it holds up all others on its loop: calls that block in the file
+/// system, and single instructions over more memory than this. Such functions run on loops of their own.
+inline constexpr Bytes kMostSharedMemory = 128_MiB;
+[[nodiscard]] inline bool needs_own_loop(const Policy& policy) {
+  return policy.limits.memory > kMostSharedMemory || !policy.grants.directories.empty();
+}
 
 /// \return Reason::Manifest, naming the field and its range, when a limit is out of range or could not be enforced
 [[nodiscard]] Result<void> validate(const Limits& limits);

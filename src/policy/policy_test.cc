@@ -72,5 +72,16 @@ TEST(AppLimits, HaveRangesToo) {
   EXPECT_NE(validate(limits).error().message.find("queue_wait must be between 0s and 1m"), std::string::npos);
 }
 
+TEST(OwnLoop, IsForFilesAndForMuchMemory) {
+  Policy policy;
+  policy.limits.memory = 128_MiB;
+  EXPECT_FALSE(needs_own_loop(policy));
+  policy.limits.memory = 129_MiB;
+  EXPECT_TRUE(needs_own_loop(policy));
+  policy = {};
+  policy.grants.directories.push_back({"/srv", "/data", false});
+  EXPECT_TRUE(needs_own_loop(policy));
+}
+
 }  // namespace
 }  // namespace trilby::policy

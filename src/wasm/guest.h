@@ -89,7 +89,7 @@ class Guest {
                                    wasmtime_update_deadline_kind_t* kind) noexcept;
   static bool on_continue(void* guest) noexcept;
   [[nodiscard]] bool out_of_time() const { return cpu_ + meter_.used(slice_, Clock::now()) > limits_.cpu; }
-  void make_store();
+  [[nodiscard]] bool make_store();
   void resume();
   void poll();
   [[nodiscard]] bool advance();

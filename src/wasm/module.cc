@@ -52,7 +52,7 @@ Result<Prepared> Linker::link(std::string name, std::shared_ptr<const Module> mo
   if (error) {
     return fail(Reason::Manifest, "it cannot be linked: {}", printable_line(message_of(*error), kMaxMessage));
   }
-  return Prepared(engine_, std::move(name), std::move(module), pre);
+  return Prepared(engine_, std::move(name), std::move(module), pre, setup_);
 }
 
 }  // namespace trilby::wasm

@@ -10,21 +10,30 @@
 
 struct wasmtime_instance_pre;
 struct wasmtime_linker;
+struct wasmtime_store;
 
 namespace trilby::wasm {
+
+class Guest;
+
+/// Gives a fresh store what its host functions work on, before anything runs in it. \return false when it cannot
+using StoreSetup = bool (*)(Guest& guest, wasmtime_store* store);
 
 /// Ready to be instantiated again and again. Threading: any; immutable.
 class Prepared {
  public:
-  Prepared(Engine& engine, std::string name, std::shared_ptr<const Module> module, wasmtime_instance_pre* raw)
+  Prepared(Engine& engine, std::string name, std::shared_ptr<const Module> module, wasmtime_instance_pre* raw,
+           StoreSetup prepare)
       : engine_(&engine),
         name_(std::make_unique<const std::string>(std::move(name))),
         module_(std::move(module)),
-        raw_(raw) {}
+        raw_(raw),
+        setup_(prepare) {}
   [[nodiscard]] Engine& engine() const { return *engine_; }
   /// What its guests are called where they are named. Stays where it is when this moves.
   [[nodiscard]] const std::string& name() const { return *name_; }
   [[nodiscard]] const wasmtime_instance_pre* raw() const { return raw_.get(); }
+  [[nodiscard]] StoreSetup setup() const { return setup_; }  ///< null: there is nothing to do
 
  private:
   struct Delete {
@@ -34,6 +43,7 @@ class Prepared {
   std::unique_ptr<const std::string> name_;
   std::shared_ptr<const Module> module_;
   std::unique_ptr<wasmtime_instance_pre, Delete> raw_;
+  StoreSetup setup_;
 };
 
 /// The host functions that modules may import, by module and name. Filled by host/, then only read.
@@ -42,6 +52,7 @@ class Linker {
   explicit Linker(Engine& engine);
   [[nodiscard]] wasmtime_linker* raw() const { return raw_.get(); }  ///< for host/ only
   [[nodiscard]] Engine& engine() const { return engine_; }
+  void set_up_stores_with(StoreSetup setup) { setup_ = setup; }
   /// \return Reason::Manifest with the engine's words when an import is missing or has another type
   [[nodiscard]] Result<Prepared> link(std::string name, std::shared_ptr<const Module> module) const;
 
@@ -51,6 +62,7 @@ class Linker {
   };
   Engine& engine_;
   std::unique_ptr<wasmtime_linker, Delete> raw_;
+  StoreSetup setup_ = nullptr;
 };
 
 }  // namespace trilby::wasm

@@ -51,20 +51,25 @@ void Guest::run(std::string_view entry, Clock::time_point now, Sandbox::OnEnd on
   on_end_ = std::move(on_end);
   slice_ = now;
   meter_.begin(slice_);
-  make_store();
+  if (!make_store()) {
+    ended_ = Clock::now();
+    return finish();
+  }
   stage_ = Stage::Instantiating;
   future_.reset(wasmtime_instance_pre_instantiate_async(prepared_.raw(), wasmtime_store_context(store_.get()),
                                                         &instance_, &trap_, &error_));
   poll();
 }
 
-void Guest::make_store() {
+/// \return false when it could not be given what its host functions need
+bool Guest::make_store() {
   store_.reset(wasmtime_store_new(prepared_.engine().raw(), this, nullptr));
   limiter_.max_memory_bytes = limits_.memory.count;
   limiter_.max_table_elements = limits_.table_elements;
   trilby_store_limiter(store_.get(), &limiter_);
   wasmtime_context_set_epoch_deadline(wasmtime_store_context(store_.get()), 1);
   wasmtime_store_epoch_deadline_callback(store_.get(), on_tick, this, nullptr);
+  return prepared_.setup() == nullptr || prepared_.setup()(*this, store_.get());
 }
 
 wasmtime_error_t* Guest::on_tick(wasmtime_context_t* /*context*/, void* guest, std::uint64_t* delta,
@@ -183,8 +188,15 @@ Ending Guest::ending() const {
     // What is left of errors: an exception that nobody caught, a GC heap that may not grow, or a pool that is full.
     result.how = stage_ == Stage::Running ? Ending::How::Trapped : Ending::How::Failed;
     result.message = message_of(*error_);
+    if (trilby_error_is_too_many_handles(error_)) {
+      result.how = Ending::How::Stopped;
+      result.reason = Reason::LimitCalls;
+      result.out_of_handles = true;
+    }
   } else if (stage_ == Stage::Running) {
     result.how = Ending::How::Returned;
+  } else if (stage_ == Stage::Idle) {
+    result.message = "its store could not be set up: a directory that it is granted cannot be opened";
   } else {
     result.message = "the entry point is missing";
   }

@@ -30,7 +30,8 @@ struct Ending {
   How how = How::Failed;
   int exit_code = 0;
   Reason reason = Reason::Internal;
-  std::string message;  ///< the engine's words with guest frames, for the log only
+  bool out_of_handles = false;  ///< stopped for it
+  std::string message;          ///< the engine's words with guest frames, for the log only
 };
 
 struct Costs {

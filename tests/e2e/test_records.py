@@ -16,6 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs/metrics.md"
 @pytest.fixture(scope="module")
 def system(start_system, guests):
     text = manifests.of_guests(guests, ["echo", "exit", "unreachable", "flood"], limits='request_body = "1KiB"\nlog_lines_per_second = 5\n')
+    text += f'[function.large]\nmodule = "{guests}/echo.wasm"\nlimits = {{ memory = "129MiB" }}\n'  # so that all series are there
     return start_system(text, "--loops", "2", env={"TRILBY_LOG_FORMAT": "json"})
 
 
