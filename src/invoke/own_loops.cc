@@ -132,16 +132,18 @@ observe::OwnLoopMetrics& OwnLoops::metrics(std::size_t index) {
 std::unique_ptr<OwnLoops::Away> OwnLoops::hand_over(AdmittedCall call, net::Loop& home, OnOutcome done) {
   auto handed = std::make_shared<Handed>(std::move(call), home, std::move(done));
   ++live_;
+  bool refused = false;  // from here on a loop may take the call at any moment
   {
     const std::lock_guard lock(mutex_);
-    if (stopped_) {
+    refused = stopped_;
+    if (refused) {
       handed->call.reset();
     } else {
       waiting_.push_back(handed);
     }
   }
   std::unique_ptr<Away> away(new Away(*this, handed));
-  if (!handed->call) {
+  if (refused) {
     answer(handed, refusal(Reason::Draining));
     return away;
   }
