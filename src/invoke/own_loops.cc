@@ -33,7 +33,7 @@ void let_signals_interrupt() {
 
 /// One of the loops.
 struct OwnLoops::Place {
-  explicit Place(BodyBudgets budgets) : invoker(make_admitted_invoker(loop, budgets)) {}
+  explicit Place(const MakeInvoker& make) : invoker(make(loop)) {}
   net::Loop loop;
   std::unique_ptr<AdmittedInvoker> invoker;
   observe::OwnLoopMetrics metrics;
@@ -71,10 +71,13 @@ void OwnLoops::Away::interrupt() {
   }
 }
 
-OwnLoops::OwnLoops(std::size_t count, BodyBudgets budgets) {
+OwnLoops::OwnLoops(std::size_t count, BodyBudgets budgets)
+    : OwnLoops(count, [budgets](net::Loop& loop) { return make_admitted_invoker(loop, budgets); }) {}
+
+OwnLoops::OwnLoops(std::size_t count, const MakeInvoker& make) {
   let_signals_interrupt();
   for (std::size_t i = 0; i < count; ++i) {
-    places_.push_back(std::make_unique<Place>(budgets));
+    places_.push_back(std::make_unique<Place>(make));
   }
   try {
     for (const auto& place : places_) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -50,8 +51,11 @@ class AdmittedInvoker : public Invoker {
 /// Ownership: outlives the invokers that were given it. The loops that hand calls over outlive its stop().
 class OwnLoops {
  public:
+  using MakeInvoker = std::function<std::unique_ptr<AdmittedInvoker>(net::Loop& loop)>;
   /// `budgets` outlive it. Throws std::exception when the system gives no threads or descriptors.
   explicit OwnLoops(std::size_t count, BodyBudgets budgets = {});
+  /// With what runs the calls of each loop.
+  OwnLoops(std::size_t count, const MakeInvoker& make);
   ~OwnLoops();  ///< stop()
   OwnLoops(const OwnLoops&) = delete;
   OwnLoops& operator=(const OwnLoops&) = delete;
