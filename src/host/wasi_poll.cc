@@ -117,7 +117,9 @@ void poll_oneoff(Guest& guest, std::uint32_t subscriptions_at, std::uint32_t eve
   if (GuestClock& clock = guest.host<Host>().clock; clock.fixed()) {
     const std::uint64_t shortest = shortest_wait(guest, *poll, 0);
     clock.advance(shortest);
-    std::ignore = report(guest, *poll, shortest);
+    if (!report(guest, *poll, shortest)) {
+      return guest.unwind(Reason::LimitWall);  // it waits for longer than any call lives
+    }
     return guest.complete(kSuccess);
   }
   guest.wait();

@@ -62,5 +62,13 @@ TEST(Time, AndChanceAreTheSameForEveryCallThatIsReproducible) {
   EXPECT_NE(first.random[0], see({}, 0ns).random[0]);
 }
 
+TEST(Time, DoesNotLetAReproducibleCallWaitForWhatNeverComes) {
+  const wasm::TestDirectory directory;
+  FunctionSpec spec = spec_of("sleep", directory.guest("sleep"));
+  spec.policy.grants.reproducible = true;
+  const auto function = prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
+  EXPECT_EQ(run_once(function, test_call(std::string(8, '\x7F'))).reason, Reason::LimitWall);
+}
+
 }  // namespace
 }  // namespace trilby::invoke
