@@ -10,6 +10,7 @@ find_package(GTest REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(libnghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
 
 # Boost 1.81's Asio is header-only; Debian keeps these headers apart from its default Boost.
 add_library(trilby_asio INTERFACE)

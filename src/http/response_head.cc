@@ -63,11 +63,6 @@ bool is_servers_own(std::string_view name) {
   });
 }
 
-bool may_be_sent(const Field& field) {
-  return !field.name.empty() && consists_of(field.name, kToken) && consists_of(field.value, kValue) &&
-         !is_servers_own(field.name);
-}
-
 char* put(char* at, std::string_view text) {
   return std::copy(text.begin(), text.end(), at);
 }
@@ -76,6 +71,11 @@ char* put(char* at, std::string_view text) {
 constexpr std::size_t kOwnBytes = 256;
 
 }  // namespace
+
+bool may_be_sent(const Field& field) {
+  return !field.name.empty() && consists_of(field.name, kToken) && consists_of(field.value, kValue) &&
+         !is_servers_own(field.name);
+}
 
 std::string_view DateCache::at(std::time_t now) {
   if (now != formatted_) {

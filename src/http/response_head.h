@@ -31,12 +31,14 @@ struct BodyFraming {
     Close,    ///< with the connection: HTTP/1.0
   };
   Kind kind = Kind::None;
-  std::optional<std::uint64_t> length;  ///< announced, when it is known; also of what HEAD would have got
+  std::optional<std::uint64_t> length{};  ///< announced, when it is known; also of what HEAD would have got
 };
 
-/// Appends status line, fields and the empty line. Fields that frame the message are the server's own: those in
-/// `fields` are left out, and so is any field that is not well formed (RFC 9110 section 5), above all one with CR, LF
-/// or NUL.
+/// Whether a field of an answer goes out: it is well formed (RFC 9110 section 5), above all without CR, LF and NUL, and
+/// is none of those that frame the message or belong to the connection, which are the server's own.
+[[nodiscard]] bool may_be_sent(const Field& field);
+
+/// Appends status line, the fields that may be sent, and the empty line.
 /// \param status  200 to 599
 void append_response_head(std::string& out, int status, const Fields& fields, const BodyFraming& framing,
                           std::string_view date, bool close);
