@@ -2,7 +2,8 @@
 #
 #   trilby_library(<name> SOURCES ... [HEADERS ...] [DEPS ...])   -> target trilby_<name>, alias trilby::<name>
 #   trilby_test(<name> [ENGINE] SOURCES ... [DEPS ...])           -> executable <name>, one ctest entry; ENGINE: runs real
-#                                                                    guests, whose fibers ThreadSanitizer does not know
+#                                                                    guests or models, in libraries whose fibers and locks
+#                                                                    ThreadSanitizer does not see: not in its preset
 #   trilby_fuzzer(<name> SOURCES ... [DEPS ...])                  -> executable <name>, in the fuzz preset only
 #   trilby_embed(<name> FUNCTION <f> TYPE <t> INCLUDE <header> FILES ...)
 #                                                                 -> <f>() gives a vector of <t>{name, text}, one for each

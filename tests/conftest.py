@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = Path(os.environ.get("TRILBY_BIN") or ROOT / "build" / "trilby")
 START_SECONDS = 120  # a cold cache on a slow machine compiles the example's functions first
 STOP_SECONDS = 30
+# What a program built by `make asan` says of a defect before it dies.
+SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|:\d+:\d+: runtime error: ")
 
 
 class System:
@@ -84,10 +87,12 @@ class System:
         if self.process.poll() is None and not self._was_signalled:
             self.signal()
         try:
-            return self.process.wait(STOP_SECONDS)
+            code = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"the system did not stop:\n{self.log()}") from None
+        assert not SANITIZER_REPORT.search(self.log()), self.log()  # a worker that died of it was started again
+        return code
 
     def _wait(self, condition, seconds):
         deadline = time.monotonic() + seconds

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <cstddef>
 #include <utility>
 
 #include "host/host.h"
@@ -150,7 +150,7 @@ std::uint32_t get_output(Guest& guest, std::uint32_t handle, std::uint32_t index
     return code(NnErrno::InvalidArgument);
   }
   if (guest.charge(data.size() / 1024)) {
-    std::memcpy(target->data(), data.data(), data.size());
+    std::ranges::copy(data, target->begin());
   }
   return code(NnErrno::Success);
 }

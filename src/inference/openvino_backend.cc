@@ -1,7 +1,7 @@
 // The plug-in: the only file that knows OpenVINO. Its exceptions end here.
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <cstddef>
 #include <exception>
 #include <fstream>
 #include <optional>
@@ -55,7 +55,7 @@ class OpenVinoRunner final : public Runner {
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs) override {
     try {
       for (std::size_t i = 0; i < inputs.size(); ++i) {
-        std::memcpy(request_.get_input_tensor(i).data(), inputs[i].data.data(), inputs[i].data.size());
+        std::ranges::copy(inputs[i].data, static_cast<std::byte*>(request_.get_input_tensor(i).data()));
       }
       if (stateful_) {
         request_.reset_state();

@@ -24,7 +24,9 @@ constexpr std::size_t kRoundsOfDeferred = 4;
 }  // namespace
 
 struct Loop::Impl {
-  TimerQueue timers;  // first, so last to go: work that is dropped unrun with the context may own timers
+  // Before the context, so gone after it: work that is dropped unrun with the context may own timers and deferred work.
+  TimerQueue timers;
+  std::list<Deferred*> deferred;  // owned by themselves
   // Sockets and timers belong to the loop's thread, so only post() and stop() need Asio's locks.
   asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
@@ -32,8 +34,7 @@ struct Loop::Impl {
   Clock::time_point alarm_at = Clock::time_point::max();  // max: not set
   std::atomic<std::thread::id> thread;
   std::atomic<const std::string*> occupant{nullptr};
-  std::list<Deferred*> deferred;  // owned by themselves
-  bool deferred_asked = false;    // run_deferred() is posted or runs
+  bool deferred_asked = false;  // run_deferred() is posted or runs
   std::deque<std::function<void()>> background;
 
   void ask_for_deferred() {

@@ -290,6 +290,20 @@ TEST(DeferredWork, IsDroppedUnrunWhenTheLoopStops) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+TEST(DeferredWork, MayBelongToWorkThatIsDroppedUnrun) {
+  auto held = std::make_shared<int>(1);
+  {
+    Loop loop;
+    auto owned = std::make_shared<Deferred>(loop);
+    owned->start([held] { FAIL(); });
+    loop.post([owned] { FAIL(); });
+    owned.reset();
+    loop.stop();
+    loop.run();
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 TEST(Timer, CallsBackOnceNotBeforeItsTime) {
   Loop loop;
   Timer timer(loop);

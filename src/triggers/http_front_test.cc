@@ -68,6 +68,11 @@ class HttpFrontTest : public testing::Test {
                    LoopServices{invoker, invocation, *metrics, ids, calls});
     make_front();
   }
+  void TearDown() override {
+    if (invoker.live() > 0) {  // no call outlives what serves it
+      invoker.answer(refusal(Reason::Draining));
+    }
+  }
   void make_front() {
     front.emplace(options, *router, *metrics, ids, [this](const observe::AccessEntry& entry) {
       lines.push_back({std::string(entry.method), std::string(entry.path), std::string(entry.request_id),
