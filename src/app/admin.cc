@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "app/admin_calls.h"
+#include "net/socket.h"
 #include "observe/exposition.h"
 
 namespace trilby::app {
@@ -39,6 +40,14 @@ std::string_view describe(WorkerState state) {
   return "";
 }
 
+/// Whether a request may be for this listener. A page in a browser on this machine can be told by its own name server
+/// that its name is 127.0.0.1 (DNS rebinding), and would then read what is said here; the Host is still its own.
+bool is_meant_for_us(http::Exchange& exchange) {
+  const std::string* host = exchange.head().fields.find("host");
+  // Whoever opened the listener to others knows what they call it.
+  return host == nullptr || !net::is_loopback(exchange.peer()) || net::is_loopback(*host);
+}
+
 }  // namespace
 
 Admin::Admin(ServingLoop& home, std::vector<ServingLoop*> loops, std::vector<const observe::OwnLoopMetrics*> own,
@@ -71,6 +80,9 @@ void Admin::handle(const std::shared_ptr<http::Exchange>& exchange) {
     http::Response response = plain(405, "Only GET and HEAD.\n");
     response.fields.add("allow", "GET, HEAD");
     return exchange->respond(std::move(response));
+  }
+  if (!is_meant_for_us(*exchange)) {
+    return exchange->respond(plain(421, "From this machine, ask for 127.0.0.1, [::1] or localhost.\n"));
   }
   if (path == "/livez") {
     const bool stuck = watchdog_.stuck();

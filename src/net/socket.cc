@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 namespace trilby::net {
 namespace {
 
@@ -46,6 +48,15 @@ std::optional<Address> parse(std::string host, std::uint16_t port) {
     return std::nullopt;
   }
   return address;
+}
+
+bool is_loopback(const Address& address) {
+  if (address.storage.ss_family == AF_INET) {
+    constexpr std::uint32_t kFirstByte = 24;
+    return ntohl(reinterpret_cast<const sockaddr_in&>(address.storage).sin_addr.s_addr) >> kFirstByte == IN_LOOPBACKNET;
+  }
+  return address.storage.ss_family == AF_INET6 &&
+         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr);
 }
 
 std::string_view advice(int error) {
@@ -120,15 +131,16 @@ std::uint16_t local_port(int socket) {
 
 bool is_loopback(int socket) {
   Address address;
-  if (getsockname(socket, address.get(), &address.size) != 0) {
-    return false;
-  }
-  if (address.storage.ss_family == AF_INET) {
-    constexpr std::uint32_t kFirstByte = 24;
-    return ntohl(reinterpret_cast<const sockaddr_in&>(address.storage).sin_addr.s_addr) >> kFirstByte == IN_LOOPBACKNET;
-  }
-  return address.storage.ss_family == AF_INET6 &&
-         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr);
+  return getsockname(socket, address.get(), &address.size) == 0 && is_loopback(address);
+}
+
+bool is_loopback(std::string_view authority) {
+  const std::size_t bracket = authority.rfind(']');
+  const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  const std::string_view host = authority.substr(0, colon);
+  const bool is_v6 = !host.empty() && host.front() == '[';
+  const auto address = is_v6 || host.find(':') == std::string_view::npos ? parse(std::string(host), 0) : std::nullopt;
+  return address ? is_loopback(*address) : equal_ignoring_case(host, "localhost");
 }
 
 std::string peer_name(int socket) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/result.h"
@@ -38,6 +39,9 @@ class Socket {
 [[nodiscard]] std::uint16_t local_port(int socket);
 /// Whether only this machine can connect to a listening socket: it is bound to 127.0.0.0/8 or ::1.
 [[nodiscard]] bool is_loopback(int socket);
+/// Whether `authority` (a host with or without a port; IPv6 in brackets) is this machine alone: a literal address of
+/// 127.0.0.0/8, [::1], or "localhost".
+[[nodiscard]] bool is_loopback(std::string_view authority);
 /// "127.0.0.1:40212" or "[::1]:40212"; empty when it is not connected.
 [[nodiscard]] std::string peer_name(int socket);
 

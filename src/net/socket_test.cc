@@ -66,5 +66,16 @@ TEST(PeerName, IsEmptyForWhatIsNotConnected) {
   EXPECT_EQ(local_port(-1), 0);
 }
 
+TEST(Authority, OfThisMachineAloneIsLoopback) {
+  for (const char* own :
+       {"127.0.0.1", "127.0.0.1:9464", "127.3.2.1:1", "[::1]", "[::1]:9464", "localhost", "LocalHost:80"}) {
+    EXPECT_TRUE(is_loopback(std::string_view(own))) << own;
+  }
+  for (const char* other : {"", ":80", "::1", "[::1", "10.0.0.1:9464", "[fe80::1]:1", "example.org",
+                            "localhost.example.org", "127.0.0.1.example.org", "127.1", "0.0.0.0", "x[::1]:1"}) {
+    EXPECT_FALSE(is_loopback(std::string_view(other))) << other;
+  }
+}
+
 }  // namespace
 }  // namespace trilby::net

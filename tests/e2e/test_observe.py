@@ -122,3 +122,12 @@ def test_an_app_channel_asks_for_its_token(start_system):
     assert ask(web, request("GET", "/", ["dapr-api-token: wrong"])).status == 401
     assert ask(web, request("GET", "/", ["dapr-api-token: a-token-of-the-test"])).body == b"hi"
     assert "a-token-of-the-test" not in system.log()
+
+
+def test_a_page_whose_name_was_turned_to_this_machine_reads_nothing(guest_system):
+    """DNS rebinding: the browser of this machine asks us, and says the page's own name."""
+    for path in ("/livez", "/readyz", "/metrics", "/calls"):
+        own = httpx.get(f"{guest_system.admin}{path}", headers={"host": "localhost:9464"})
+        rebound = httpx.get(f"{guest_system.admin}{path}", headers={"host": "evil.example:9464"})
+        assert (own.status_code, rebound.status_code) == (200, 421), path
+        assert rebound.text == "From this machine, ask for 127.0.0.1, [::1] or localhost.\n"
