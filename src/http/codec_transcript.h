@@ -1,4 +1,4 @@
-/// \file  What a RequestParser makes of bytes, as text. For the codec's unit test and its fuzz target.
+/// \file  What a parser makes of bytes, as text. For the codec's unit tests and its fuzz targets.
 #pragma once
 
 #include <algorithm>
@@ -13,9 +13,10 @@
 namespace trilby::http {
 
 /// Feeds a parser piece by piece, as a connection would, and writes down the events: one line each, bodies joined.
-class CodecTranscript {
+template <typename Parser>
+class Transcript {
  public:
-  explicit CodecTranscript(RequestParser::Limits limits) : parser_(limits) {}
+  explicit Transcript(ParserLimits limits) : parser_(limits) {}
 
   void feed(std::string_view piece) {
     waiting_ += piece;
@@ -27,7 +28,7 @@ class CodecTranscript {
       }
       note(step.event);
       waiting_.erase(0, step.used);
-      if (step.event == RequestParser::Event::NeedMore) {
+      if (step.event == ParserEvent::NeedMore) {
         if (!waiting_.empty()) {
           broken_ = "wants more but left some";
         }
@@ -39,35 +40,41 @@ class CodecTranscript {
   [[nodiscard]] std::string text() const { return text_ + (body_.empty() ? "" : "body " + body_ + "\n"); }
   /// What a parser must never do and this one did; empty: nothing.
   [[nodiscard]] std::string_view broken() const { return broken_; }
-  [[nodiscard]] RequestParser& parser() { return parser_; }
+  [[nodiscard]] Parser& parser() { return parser_; }
 
- private:
-  void note(RequestParser::Event event) {
+ protected:
+  ~Transcript() = default;
+
+  virtual std::string first_line() = 0;
+  virtual void ended() {}
+
+  void note(ParserEvent event) {
     switch (event) {
-      case RequestParser::Event::NeedMore:
+      case ParserEvent::NeedMore:
         break;
-      case RequestParser::Event::Head:
+      case ParserEvent::Head:
         note_head();
         break;
-      case RequestParser::Event::Body:
+      case ParserEvent::Body:
         note_body();
         break;
-      case RequestParser::Event::End:
+      case ParserEvent::End:
         note_end();
         break;
-      case RequestParser::Event::Refused:
+      case ParserEvent::Refused:
         flush_body();
         text_ += fmt::format("refused {}\n", name(parser_.reason()));
         refused_ = true;
     }
   }
 
+ private:
   void note_head() {
-    const RequestHead& head = parser_.head();
     const Framing& framing = parser_.framing();
-    text_ += fmt::format("head {} {}{}{}{}", head.method, head.target, framing.http_1_0 ? " 1.0" : "",
-                         framing.keep_alive ? "" : " close", framing.content_length ? "" : " chunked");
-    for (const Field& field : head.fields) {
+    const std::string_view unknown = framing.until_close ? " until-close" : " chunked";
+    text_ += fmt::format("head {}{}{}{}", first_line(), framing.http_1_0 ? " 1.0" : "",
+                         framing.keep_alive ? "" : " close", framing.content_length ? "" : unknown);
+    for (const Field& field : parser_.head().fields) {
       text_ += fmt::format(" [{}: {}]", field.name, field.value);
     }
     text_ += '\n';
@@ -91,6 +98,7 @@ class CodecTranscript {
       broken_ = "less body than announced";
     }
     text_ += "end\n";
+    ended();
   }
 
   void flush_body() {
@@ -100,13 +108,40 @@ class CodecTranscript {
     }
   }
 
-  RequestParser parser_;
+  Parser parser_;
   std::string waiting_;
   std::string text_;
   std::string_view broken_;
   std::string body_;
   std::size_t body_size_ = 0;
   bool refused_ = false;
+};
+
+class CodecTranscript final : public Transcript<RequestParser> {
+ public:
+  using Transcript::Transcript;
+
+ private:
+  std::string first_line() override { return parser().head().method + " " + parser().head().target; }
+};
+
+/// Every response answers `method`.
+class ResponseTranscript final : public Transcript<ResponseParser> {
+ public:
+  ResponseTranscript(ParserLimits limits, std::string_view method) : Transcript(limits), method_(method) {
+    parser().expect(method_);
+  }
+  void end_of_input() {
+    if (!parser().is_refused()) {
+      note(parser().end_of_input().event);
+    }
+  }
+
+ private:
+  std::string first_line() override { return std::to_string(parser().head().status); }
+  void ended() override { parser().expect(method_); }
+
+  const std::string_view method_;
 };
 
 }  // namespace trilby::http

@@ -17,6 +17,13 @@ struct RequestHead {
   Fields fields;
 };
 
+struct ResponseHead {
+  int status = 0;  ///< 200 to 599
+  /// As sent, without those that frame the message or are about the connection, as RequestHead's. But content-length
+  /// stays when it frames nothing: in an answer to HEAD, and with 304 (RFC 9110 section 8.6).
+  Fields fields;
+};
+
 struct Response {
   int status = 200;
   /// Content-length, transfer-encoding, connection and date are the server's business; fields that are not well formed

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "http/characters.h"
+#include "http/field_kind.h"
 
 namespace trilby::http {
 namespace {
@@ -55,12 +56,9 @@ std::string_view phrase(int status) {
 }
 
 bool is_servers_own(std::string_view name) {
-  static constexpr std::string_view kOwn[] = {"connection", "content-length",   "date",
-                                              "keep-alive", "proxy-connection", "te",
-                                              "trailer",    "upgrade",          "transfer-encoding"};
-  return std::any_of(std::begin(kOwn), std::end(kOwn), [name](std::string_view own) {
-    return own.size() == name.size() && equal_ignoring_case(own, name);
-  });
+  const FieldKind kind = kind_of(name);
+  return (kind != FieldKind::Plain && kind != FieldKind::Host && kind != FieldKind::Expect) ||
+         equal_ignoring_case(name, "date");
 }
 
 char* put(char* at, std::string_view text) {
