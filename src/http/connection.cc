@@ -106,7 +106,7 @@ void Connection::on_writable() {
   wire_->writer.on_writable();
 }
 
-void Connection::on_write_failed() {
+void Connection::on_write_failed(MessageWriter::Failure /*why*/) {
   wire_->stream.abort();
   fail();
 }

@@ -10,9 +10,9 @@
 #include <unordered_set>
 
 #include "http/http1_codec.h"
+#include "http/message_writer.h"
 #include "http/pace.h"
 #include "http/response_head.h"
-#include "http/response_writer.h"
 #include "http/server.h"
 #include "net/accepted.h"
 #include "net/loop.h"
@@ -43,7 +43,7 @@ struct ServerCore {
 /// Threading: loop-bound.
 class Connection final : public std::enable_shared_from_this<Connection>,
                          private net::Stream::Listener,
-                         private ResponseWriter::Owner {
+                         private MessageWriter::Owner {
  public:
   using RequestNumber = std::uint64_t;
 
@@ -79,13 +79,13 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     net::Place place;
     net::Stream stream;
     net::Timer timer;  // what the peer must do next
-    ResponseWriter writer;
+    MessageWriter writer;
   };
 
   void on_input(net::Stream::Input input) override;
   void on_writable() override;
   void on_written() override;
-  void on_write_failed() override;
+  void on_write_failed(MessageWriter::Failure why) override;
   void on_time();
 
   void process();

@@ -9,50 +9,13 @@
 #include <gtest/gtest.h>
 
 #include "http/server.h"
+#include "http/test_bodies.h"
 #include "http/test_server.h"
 
 namespace trilby::http {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// A body that gives scripted pieces, each on a later turn of the loop; then an end, or an error.
-class ScriptedBody final : public BodySource {
- public:
-  struct Script {
-    std::deque<std::string> pieces{};
-    std::optional<std::uint64_t> length{};
-    bool fails = false;
-  };
-  ScriptedBody(net::Loop& loop, Script script) : loop_(loop), script_(std::move(script)) {}
-
-  void read(OnChunk on_chunk) override {
-    loop_.post([this, alive = std::weak_ptr(alive_), on_chunk = std::move(on_chunk)] {
-      if (alive.expired()) {
-        return;
-      }
-      if (script_.pieces.empty()) {
-        return script_.fails ? on_chunk(fail(Reason::Internal, "scripted")) : on_chunk(Chunk{"", true});
-      }
-      std::string piece = std::move(script_.pieces.front());
-      script_.pieces.pop_front();
-      on_chunk(Chunk{std::move(piece), false});
-    });
-  }
-  [[nodiscard]] std::optional<std::uint64_t> length() const override { return script_.length; }
-
- private:
-  net::Loop& loop_;
-  Script script_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>();
-};
-
-/// A body without end.
-class EndlessBody final : public BodySource {
- public:
-  void read(OnChunk on_chunk) override { on_chunk(Chunk{std::string(100'000, 'x'), false}); }
-  [[nodiscard]] std::optional<std::uint64_t> length() const override { return std::nullopt; }
-};
 
 class ServerBodyTest : public testing::Test {
  protected:

@@ -6,15 +6,14 @@
 #include <future>
 #include <utility>
 
-#include <arpa/inet.h>
 #include <fmt/core.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "net/address.h"
 
 namespace trilby::http {
 namespace {
@@ -25,6 +24,13 @@ std::size_t number(std::string_view text, int base) {
   std::size_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value, base);
   return value;
+}
+
+net::Socket connected_to(std::uint16_t port) {
+  net::Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto address = net::Address::parse("127.0.0.1", port).value();
+  EXPECT_EQ(::connect(socket.get(), address.get(), address.size()), 0);
+  return socket;
 }
 
 }  // namespace
@@ -40,29 +46,26 @@ std::optional<std::string> Answer::field(std::string_view name) const {
   return std::nullopt;
 }
 
-TestClient::TestClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+TestPeer::TestPeer(net::Socket socket) : socket_(std::move(socket)) {
   const timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0};
   setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
 }
 
-void TestClient::send(std::string_view bytes) {
+TestClient::TestClient(std::uint16_t port) : TestPeer(connected_to(port)) {}
+
+void TestPeer::send(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) {
-      ADD_FAILURE() << "the server takes nothing: " << std::generic_category().message(errno);
+      ADD_FAILURE() << "the other end takes nothing: " << std::generic_category().message(errno);
       return;
     }
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
 }
 
-std::size_t TestClient::send_what_fits(std::string_view bytes) {
+std::size_t TestPeer::send_what_fits(std::string_view bytes) {
   const std::size_t size = bytes.size();
   pollfd polled{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
   while (!bytes.empty() && poll(&polled, 1, 50) == 1) {
@@ -75,10 +78,10 @@ std::size_t TestClient::send_what_fits(std::string_view bytes) {
   return size - bytes.size();
 }
 
-bool TestClient::read_more() {
+bool TestPeer::read_more() {
   std::array<char, 65536> buffer;
   const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
-  EXPECT_FALSE(size < 0 && errno == EAGAIN) << "the server says nothing";
+  EXPECT_FALSE(size < 0 && errno == EAGAIN) << "the other end says nothing";
   if (size <= 0) {
     was_reset_ = size < 0;
     return false;
@@ -87,17 +90,52 @@ bool TestClient::read_more() {
   return true;
 }
 
-Answer TestClient::answer(bool to_head) {
-  Answer got;
+std::string TestPeer::read_head() {
   std::size_t end = 0;
   while ((end = waiting_.find("\r\n\r\n")) == std::string::npos) {
     if (!read_more()) {
-      return got;
+      return {};
     }
   }
-  got.head = waiting_.substr(0, end + 2);
+  std::string head = waiting_.substr(0, end + 2);
   waiting_.erase(0, end + 4);
+  return head;
+}
+
+Answer TestPeer::request() {
+  Answer got;
+  got.head = read_head();
+  if (!got.head.empty()) {
+    read_body(got, false);
+  }
+  return got;
+}
+
+std::string TestPeer::body_of(std::string head) {
+  Answer got;
+  got.head = std::move(head);
+  read_body(got, false);
+  return got.body;
+}
+
+Answer TestPeer::answer(bool to_head) {
+  Answer got;
+  got.head = read_head();
+  if (got.head.empty()) {
+    return got;
+  }
   got.status = static_cast<int>(number(std::string_view(got.head).substr(9, 3), 10));
+  if (to_head) {
+    got.whole = true;
+  } else {
+    read_body(got, true);
+  }
+  return got;
+}
+
+/// \param until_close  when the head does not say how the body ends
+void TestPeer::read_body(Answer& got, bool until_close) {
+  std::size_t end = 0;
   const auto take = [&](std::size_t size) {
     while (waiting_.size() < size && read_more()) {
     }
@@ -106,25 +144,25 @@ Answer TestClient::answer(bool to_head) {
     waiting_.erase(0, size);
     return std::pair(is_whole, taken);
   };
-  if (to_head) {
-    got.whole = true;
-  } else if (const auto length = got.field("content-length")) {
+  if (const auto length = got.field("content-length")) {
     std::tie(got.whole, got.body) = take(number(*length, 10));
   } else if (got.field("transfer-encoding") == "chunked") {
     for (std::size_t size = 1; size > 0;) {
       while ((end = waiting_.find("\r\n")) == std::string::npos) {
         if (!read_more()) {
-          return got;
+          return;
         }
       }
       size = number(waiting_, 16);
       waiting_.erase(0, end + 2);
       const auto [is_whole, chunk] = take(size + 2);
       if (!is_whole) {
-        return got;
+        return;
       }
       got.body += chunk.substr(0, size);
     }
+    got.whole = true;
+  } else if (!until_close) {
     got.whole = true;
   } else {
     while (read_more()) {
@@ -132,7 +170,6 @@ Answer TestClient::answer(bool to_head) {
     got.whole = !was_reset_;
     got.body = std::exchange(waiting_, {});
   }
-  return got;
 }
 
 Answer TestClient::get(std::string_view target) {
@@ -140,20 +177,20 @@ Answer TestClient::get(std::string_view target) {
   return answer();
 }
 
-void TestClient::read_some(std::size_t most) {
+void TestPeer::read_some(std::size_t most) {
   std::string thrown_away(most, '\0');
   (void)recv(socket_.get(), thrown_away.data(), thrown_away.size(), MSG_DONTWAIT);
 }
 
-bool TestClient::at_end() {
+bool TestPeer::at_end() {
   return waiting_.empty() && !read_more();
 }
 
-void TestClient::shutdown_send() {
+void TestPeer::shutdown_send() {
   ::shutdown(socket_.get(), SHUT_WR);
 }
 
-void TestClient::reset() {
+void TestPeer::reset() {
   const linger now{.l_onoff = 1, .l_linger = 0};
   setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
   socket_.close();

@@ -1,4 +1,4 @@
-/// \file  A server on a loop of its own and a blocking client, for tests.
+/// \file  A server on a loop of its own, and blocking peers for either side, for tests.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@
 
 namespace trilby::http {
 
-/// An answer as the client understood it.
+/// A message as a peer understood it: an answer, or a request.
 struct Answer {
-  int status = 0;  ///< 0: the connection ended before a head
+  int status = 0;  ///< of an answer; 0: the connection ended before a head
   std::string head;
   std::string body;
   bool whole = false;  ///< the body came to the end that its framing promised
@@ -25,17 +25,19 @@ struct Answer {
   [[nodiscard]] std::optional<std::string> field(std::string_view name) const;
 };
 
-/// A blocking client on one connection. Every call gives up after 10 s and fails the test.
-class TestClient {
+/// A blocking end of one connection. Every call gives up after 10 s and fails the test.
+class TestPeer {
  public:
-  explicit TestClient(std::uint16_t port);
+  explicit TestPeer(net::Socket socket);
 
   void send(std::string_view bytes);
   /// Sends without blocking until nothing was taken for 50 ms. \return bytes taken
   std::size_t send_what_fits(std::string_view bytes);
   /// Reads one answer. \param to_head  the answer to HEAD, or an interim one: there is no body
   Answer answer(bool to_head = false);
-  Answer get(std::string_view target);
+  Answer request();                       ///< reads one request
+  std::string body_of(std::string head);  ///< reads the body of a request whose head was read
+  std::string read_head();                ///< reads the head of either; empty: the connection ended
   /// Takes up to `most` bytes that are there, and throws them away. Does not wait.
   void read_some(std::size_t most);
   /// \return whether nothing more came before the end of the connection
@@ -43,14 +45,21 @@ class TestClient {
 
   void shutdown_send();
   void close() { socket_.close(); }
-  void reset();  ///< closes so that the server sees a reset
+  void reset();  ///< closes so that the other end sees a reset
 
  private:
   bool read_more();
+  void read_body(Answer& message, bool until_close);
 
   net::Socket socket_;
   std::string waiting_;
   bool was_reset_ = false;  // the connection did not end in good order
+};
+
+class TestClient final : public TestPeer {
+ public:
+  explicit TestClient(std::uint16_t port);
+  Answer get(std::string_view target);
 };
 
 /// Serves `handler` on 127.0.0.1 until it is destroyed. Refusals are text: "reason: detail".

@@ -94,6 +94,15 @@ void Stream::receive(std::size_t capacity) {
       [impl = impl_](const error_code& error, std::size_t bytes) { impl->received(error, bytes); });
 }
 
+bool Stream::is_silent() const {
+  char byte = 0;
+  ssize_t seen = 0;
+  do {
+    seen = recv(impl_->socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  } while (seen < 0 && errno == EINTR);
+  return seen < 0 && errno == EAGAIN;
+}
+
 std::optional<std::size_t> Stream::write(std::span<const std::string_view> pieces) {
   std::array<iovec, 4> vectors{};
   const std::size_t count = std::min(pieces.size(), vectors.size());

@@ -47,6 +47,9 @@ class Stream {
   /// size when it can: not while input is asked for, and never below what is waiting.
   void receive(std::size_t capacity);
 
+  /// Whether nothing waits in the kernel that input() does not show: no byte, no end, no failure.
+  [[nodiscard]] bool is_silent() const;
+
   /// Writes what the socket takes at once, in one system call.
   /// \param pieces  at most 4
   /// \return bytes taken, fewer than given when the socket is full; nothing when the connection is gone

@@ -139,6 +139,20 @@ TEST_F(StreamTest, MayBeDestroyedByItsListener) {
   EXPECT_FALSE(stream.has_value());
 }
 
+TEST_F(StreamTest, KnowsWhetherSomethingWaitsUnread) {
+  EXPECT_TRUE(stream->is_silent());
+  send("a");
+  EXPECT_FALSE(stream->is_silent());
+  EXPECT_FALSE(stream->is_silent());  // it was not read
+  input_seen = [&](Stream::Input) { loop.stop(); };
+  stream->receive(100);
+  loop.run();
+  EXPECT_EQ(stream->input(), "a");
+  EXPECT_TRUE(stream->is_silent());
+  far.close();
+  EXPECT_FALSE(stream->is_silent());
+}
+
 TEST_F(StreamTest, ASocketThatIsNoneFails) {
   stream.emplace(loop, Socket(), *this);
   input_seen = [&](Stream::Input input) {

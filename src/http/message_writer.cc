@@ -1,4 +1,4 @@
-#include "http/response_writer.h"
+#include "http/message_writer.h"
 
 #include <algorithm>
 #include <array>
@@ -9,15 +9,15 @@
 
 namespace trilby::http {
 
-ResponseWriter::ResponseWriter(net::Loop& loop, net::Stream& stream, Pace pace, Owner& owner)
+MessageWriter::MessageWriter(net::Loop& loop, net::Stream& stream, Pace pace, Owner& owner)
     : stream_(stream), owner_(owner), pace_(pace), begin_(loop), timer_(loop) {}
 
-void ResponseWriter::interim(std::string_view answer) {
+void MessageWriter::interim(std::string_view answer) {
   lead_ += answer;
   pump();
 }
 
-void ResponseWriter::start(std::string_view head, BodyFraming framing, std::unique_ptr<BodySource> body) {
+void MessageWriter::start(std::string_view head, BodyFraming framing, std::unique_ptr<BodySource> body) {
   lead_ += head;
   framing_ = framing;
   left_ = framing.length.value_or(0);
@@ -25,22 +25,38 @@ void ResponseWriter::start(std::string_view head, BodyFraming framing, std::uniq
   last_ = framing.kind == BodyFraming::Kind::None || (has_length && left_ == 0);
   body_ = last_ ? nullptr : std::move(body);
   active_ = true;
+  begun_ = broken_ = false;
   pace_.restart();
   begin_.start([this] { pump(); });
 }
 
-void ResponseWriter::on_writable() {
+void MessageWriter::on_writable() {
   pump();
 }
 
-void ResponseWriter::pump() {
+void MessageWriter::stop() {
+  begin_.cancel();
+  timer_.cancel();
+  full_since_.reset();
+  lead_.clear();
+  piece_.clear();
+  tail_ = {};
+  written_ = 0;
+  body_.reset();
+  active_ = pulling_ = broken_ = false;
+}
+
+void MessageWriter::pump() {
   while (true) {
     if (active_ && !last_ && !pulling_ && piece_.empty()) {
       pull();
     }
-    const Flushed flushed = broken_ ? Flushed::Failed : flush();
+    if (broken_) {
+      return owner_.on_write_failed(Failure::Body);
+    }
+    const Flushed flushed = flush();
     if (flushed == Flushed::Failed) {
-      return owner_.on_write_failed();
+      return owner_.on_write_failed(Failure::Broken);
     }
     if (flushed == Flushed::Blocked) {
       return;
@@ -56,22 +72,28 @@ void ResponseWriter::pump() {
   }
 }
 
-void ResponseWriter::pull() {
-  pulling_ = inside_read_ = true;
+void MessageWriter::pull() {
+  pulling_ = inside_read_ = begun_ = true;
   body_->read([this](Result<BodySource::Chunk> chunk) { take(std::move(chunk)); });
   inside_read_ = false;
 }
 
-void ResponseWriter::take(Result<BodySource::Chunk> chunk) {
+void MessageWriter::take(Result<BodySource::Chunk> chunk) {
   pulling_ = false;
-  broken_ = !chunk || !frame(std::move(*chunk));
+  if (!chunk) {
+    body_error_ = std::move(chunk).error();
+    broken_ = true;
+  } else if (!frame(std::move(*chunk))) {
+    body_error_ = {Reason::Internal, "a body is not as long as it said"};
+    broken_ = true;
+  }
   if (!inside_read_) {
     pump();
   }
 }
 
 /// \return false when the body is not what was announced
-bool ResponseWriter::frame(BodySource::Chunk chunk) {
+bool MessageWriter::frame(BodySource::Chunk chunk) {
   last_ = chunk.last;
   piece_ = std::move(chunk.bytes);
   if (framing_.kind == BodyFraming::Kind::Length) {
@@ -92,7 +114,7 @@ bool ResponseWriter::frame(BodySource::Chunk chunk) {
   return true;
 }
 
-ResponseWriter::Flushed ResponseWriter::flush() {
+MessageWriter::Flushed MessageWriter::flush() {
   std::size_t size = lead_.size() + piece_.size() + tail_.size() - written_;
   if (size > 0) {
     std::array<std::string_view, 3> pieces{lead_, piece_, tail_};
@@ -107,6 +129,7 @@ ResponseWriter::Flushed ResponseWriter::flush() {
       return Flushed::Failed;
     }
     written_ += *taken;
+    begun_ = begun_ || *taken > 0;
     note_progress(*taken, *taken < size);
     if (*taken < size) {
       stream_.wait_writable();
@@ -121,7 +144,7 @@ ResponseWriter::Flushed ResponseWriter::flush() {
 }
 
 /// Bills the peer for the time that the socket was full, and nothing else.
-void ResponseWriter::note_progress(std::size_t bytes, bool blocked) {
+void MessageWriter::note_progress(std::size_t bytes, bool blocked) {
   if (!blocked && !full_since_) {
     return pace_.moved(bytes);
   }
@@ -132,7 +155,7 @@ void ResponseWriter::note_progress(std::size_t bytes, bool blocked) {
   pace_.moved(bytes);
   full_since_ = blocked ? std::optional(now) : std::nullopt;
   if (blocked) {
-    timer_.start(pace_.left(), [this] { owner_.on_write_failed(); });
+    timer_.start(pace_.left(), [this] { owner_.on_write_failed(Failure::TooSlow); });
   } else {
     timer_.cancel();
   }
