@@ -15,6 +15,7 @@
 #include "app/manifest_grants.h"
 #include "app/manifest_route.h"
 #include "app/manifest_section.h"
+#include "app/manifest_triggers.h"
 #include "policy/environment.h"
 
 namespace trilby::app {
@@ -105,6 +106,7 @@ class Reader {
     }
     root_.finish();
     check_stacks();
+    check_trigger_variables(manifest_, problems_);
     for (const AddressClash& clash : address_clashes(manifest_)) {
       problems_.add(clash.line, clash.field, clash.message);
     }
@@ -236,6 +238,7 @@ class Reader {
     }
     app.public_address = read_address(section, "public");
     app.routes = read_routes(section, names_, folder_);
+    read_triggers(section, names_, app);
     if (auto limits = section.table("limits")) {
       read_limits(*limits, app.limits);
     }

@@ -62,11 +62,67 @@ struct Route {
   Source source;
 };
 
+/// What becomes of an event whose call did not end well.
+struct FailureActions {
+  bool drop_bad_input = true;  ///< on_bad_input; false: it is brought again
+  bool drop_failure = false;   ///< on_failure
+};
+
+/// Events of a topic. Triggers of the same topic are one subscription: what the first says of it holds for all.
+struct TopicTrigger {
+  struct Bulk {
+    std::uint32_t max_messages = 100;
+    Duration max_wait = std::chrono::seconds(1);
+  };
+  std::string pubsub;
+  std::string topic;
+  std::string match;  ///< CEL, for the sidecar; empty: every event
+  std::string path;   ///< on the app channel
+  std::string function;
+  FailureActions actions;
+  std::string dead_letter;  ///< a topic; empty: none
+  std::optional<Bulk> bulk;
+  std::map<std::string, std::string> metadata;  ///< for the component
+  Source source;
+};
+
+/// Events of an input binding.
+struct BindingTrigger {
+  std::string name;  ///< of the component
+  std::string path;
+  std::string function;
+  FailureActions actions;
+  Source source;
+};
+
+/// A job of the scheduler that fires.
+struct JobTrigger {
+  std::string name;
+  std::string path;
+  std::string function;
+  FailureActions actions;
+  Source source;
+};
+
+/// A change in a configuration store. Nobody brings one again, whatever becomes of it.
+struct ConfigurationTrigger {
+  std::string store;
+  std::string key;   ///< empty: every key
+  std::string path;  ///< ends in "/*" for every key
+  std::string function;
+  Source source;
+};
+
 struct App {
   std::string id;  ///< Dapr app-id
   std::uint16_t port = 0;
   std::optional<Address> public_address;
-  std::vector<Route> routes;  ///< first match wins
+  std::string health = "/healthz";  ///< path of Dapr's probe on the app channel
+  std::vector<Route> routes;        ///< first match wins
+  std::vector<TopicTrigger> topics;
+  std::vector<BindingTrigger> bindings;
+  std::vector<JobTrigger> jobs;
+  std::vector<ConfigurationTrigger> configurations;
   policy::AppLimits limits;
   Source source;
 };

@@ -36,27 +36,6 @@ bool never_passed_on(std::string_view lower_name) {
          std::find(kHopByHop.begin(), kHopByHop.end(), lower_name) != kHopByHop.end();
 }
 
-/// What keeps `path` from ever being a request's path; empty when nothing does.
-std::string_view path_defect(std::string_view path) {
-  if (!path.starts_with('/')) {
-    return "must begin with '/'";
-  }
-  if (path.find_first_of("?#\\") != std::string_view::npos) {
-    return "must not contain '?', '#' or '\\'; a route sees the path alone";
-  }
-  if (std::any_of(path.begin(), path.end(), [](char c) { return c >= 0 && (c <= ' ' || c == '\x7f'); })) {
-    return "must not contain spaces or control characters";
-  }
-  if (path.find("//") != std::string_view::npos) {
-    return "must not contain '//'";
-  }
-  const std::string segments = std::string(path) + '/';
-  if (segments.find("/./") != std::string::npos || segments.find("/../") != std::string::npos) {
-    return "must not contain '.' or '..' as a segment";
-  }
-  return {};
-}
-
 void read_path(Section& section, Route& route) {
   const std::string* path = section.required_text("path", R"(give what it answers, as in path = "/api/*")");
   if (path == nullptr) {
@@ -184,6 +163,26 @@ bool covers(const Route& earlier, const Route& later) {
 }
 
 }  // namespace
+
+std::string_view path_defect(std::string_view path) {
+  if (!path.starts_with('/')) {
+    return "must begin with '/'";
+  }
+  if (path.find_first_of("?#\\") != std::string_view::npos) {
+    return "must not contain '?', '#' or '\\'; a route sees the path alone";
+  }
+  if (std::any_of(path.begin(), path.end(), [](char c) { return c >= 0 && (c <= ' ' || c == '\x7f'); })) {
+    return "must not contain spaces or control characters";
+  }
+  if (path.find("//") != std::string_view::npos) {
+    return "must not contain '//'";
+  }
+  const std::string segments = std::string(path) + '/';
+  if (segments.find("/./") != std::string::npos || segments.find("/../") != std::string::npos) {
+    return "must not contain '.' or '..' as a segment";
+  }
+  return {};
+}
 
 void check_defined(const Section& section, std::string_view field, std::string_view kind, std::string_view name,
                    const std::vector<std::string_view>& defined) {

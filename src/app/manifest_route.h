@@ -22,6 +22,9 @@ struct DefinedNames {
 void check_defined(const Section& section, std::string_view field, std::string_view kind, std::string_view name,
                    const std::vector<std::string_view>& defined);
 
+/// What keeps `path` from ever being a request's path; empty when nothing does.
+[[nodiscard]] std::string_view path_defect(std::string_view path);
+
 /// Reads [[app.ID.route]]. Routes that are wrong, or that no request could reach, become problems.
 /// \param folder where relative paths begin
 [[nodiscard]] std::vector<Route> read_routes(Section& app, const DefinedNames& names,

@@ -10,6 +10,7 @@
 
 #include "app/manifest_addresses.h"
 #include "app/manifest_section.h"
+#include "app/manifest_triggers.h"
 
 namespace trilby::app {
 namespace {
@@ -39,6 +40,7 @@ class Listing {
     if (app.public_address) {
       add(prefix + "public", format(*app.public_address));
     }
+    add(prefix + "health", app.health);
     add(prefix + "limits.concurrency", std::to_string(app.limits.concurrency));
     add(prefix + "limits.queue", std::to_string(app.limits.queue));
     add(prefix + "limits.queue_wait", format(app.limits.queue_wait));
@@ -47,6 +49,19 @@ class Listing {
       out_.push_back({fmt::format("{}route[{}]", prefix, i + 1),
                       fmt::format("{} -> {}", describe_request(route), describe_target(route)),
                       {Origin::Manifest, route.source}});
+    }
+    add_triggers(prefix + "topic", app.topics);
+    add_triggers(prefix + "binding", app.bindings);
+    add_triggers(prefix + "job", app.jobs);
+    add_triggers(prefix + "configuration", app.configurations);
+  }
+  template <typename Triggers>
+  void add_triggers(const std::string& list, const Triggers& triggers) {
+    for (std::size_t i = 0; i < triggers.size(); ++i) {
+      out_.push_back(
+          {fmt::format("{}[{}]", list, i + 1),
+           fmt::format("{} at {} -> function {}", describe(triggers[i]), triggers[i].path, triggers[i].function),
+           {Origin::Manifest, triggers[i].source}});
     }
   }
   void add_function(const Function& function) {

@@ -16,6 +16,7 @@ ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format 
       calls_(kKeptCalls),
       log_(log_fd, format, sampling),
       flush_timer_(loop_),
+      request_bodies_(budgets.requests),
       invoker_(invoke::make_invoker(loop_, budgets, own)) {}
 
 ServingLoop::~ServingLoop() {
@@ -39,6 +40,7 @@ void ServingLoop::run() {
   servers_.clear();
   invoker_->cancel_all(Reason::Draining);
   fronts_.clear();
+  channels_.clear();
   routers_.clear();
   flush_timer_.cancel();
   log_.flush();
@@ -53,9 +55,11 @@ void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<Se
       const triggers::Route* route = router.match(call);
       router.run(route, std::move(call), std::move(done));
     });
+    channels_.push_back(std::make_unique<triggers::AppChannel>(app.triggers, router, ids_, request_bodies_));
   }
   for (const ServedListener& listener : listeners) {
-    triggers::FrontOptions options{apps[listener.app].unmatched_label, listener.token};
+    triggers::FrontOptions options{apps[listener.app].unmatched_label, listener.token,
+                                   listener.is_app_channel ? channels_[listener.app].get() : nullptr};
     triggers::HttpFront::LogRequest log;
     if (log_.enabled()) {
       log = [this](const observe::AccessEntry& entry) { log_request(entry); };

@@ -19,6 +19,7 @@
 #include "observe/call_ring.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
+#include "triggers/app_channel.h"
 #include "triggers/http_front.h"
 #include "triggers/router.h"
 
@@ -26,8 +27,9 @@ namespace trilby::app {
 
 /// A listener as a loop sees it.
 struct ServedListener {
-  std::size_t app = 0;  ///< index of its AppRoutes
-  std::string token;    ///< triggers::FrontOptions::token
+  std::size_t app = 0;          ///< index of its AppRoutes
+  std::string token;            ///< triggers::FrontOptions::token
+  bool is_app_channel = false;  ///< Dapr's own requests are answered there
 };
 
 /// A loop, its thread, and what serves apps on it: invoker, routers, one front and one server for each listener.
@@ -76,11 +78,13 @@ class ServingLoop {
   observe::IdSource ids_;
   observe::AccessLog log_;
   net::Timer flush_timer_;
+  BodyBudget* const request_bodies_;  // may be null
   std::unique_ptr<invoke::Invoker> invoker_;
   dapr::embedded::LocalInvocation invocation_;
-  std::vector<std::unique_ptr<triggers::Router>> routers_;    // one for each app
-  std::vector<std::unique_ptr<triggers::HttpFront>> fronts_;  // one for each listener
-  std::vector<std::unique_ptr<http::Server>> servers_;        // one for each listener
+  std::vector<std::unique_ptr<triggers::Router>> routers_;       // one for each app
+  std::vector<std::unique_ptr<triggers::AppChannel>> channels_;  // one for each app
+  std::vector<std::unique_ptr<triggers::HttpFront>> fronts_;     // one for each listener
+  std::vector<std::unique_ptr<http::Server>> servers_;           // one for each listener
   std::size_t undrained_ = 0;
   std::thread thread_;
 };

@@ -1,10 +1,13 @@
 #include "app/wiring_routes.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
+#include "app/manifest_triggers.h"
 #include "app/wiring.h"
+#include "app/wiring_triggers.h"
 #include "invoke/admission.h"
 #include "triggers/files.h"
 
@@ -15,13 +18,20 @@ std::string label_of(const Route& route) {
   return route.method.empty() ? route.path : route.method + " " + route.path;
 }
 
+/// Without its `match`, which may be long.
+std::string label_of(const TopicTrigger& trigger) {
+  return fmt::format("topic {}/{}", trigger.pubsub, trigger.topic);
+}
+
+template <typename Trigger>
+std::string label_of(const Trigger& trigger) {
+  return describe(trigger);
+}
+
 /// Makes targets of one manifest's routes.
 struct TargetMaker {
-  const Manifest& manifest;
-  const SystemLabels& labels;
-  const FindFunction& find_function;
+  const FunctionTargets& functions;
   const Route& route;
-  const std::shared_ptr<invoke::Admission>& admission;  // of the app
 
   Result<triggers::RouteTarget> operator()(const FilesTarget& files) const {
     TRILBY_ASSIGN(auto site, triggers::FileSite::open(files.root));
@@ -37,13 +47,7 @@ struct TargetMaker {
     return triggers::InvokeTarget{invoke.app, invoke.path};
   }
   Result<triggers::RouteTarget> operator()(const FunctionTarget& target) const {
-    const auto at = std::find_if(manifest.functions.begin(), manifest.functions.end(),
-                                 [&](const Function& known) { return known.name == target.function; });
-    if (at == manifest.functions.end()) {
-      return fail(Reason::Manifest, "function = \"{}\" is not defined", target.function);
-    }
-    const auto label = labels.functions[static_cast<std::size_t>(at - manifest.functions.begin())];
-    return triggers::FunctionTarget{find_function(at->name), at->policy.limits.request_body, label, admission};
+    return functions.target(target.function);
   }
 };
 
@@ -55,6 +59,15 @@ std::shared_ptr<invoke::Admission> make_admission(const Manifest& manifest, cons
       called.insert(target->function);
     }
   }
+  const auto add = [&](const auto& all) {
+    for (const auto& trigger : all) {
+      called.insert(trigger.function);
+    }
+  };
+  add(app.topics);
+  add(app.bindings);
+  add(app.jobs);
+  add(app.configurations);
   std::uint64_t at_once = 0;
   for (const Function& function : manifest.functions) {
     at_once += called.contains(function.name) ? function.policy.limits.concurrency : 0;
@@ -64,7 +77,29 @@ std::shared_ptr<invoke::Admission> make_admission(const Manifest& manifest, cons
                                                  app.limits.concurrency, app.limits.queue, app.limits.queue_wait});
 }
 
+template <typename Triggers>
+std::vector<std::size_t> add_labels(observe::Labels& labels, const App& app, const Triggers& triggers) {
+  std::vector<std::size_t> made;
+  std::transform(triggers.begin(), triggers.end(), std::back_inserter(made),
+                 [&](const auto& trigger) { return labels.add_route(app.id, label_of(trigger)); });
+  return made;
+}
+
 }  // namespace
+
+FunctionTargets::FunctionTargets(const Manifest& manifest, const App& app, const SystemLabels& labels,
+                                 const FindFunction& find_function)
+    : manifest_(manifest), labels_(labels), find_function_(find_function), admission_(make_admission(manifest, app)) {}
+
+Result<triggers::FunctionTarget> FunctionTargets::target(std::string_view name) const {
+  const auto at = std::find_if(manifest_.functions.begin(), manifest_.functions.end(),
+                               [&](const Function& known) { return known.name == name; });
+  if (at == manifest_.functions.end()) {
+    return fail(Reason::Manifest, "function = \"{}\" is not defined", name);
+  }
+  const auto label = labels_.functions[static_cast<std::size_t>(at - manifest_.functions.begin())];
+  return triggers::FunctionTarget{find_function_(at->name), at->policy.limits.request_body, label, admission_};
+}
 
 SystemLabels make_labels(const Manifest& manifest) {
   SystemLabels made;
@@ -74,6 +109,11 @@ SystemLabels make_labels(const Manifest& manifest) {
     for (const Route& route : app.routes) {
       labels.routes.push_back(made.labels.add_route(app.id, label_of(route)));
     }
+    labels.topics = add_labels(made.labels, app, app.topics);
+    labels.bindings = add_labels(made.labels, app, app.bindings);
+    labels.jobs = add_labels(made.labels, app, app.jobs);
+    labels.configurations = add_labels(made.labels, app, app.configurations);
+    labels.dapr = made.labels.add_route(app.id, "dapr");
   }
   for (const Function& function : manifest.functions) {
     made.functions.push_back(made.labels.add_function(function.name));
@@ -86,18 +126,20 @@ Result<std::vector<AppRoutes>> make_routes(const Manifest& manifest, const Syste
   std::vector<AppRoutes> made;
   for (std::size_t i = 0; i < manifest.apps.size(); ++i) {
     const App& app = manifest.apps[i];
-    const auto admission = make_admission(manifest, app);
+    const FunctionTargets functions(manifest, app, labels, find_function);
     std::vector<triggers::Route> routes;
     for (std::size_t j = 0; j < app.routes.size(); ++j) {
       const Route& route = app.routes[j];
-      auto target = std::visit(TargetMaker{manifest, labels, find_function, route, admission}, route.target);
+      auto target = std::visit(TargetMaker{functions, route}, route.target);
       if (!target) {
         return fail(located(manifest, route.source, std::move(target).error()));
       }
       routes.push_back(
           {route.method, route.path, route.headers, route.cors, std::move(*target), labels.apps[i].routes[j]});
     }
-    made.push_back({app.id, labels.apps[i].unmatched, std::make_shared<const triggers::RouteTable>(std::move(routes))});
+    TRILBY_ASSIGN(auto triggers, make_triggers(manifest, app, labels.apps[i], functions));
+    made.push_back({app.id, labels.apps[i].unmatched, std::make_shared<const triggers::RouteTable>(std::move(routes)),
+                    std::move(triggers)});
   }
   return made;
 }

@@ -1,4 +1,4 @@
-/// \file  From the manifest to labels and route tables.
+/// \file  From the manifest to labels, route tables and triggers.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "invoke/invoker.h"
 #include "observe/metrics.h"
+#include "triggers/app_channel.h"
 #include "triggers/route_table.h"
 
 namespace trilby::app {
@@ -18,7 +19,12 @@ namespace trilby::app {
 /// Where an app's counts go.
 struct AppLabels {
   std::size_t unmatched = 0;
-  std::vector<std::size_t> routes;  ///< in the order of the manifest
+  std::vector<std::size_t> routes;  ///< these and the next, in the order of the manifest
+  std::vector<std::size_t> topics;
+  std::vector<std::size_t> bindings;
+  std::vector<std::size_t> jobs;
+  std::vector<std::size_t> configurations;
+  std::size_t dapr = 0;  ///< what Dapr asks about the app itself
 };
 
 struct SystemLabels {
@@ -34,10 +40,26 @@ struct AppRoutes {
   std::string app;
   std::size_t unmatched_label = 0;
   std::shared_ptr<const triggers::RouteTable> table;
+  std::shared_ptr<const triggers::AppTriggers> triggers;
 };
 
 /// Gives the loaded function of a name.
 using FindFunction = std::function<std::shared_ptr<const invoke::Function>(std::string_view)>;
+
+/// Makes targets of the functions that one app's routes and triggers name. Ownership: refers to what it is made of.
+class FunctionTargets {
+ public:
+  FunctionTargets(const Manifest& manifest, const App& app, const SystemLabels& labels,
+                  const FindFunction& find_function);
+  /// \return Reason::Manifest when there is no such function
+  [[nodiscard]] Result<triggers::FunctionTarget> target(std::string_view name) const;
+
+ private:
+  const Manifest& manifest_;
+  const SystemLabels& labels_;
+  const FindFunction& find_function_;
+  const std::shared_ptr<invoke::Admission> admission_;  // of the app
+};
 
 /// Opens what the routes serve. \return Reason::Manifest, with the line of the route, when a file or folder is missing
 /// or does not go with its path

@@ -151,5 +151,62 @@ TEST_F(Wiring, RefusesFilesThatDoNotGoWithTheirPath) {
   EXPECT_FALSE(routes());
 }
 
+TEST_F(Wiring, MakesWhatDaprMayBring) {
+  manifest = parse_manifest(R"(
+trilby = 1
+[app.a]
+port = 1
+health = "/up"
+[[app.a.topic]]
+pubsub = "p"
+topic = "t"
+match = "true"
+function = "f"
+dead_letter = "d"
+[[app.a.topic]]
+pubsub = "p"
+topic = "u"
+bulk = {}
+function = "f"
+[[app.a.topic]]
+pubsub = "p"
+topic = "t"
+function = "g"
+on_failure = "drop"
+[[app.a.job]]
+name = "j"
+function = "g"
+[function.f]
+module = "f.wasm"
+limits.request_body = "1KiB"
+[function.g]
+module = "g.wasm"
+limits.concurrency = 3
+)",
+                            "t.toml")
+                 .value();
+  const SystemLabels labels = make_labels(manifest);
+  const auto apps = make_routes(manifest, labels, [](std::string_view) { return nullptr; });
+  ASSERT_TRUE(apps) << apps.error().message;
+  const auto& settings = apps->at(0).triggers->settings();
+  EXPECT_EQ(settings.health_path, "/up");
+  EXPECT_EQ(
+      settings.subscriptions,
+      R"([{"pubsubname":"p","topic":"t","routes":{"rules":[{"match":"true","path":"/dapr/topic/p/t/f"}],)"
+      R"("default":"/dapr/topic/p/t/g"},"deadLetterTopic":"d"},{"pubsubname":"p","topic":"u","routes":{"rules":[],)"
+      R"("default":"/dapr/topic/p/u/f"},"bulkSubscribe":{"enabled":true,"maxMessagesCount":100,)"
+      R"("maxAwaitDurationMs":1000}}])");
+  ASSERT_EQ(settings.triggers.size(), 4U);
+  EXPECT_EQ(settings.triggers[0].event_limit, Bytes{2048 + 65536});
+  EXPECT_EQ(settings.triggers[0].at_once, 16U);
+  EXPECT_EQ(settings.triggers[2].at_once, 3U);
+  EXPECT_EQ(settings.triggers[2].rules.failure, triggers::Verdict::Drop);
+  EXPECT_EQ(settings.triggers[3].event_limit, manifest.functions[1].policy.limits.request_body);
+  EXPECT_EQ(labels.labels.routes()[settings.triggers[0].label].route, "topic p/t");
+  EXPECT_EQ(settings.triggers[0].label, settings.triggers[2].label);
+  EXPECT_EQ(labels.labels.routes()[settings.triggers[3].label].route, "job j");
+  EXPECT_EQ(labels.labels.routes()[settings.own_label].route, "dapr");
+}
+
 }  // namespace
 }  // namespace trilby::app

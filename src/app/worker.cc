@@ -211,12 +211,12 @@ Result<void> Worker::prepare_apps() {
       continue;
     }
     TRILBY_ASSIGN(const std::size_t app, app_index(listener.app));
-    const bool wants_token = listener.kind == ListenerKind::AppChannel;
+    const bool is_app_channel = listener.kind == ListenerKind::AppChannel;
     app_acceptor_->add(std::move(sockets_[i]),
                        [this, index = served.size()](std::size_t loop, net::Accepted connection) {
                          loops_[loop]->adopt(index, std::move(connection));
                        });
-    served.push_back({app, wants_token ? options_.app_token : ""});
+    served.push_back({app, is_app_channel ? options_.app_token : "", is_app_channel});
   }
   on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits); });
   return {};

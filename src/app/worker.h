@@ -16,7 +16,7 @@ namespace trilby::app {
 
 /// What a listening socket is for (design: two kinds of listener, and the admin's).
 enum class ListenerKind : std::uint8_t {
-  AppChannel,  ///< an app's `port`; serves its routes too, unless the app has a Public one
+  AppChannel,  ///< an app's `port`: what Dapr brings, and its routes
   Public,      ///< an app's `public` address: its routes and nothing else
   Admin,       ///< /livez, /readyz, /metrics
 };

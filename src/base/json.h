@@ -1,4 +1,4 @@
-/// \file  Writing JSON: problem documents, log lines, `-o json`. Trilby writes JSON and reads none on the request path.
+/// \file  Writing JSON: problem documents, log lines, `-o json`. Reading it: json_reader.h.
 #pragma once
 
 #include <concepts>

@@ -54,6 +54,7 @@ struct Call {
   std::size_t script = 0;  ///< how much of `path` its route names; the rest is for the function
   std::string query;       ///< without the '?', undecoded; may be empty
   Fields fields;           ///< without hop-by-hop and `trilby-*` fields
+  Fields variables;        ///< of an event: what a command is told of it in its environment ("CE_ID"), each name once
   std::unique_ptr<BodySource> body;  ///< never null
   Clock::time_point deadline =
       Clock::time_point::max();  ///< who asked gives up then; a function's own limits may be earlier

@@ -5,6 +5,7 @@
 
 #include "app/environment.h"
 #include "app/manifest_settings.h"
+#include "app/manifest_triggers.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -128,6 +129,15 @@ std::string apps_text(const app::Manifest& manifest) {
       rows.push_back({"  " + app::describe_request(route), app::describe_target(route),
                       route.cors.empty() ? "" : "CORS " + route.cors});
     }
+    const auto add_triggers = [&](const auto& triggers) {
+      for (const auto& trigger : triggers) {
+        rows.push_back({"  " + app::describe(trigger), "function " + trigger.function, ""});
+      }
+    };
+    add_triggers(app.topics);
+    add_triggers(app.bindings);
+    add_triggers(app.jobs);
+    add_triggers(app.configurations);
     out += table(rows);
   }
   return out;

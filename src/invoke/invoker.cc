@@ -49,6 +49,7 @@ class Run {
   void enter(Clock::time_point now);
   void hand_over();
   void run(Clock::time_point now);
+  Result<void> tell_request();
   void end(wasm::Ending ending);
   void finish(Outcome&& outcome);
   void refuse(Error error);
@@ -150,7 +151,9 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       gates_{app_.get(), &function_->admission(), function_->places()},
       host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment,
             function_->models()),
-      request_(function_->spec().output == Output::Cgi ? std::make_unique<Call>(std::move(call)) : nullptr) {}
+      request_(function_->spec().output == Output::Cgi || !call.variables.empty()
+                   ? std::make_unique<Call>(std::move(call))
+                   : nullptr) {}
 
 /// What another loop has admitted.
 Run::Run(LoopInvoker& invoker, AdmittedCall& call, std::shared_ptr<Cancellation> cancellation, OnOutcome&& done)
@@ -282,8 +285,8 @@ void Run::wait_at(Admission& gate) {
 
 void Run::enter(Clock::time_point now) {
   if (request_) {
-    if (auto added = add_cgi_variables(*request_, host_.stdio.input.size(), host_.request); !added) {
-      return refuse(std::move(added).error());
+    if (auto told = tell_request(); !told) {
+      return refuse(std::move(told).error());
     }
   }
   if (began_ == Clock::time_point{}) {
@@ -322,6 +325,17 @@ void Run::hand_over() {
   away_ = invoker_.own()->hand_over(std::move(call), invoker_.loop(),
                                     [this](Outcome outcome) { finish(std::move(outcome)); });
   listen();
+}
+
+/// What the command finds in its environment beside what the manifest gives it.
+Result<void> Run::tell_request() {
+  if (function_->spec().output == Output::Cgi) {
+    TRILBY_CHECK(add_cgi_variables(*request_, host_.stdio.input.size(), host_.request));
+  }
+  for (const Field& variable : request_->variables) {
+    TRILBY_CHECK(host_.request.add(variable.name, variable.value));
+  }
+  return {};
 }
 
 /// Most calls end in their first turn; only the others need a timer and somebody who listens.

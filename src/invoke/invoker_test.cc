@@ -57,6 +57,20 @@ TEST(Command, HasARecordOfWhatItCost) {
   EXPECT_EQ(record.denials.total(), 0U);
 }
 
+TEST(Command, IsToldAnEventInItsEnvironment) {
+  Call call = test_call("data");
+  call.variables = {{"CE_ID", "7"}, {"CE_TYPE", ""}};
+  Outcome outcome = run_once(test_function("env"), std::move(call));
+  EXPECT_EQ(outcome.reason, Reason::Ok) << outcome.message;
+  EXPECT_EQ(read_body(outcome), std::string("dataCE_ID=7\0CE_TYPE=\0", 21));
+}
+
+TEST(Command, IsNotToldMoreThanAGuestMayBe) {
+  Call call = test_call();
+  call.variables.add("CE_SUBJECT", std::string(policy::kMaxEnvironment, 'x'));
+  EXPECT_EQ(run_once(test_function("env"), std::move(call)).reason, Reason::HeadTooLarge);
+}
+
 TEST(Command, ReadsALargeBodyWhole) {
   std::string input(3'000'000, 'x');
   input.back() = 'y';

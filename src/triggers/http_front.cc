@@ -178,7 +178,8 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   Call call;
   call.body = exchange->take_body();
   request->request_bytes = call.body->length().value_or(0);
-  if (!has_token(head.fields)) {
+  const bool is_probe = options_.channel != nullptr && options_.channel->is_probe(request->method, request->target);
+  if (!is_probe && !has_token(head.fields)) {
     return exchange->respond(respond(request, refusal(Reason::Unauthorized)));
   }
   auto target = parse_target(request->target);
@@ -203,6 +204,7 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
     call.trace = observe::child_trace(given, ids_.next());
   }
   call.fields = std::move(head.fields);
+  const auto taken = options_.channel == nullptr ? std::nullopt : options_.channel->match(call);
   call.fields.remove_if(is_kept_from_guests);
   call.cancellation = std::make_shared<Cancellation>();
   exchange->on_abandoned([weak = std::weak_ptr(call.cancellation)] {
@@ -210,10 +212,14 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
       cancellation->cancel(Reason::Cancelled);
     }
   });
+  OnOutcome done = [exchange, request](Outcome outcome) { exchange->respond(respond(request, std::move(outcome))); };
+  if (taken) {
+    request->route = taken->label;
+    return options_.channel->run(*taken, std::move(call), std::move(done));
+  }
   const Route* route = router_.match(call);
   request->route = route == nullptr ? options_.unmatched_label : route->label;
-  router_.run(route, std::move(call),
-              [exchange, request](Outcome outcome) { exchange->respond(respond(request, std::move(outcome))); });
+  router_.run(route, std::move(call), std::move(done));
 }
 
 http::Response HttpFront::respond(const std::shared_ptr<Request>& request, Outcome outcome) {

@@ -12,6 +12,7 @@
 #include "observe/access_log.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
+#include "triggers/app_channel.h"
 #include "triggers/router.h"
 
 namespace trilby::triggers {
@@ -19,6 +20,7 @@ namespace trilby::triggers {
 struct FrontOptions {
   std::size_t unmatched_label = 0;  ///< in observe::Labels::routes(), for requests that take no route
   std::string token;                ///< what `dapr-api-token` must be (APP_API_TOKEN); empty: nothing is asked
+  AppChannel* channel = nullptr;    ///< takes what is Dapr's own; null on an address that Dapr does not use
 };
 
 /// Threading: loop-bound. Ownership: outlives its exchanges and their bodies, so the server goes first; what it is made

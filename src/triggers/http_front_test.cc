@@ -73,6 +73,22 @@ class HttpFrontTest : public testing::Test {
       invoker.answer(refusal(Reason::Draining));
     }
   }
+  /// Lets Dapr bring jobs and events of a topic.
+  void make_channel() {
+    AppTriggers::Settings settings;
+    settings.health_path = "/healthz";
+    settings.subscriptions = "[]";
+    for (const auto& [kind, path] : {std::pair(EventTrigger::Kind::Job, "/job/nightly"),
+                                     std::pair(EventTrigger::Kind::Topic, "/dapr/topic/p/t/f")}) {
+      EventTrigger& trigger = settings.triggers.emplace_back();
+      trigger.kind = kind;
+      trigger.path = path;
+      trigger.event_limit = trigger.bulk_limit = Bytes{1000};
+    }
+    channel.emplace(std::make_shared<const AppTriggers>(std::move(settings)), *router, ids, nullptr);
+    options.channel = &*channel;
+    make_front();
+  }
   void make_front() {
     front.emplace(options, *router, *metrics, ids, [this](const observe::AccessEntry& entry) {
       lines.push_back({std::string(entry.method), std::string(entry.path), std::string(entry.request_id),
@@ -113,6 +129,7 @@ class HttpFrontTest : public testing::Test {
   FakeInvoker invoker;
   dapr::embedded::LocalInvocation invocation;
   std::optional<Router> router;
+  std::optional<AppChannel> channel;
   FrontOptions options;
   std::vector<Line> lines;
   std::optional<HttpFront> front;
@@ -295,6 +312,58 @@ TEST_F(HttpFrontTest, AsksForTheTokenWhenThereIsOne) {
     EXPECT_EQ(send("GET", "/", fields)->response.value().status, 401);
   }
   EXPECT_EQ(send("GET", "/", {{"Dapr-Api-Token", "correct"}})->response.value().status, 200);
+}
+
+TEST_F(HttpFrontTest, AsksTheProbeForNoToken) {
+  options.token = "correct";
+  make_channel();
+  EXPECT_EQ(send("GET", "/healthz")->response.value().status, 200);
+  EXPECT_EQ(send("GET", "/healthz?token=none")->response.value().status, 200);
+  for (const char* target : {"/%68ealthz", "/healthz/", "/dapr/subscribe", "/dapr/config", "/", "//"}) {
+    EXPECT_EQ(send("GET", target)->response.value().status, 401) << target;
+  }
+  EXPECT_EQ(send("POST", "/healthz")->response.value().status, 401);
+  EXPECT_EQ(send("POST", "/job/nightly")->response.value().status, 401);
+  EXPECT_EQ(send("OPTIONS", "/cron")->response.value().status, 401);
+  EXPECT_FALSE(invoker.call);
+}
+
+TEST_F(HttpFrontTest, TakesWhatIsDaprsOnTheAppChannelOnly) {
+  for (const char* target : {"/healthz", "/dapr/config", "/dapr/subscribe"}) {
+    EXPECT_EQ(send("GET", target)->response.value().status, 404) << target;
+  }
+  EXPECT_EQ(send("POST", "/job/nightly")->response.value().status, 404);
+  make_channel();
+  for (const char* target : {"/healthz", "/dapr/config", "/dapr/subscribe", "/"}) {
+    EXPECT_EQ(send("GET", target)->response.value().status, 200) << target;
+  }
+  const auto exchange = send("POST", "/job/nightly", {{"dapr-caller-app-id", "other"}}, "x");
+  EXPECT_EQ(exchange->response.value().status, 404) << "another app asks, not Dapr";
+  EXPECT_FALSE(invoker.call);
+}
+
+TEST_F(HttpFrontTest, AnswersEventsAsDaprReadsThem) {
+  make_channel();
+  const auto exchange =
+      send("POST", "/dapr/topic/p/t/f", {{"content-type", "application/cloudevents+json"}}, "{\"data\":1}");
+  EXPECT_EQ(*invoker.call->variables.find("CE_TOPIC"), "");
+  invoker.answer(refusal(Reason::Trap));
+  http::Response& response = exchange->response.value();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(field(response, "trilby-reason"), "trap");
+  EXPECT_EQ(field(response, "content-type"), "application/json");
+  EXPECT_EQ(finish(response), "{\"status\":\"RETRY\"}");
+  EXPECT_EQ(lines.at(0).reason, Reason::Trap);
+  EXPECT_EQ(lines.at(0).message, "the event is to be brought again");
+}
+
+TEST_F(HttpFrontTest, CancelsTheCallOfASidecarThatDoesNotWait) {
+  make_channel();
+  const auto exchange = send("POST", "/job/nightly", {}, "x");
+  ASSERT_TRUE(invoker.call);
+  exchange->abandoned();
+  exchange->response.reset();
+  EXPECT_EQ(lines.at(0).reason, Reason::Cancelled);
 }
 
 }  // namespace

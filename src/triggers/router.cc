@@ -85,13 +85,13 @@ void Router::run(const Route* route, Call call, OnOutcome done) {
     done(serve_text(text->text));
   } else if (const auto* function = std::get_if<FunctionTarget>(&route->target)) {
     call.script = script_length(*route, call.path);
-    run_function(*function, std::move(call), std::move(done));
+    call_function(*function, std::move(call), std::move(done));
   } else if (const auto* invoke = std::get_if<InvokeTarget>(&route->target)) {
     run_invoke(*invoke, std::move(call), std::move(done));
   }
 }
 
-void Router::run_function(const FunctionTarget& target, Call call, OnOutcome done) {
+void Router::call_function(const FunctionTarget& target, Call call, OnOutcome done) {
   services_.metrics.call_started(target.label);
   call.app = target.app;
   services_.invoker.start(target.function, std::move(call),

@@ -39,10 +39,11 @@ class Router {
   [[nodiscard]] const Route* match(const Call& call) const { return table_->find(call.method, call.path, call.fields); }
   /// Takes `call` down `route`, which match() gave for it. `done` runs exactly once, possibly before this returns.
   void run(const Route* route, Call call, OnOutcome done);
+  /// Calls a function, and counts and keeps the call. `done` as in run().
+  void call_function(const FunctionTarget& target, Call call, OnOutcome done);
 
  private:
   [[nodiscard]] Outcome refuse_unmatched(const Call& call) const;
-  void run_function(const FunctionTarget& target, Call call, OnOutcome done);
   void end_call(std::size_t label, Outcome& outcome);
   void run_invoke(const InvokeTarget& target, Call call, OnOutcome done);
 

@@ -1,0 +1,338 @@
+#include "app/manifest_triggers.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace trilby::app {
+namespace {
+
+constexpr std::size_t kMaxTriggers = 200;  // of one kind, in one app
+constexpr std::size_t kMaxNameBytes = 256;
+constexpr std::size_t kMaxMatchBytes = 4096;
+constexpr std::size_t kMaxMetadata = 32;
+constexpr std::int64_t kMostMessages = 1000;
+constexpr Duration kMostWait = std::chrono::minutes(1);
+constexpr std::string_view kOwnPaths = "/dapr/";
+
+bool has_control_characters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
+}
+
+/// A name of something of Dapr's. \return empty after a problem
+std::string read_name(Section& section, std::string_view field, std::string_view hint) {
+  const std::string* name = section.required_text(field, hint);
+  if (name == nullptr) {
+    return {};
+  }
+  if (name->size() > kMaxNameBytes || has_control_characters(*name)) {
+    section.problem(field, fmt::format("has at most {} bytes and no control characters", kMaxNameBytes));
+    return {};
+  }
+  return *name;
+}
+
+std::string read_function(Section& section, const DefinedNames& names) {
+  const std::string* function = section.required_text("function", R"(give what is called, as in function = "hello")");
+  if (function == nullptr) {
+    return {};
+  }
+  check_defined(section, "function", "function", *function, names.functions);
+  return *function;
+}
+
+void read_action(Section& section, std::string_view field, bool& drop) {
+  const std::string* action = section.text(field);
+  if (action == nullptr) {
+    return;
+  }
+  drop = *action == "drop";
+  if (!drop && *action != "retry") {
+    section.problem(field, fmt::format("\"{}\" is none of \"retry\" and \"drop\"{}", *action,
+                                       suggestion(*action, {"retry", "drop"})));
+  }
+}
+
+FailureActions read_actions(Section& section) {
+  FailureActions actions;
+  read_action(section, "on_bad_input", actions.drop_bad_input);
+  read_action(section, "on_failure", actions.drop_failure);
+  return actions;
+}
+
+/// A path of one request, with nothing that could be written in two ways. \return what is wrong; empty when nothing is
+std::string_view exact_path_defect(std::string_view path) {
+  if (const std::string_view defect = path_defect(path); !defect.empty()) {
+    return defect;
+  }
+  return path.find_first_of("*%") == std::string_view::npos ? "" : "must not contain '*' or '%'";
+}
+
+/// A path that the manifest may choose.
+std::string read_path(Section& section, std::string_view field, std::string usual) {
+  const std::string* path = section.text(field);
+  if (path == nullptr) {
+    return usual;
+  }
+  if (const std::string_view defect = exact_path_defect(*path); !defect.empty()) {
+    section.problem(field, fmt::format("\"{}\" {}", *path, defect));
+  } else if (path->starts_with(kOwnPaths)) {
+    section.problem(field, fmt::format("\"{}\" begins with {}, which is the app channel's own", *path, kOwnPaths));
+  }
+  return *path;
+}
+
+/// "a b/c" -> "a.20b.2Fc": no two names give the same, and a path holds it as it is.
+std::string path_part(std::string_view name) {
+  std::string part;
+  for (const char c : name) {
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_') {
+      part += c;
+    } else {
+      part += fmt::format(".{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return part;
+}
+
+void read_bulk(Section& section, TopicTrigger& trigger) {
+  auto table = section.table("bulk");
+  if (!table) {
+    return;
+  }
+  TopicTrigger::Bulk bulk;
+  bulk.max_messages =
+      static_cast<std::uint32_t>(table->integer("max_messages", 1, kMostMessages).value_or(bulk.max_messages));
+  if (const std::string* wait = table->text("max_wait")) {
+    const auto parsed = parse_duration(*wait);
+    if (!parsed) {
+      table->problem("max_wait", parsed.error().message);
+    } else if (*parsed < std::chrono::milliseconds(1) || *parsed > kMostWait) {
+      table->problem("max_wait", fmt::format("must be between 1ms and {}, not {}", trilby::format(kMostWait), *wait));
+    } else {
+      bulk.max_wait = *parsed;
+    }
+  }
+  table->finish();
+  trigger.bulk = bulk;
+}
+
+void read_metadata(Section& section, TopicTrigger& trigger) {
+  if (auto metadata = section.table("metadata")) {
+    if (metadata->members().size() > kMaxMetadata) {
+      return section.problem("metadata",
+                             fmt::format("has {} entries; the most is {}", metadata->members().size(), kMaxMetadata));
+    }
+    for (const DocumentNode& member : metadata->members()) {
+      if (const std::string* value = metadata->text(member.key)) {
+        trigger.metadata.emplace(member.key, *value);
+      }
+    }
+  }
+  constexpr const char* kRaw = "rawPayload";
+  const auto raw = section.flag("raw");
+  if (raw && trigger.metadata.contains(kRaw)) {
+    section.problem("raw", "is said in metadata too: take one of them out");
+  } else if (raw.value_or(false)) {
+    trigger.metadata.emplace(kRaw, "true");
+  }
+}
+
+TopicTrigger read_topic(Section& section, const DefinedNames& names) {
+  TopicTrigger trigger;
+  trigger.source.line = section.line();
+  trigger.pubsub = read_name(section, "pubsub", R"(give the pub/sub component, as in pubsub = "pubsub")");
+  trigger.topic = read_name(section, "topic", R"(give the topic, as in topic = "orders")");
+  trigger.function = read_function(section, names);
+  trigger.path = read_path(section, "path",
+                           fmt::format("/dapr/topic/{}/{}/{}", path_part(trigger.pubsub), path_part(trigger.topic),
+                                       path_part(trigger.function)));
+  if (const std::string* match = section.text("match")) {
+    trigger.match = *match;
+    if (match->empty() || match->size() > kMaxMatchBytes) {
+      section.problem("match", fmt::format("has 1 to {} bytes; without it every event matches", kMaxMatchBytes));
+    }
+  }
+  if (section.has("dead_letter")) {
+    trigger.dead_letter = read_name(section, "dead_letter", "give a topic");
+    if (trigger.dead_letter == trigger.topic && !trigger.topic.empty()) {
+      section.problem("dead_letter", "is the topic itself, which would bring what fails for ever");
+    }
+  }
+  read_bulk(section, trigger);
+  read_metadata(section, trigger);
+  trigger.actions = read_actions(section);
+  section.finish();
+  return trigger;
+}
+
+/// What two triggers of one topic say must go together.
+void check_subscription(const Section& section, const std::vector<TopicTrigger>& earlier, const TopicTrigger& trigger) {
+  const TopicTrigger* first = nullptr;
+  for (const TopicTrigger& other : earlier) {
+    if (other.pubsub != trigger.pubsub || other.topic != trigger.topic) {
+      continue;
+    }
+    first = first == nullptr ? &other : first;
+    if (other.match.empty()) {
+      section.problem(fmt::format("is never reached: the one on line {} has no match and takes all events of the topic",
+                                  other.source.line));
+      return;
+    }
+  }
+  if (first == nullptr) {
+    return;
+  }
+  for (const std::string_view field : {"dead_letter", "bulk", "metadata", "raw"}) {
+    if (section.has(field)) {
+      section.problem(field, fmt::format("belongs to the subscription: say it where the topic comes first, on line {}",
+                                         first->source.line));
+    }
+  }
+}
+
+/// Who answers at which path of the app channel.
+class Paths {
+ public:
+  void take(const Section& section, std::string_view field, const std::string& path, std::string_view method,
+            const std::vector<Route>& routes) {
+    if (path.ends_with('/') || path.find("//") != std::string::npos) {
+      return;  // something of it is missing, which was said before
+    }
+    if (!taken_.insert(path).second) {
+      return section.problem(field, fmt::format("something else of this app answers at {} already", path));
+    }
+    const auto route = std::find_if(routes.begin(), routes.end(), [&](const Route& known) {
+      return known.path == path && (known.method.empty() || known.method == method);
+    });
+    if (route != routes.end()) {
+      section.problem(field, fmt::format("answers at {}, as does the route on line {}; give one of them another path",
+                                         path, route->source.line));
+    }
+  }
+
+ private:
+  std::set<std::string, std::less<>> taken_;
+};
+
+bool is_said_by_events(std::string_view variable) {
+  return variable.starts_with("CE_") || variable.starts_with("DAPR_");
+}
+
+}  // namespace
+
+void read_triggers(Section& section, const DefinedNames& names, App& app) {
+  Paths paths;
+  app.health = read_path(section, "health", app.health);
+  paths.take(section, "health", app.health, "GET", app.routes);
+  for (Section& one : section.listed_tables("topic", kMaxTriggers)) {
+    TopicTrigger trigger = read_topic(one, names);
+    check_subscription(one, app.topics, trigger);
+    paths.take(one, "path", trigger.path, "POST", app.routes);
+    app.topics.push_back(std::move(trigger));
+  }
+  for (Section& one : section.listed_tables("binding", kMaxTriggers)) {
+    BindingTrigger trigger;
+    trigger.source.line = one.line();
+    trigger.name = read_name(one, "name", R"(give the binding component, as in name = "cron")");
+    trigger.path = read_path(one, "path", "/" + trigger.name);
+    if (const auto defect = exact_path_defect(trigger.path);
+        !one.has("path") && !trigger.name.empty() && !defect.empty()) {
+      one.problem("name",
+                  fmt::format("the path \"{}\" {}; give the component metadata `route`, and the same here as path",
+                              trigger.path, defect));
+    }
+    trigger.function = read_function(one, names);
+    trigger.actions = read_actions(one);
+    one.finish();
+    paths.take(one, one.has("path") ? "path" : "name", trigger.path, "POST", app.routes);
+    app.bindings.push_back(std::move(trigger));
+  }
+  for (Section& one : section.listed_tables("job", kMaxTriggers)) {
+    JobTrigger trigger;
+    trigger.source.line = one.line();
+    trigger.name = read_name(one, "name", R"(give the job's name, as in name = "nightly")");
+    if (trigger.name.find_first_of("/\\#?") != std::string::npos || trigger.name == "." || trigger.name == "..") {
+      one.problem("name", R"(a job's name has no '/', '\', '#' and '?', and is not "." or "..")");
+    }
+    trigger.path = "/job/" + trigger.name;
+    trigger.function = read_function(one, names);
+    trigger.actions = read_actions(one);
+    one.finish();
+    paths.take(one, "name", trigger.path, "POST", app.routes);
+    app.jobs.push_back(std::move(trigger));
+  }
+  for (Section& one : section.listed_tables("configuration", kMaxTriggers)) {
+    ConfigurationTrigger trigger;
+    trigger.source.line = one.line();
+    trigger.store = read_name(one, "store", R"(give the configuration store, as in store = "config")");
+    if (one.has("key")) {
+      trigger.key = read_name(one, "key", "leave it out for every key");
+    }
+    trigger.path = fmt::format("/configuration/{}/{}", trigger.store, trigger.key.empty() ? "*" : trigger.key);
+    if (const auto defect = exact_path_defect("/" + trigger.key); !trigger.key.empty() && !defect.empty()) {
+      one.problem("key", fmt::format("\"{}\" {}", trigger.key, defect));
+    }
+    trigger.function = read_function(one, names);
+    one.finish();
+    paths.take(one, one.has("key") ? "key" : "store", trigger.path, "POST", app.routes);
+    app.configurations.push_back(std::move(trigger));
+  }
+}
+
+void check_trigger_variables(const Manifest& manifest, Problems& problems) {
+  std::set<std::string_view> called;
+  for (const App& app : manifest.apps) {
+    const auto add = [&](const auto& triggers) {
+      for (const auto& trigger : triggers) {
+        called.insert(trigger.function);
+      }
+    };
+    add(app.topics);
+    add(app.bindings);
+    add(app.jobs);
+    add(app.configurations);
+  }
+  for (const Function& function : manifest.functions) {
+    if (!called.contains(function.name)) {
+      continue;
+    }
+    const auto check = [&](std::string_view variable, std::string_view field) {
+      if (is_said_by_events(variable)) {
+        problems.add(function.source.line, fmt::format("function.{}", function.name),
+                     fmt::format("the variable {} of {} has a name that events use (CE_*, DAPR_*); give it another",
+                                 variable, field));
+      }
+    };
+    for (const auto& [variable, value] : function.variables) {
+      check(variable, "env");
+    }
+    for (const std::string& variable : function.policy.grants.variables) {
+      check(variable, "allow.env");
+    }
+    for (const std::string& secret : function.policy.grants.secrets) {
+      check(policy::secret_variable(secret), "allow.secrets");
+    }
+  }
+}
+
+std::string describe(const TopicTrigger& trigger) {
+  return fmt::format("topic {}/{}{}", trigger.pubsub, trigger.topic,
+                     trigger.match.empty() ? "" : fmt::format(" ({})", trigger.match));
+}
+
+std::string describe(const BindingTrigger& trigger) {
+  return "binding " + trigger.name;
+}
+
+std::string describe(const JobTrigger& trigger) {
+  return "job " + trigger.name;
+}
+
+std::string describe(const ConfigurationTrigger& trigger) {
+  return fmt::format("configuration {}/{}", trigger.store, trigger.key.empty() ? "*" : trigger.key);
+}
+
+}  // namespace trilby::app

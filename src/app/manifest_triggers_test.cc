@@ -1,0 +1,183 @@
+#include "app/manifest_triggers.h"
+
+#include <gtest/gtest.h>
+
+namespace trilby::app {
+namespace {
+
+constexpr std::string_view kHead =
+    "trilby = 1\n[function.f]\nmodule = 'f'\n[function.g]\nmodule = 'g'\n[app.a]\nport = 1\n";
+
+Result<Manifest> parse(const std::string& text) {
+  return parse_manifest(std::string(kHead) + text, "t.toml");  // which begins on line 8
+}
+std::string problems_with(const std::string& text) {
+  const auto manifest = parse(text);
+  return manifest ? "nothing" : manifest.error().message;
+}
+
+TEST(Triggers, EveryFieldIsRead) {
+  const auto manifest = parse(R"(health = "/up"
+[[app.a.topic]]
+pubsub = "pubsub"
+topic = "orders"
+match = 'event.type == "new"'
+function = "f"
+dead_letter = "lost"
+raw = true
+bulk = { max_messages = 7, max_wait = "250ms" }
+metadata = { consumerID = "x" }
+on_bad_input = "retry"
+on_failure = "drop"
+[[app.a.topic]]
+pubsub = "pubsub"
+topic = "orders"
+function = "g"
+path = "/others"
+[[app.a.binding]]
+name = "cron"
+function = "g"
+on_failure = "retry"
+[[app.a.binding]]
+name = "queue"
+path = "/from/queue"
+function = "g"
+[[app.a.job]]
+name = "night ly"
+function = "f"
+[[app.a.configuration]]
+store = "config"
+key = "limit"
+function = "f"
+[[app.a.configuration]]
+store = "config"
+function = "g"
+)");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  const App& app = manifest->apps.front();
+  EXPECT_EQ(app.health, "/up");
+  ASSERT_EQ(app.topics.size(), 2U);
+  const TopicTrigger& topic = app.topics[0];
+  EXPECT_EQ(topic.pubsub, "pubsub");
+  EXPECT_EQ(topic.topic, "orders");
+  EXPECT_EQ(topic.match, "event.type == \"new\"");
+  EXPECT_EQ(topic.path, "/dapr/topic/pubsub/orders/f");
+  EXPECT_EQ(topic.dead_letter, "lost");
+  EXPECT_EQ(topic.bulk->max_messages, 7U);
+  EXPECT_EQ(topic.bulk->max_wait, std::chrono::milliseconds(250));
+  EXPECT_EQ(topic.metadata, (std::map<std::string, std::string>{{"consumerID", "x"}, {"rawPayload", "true"}}));
+  EXPECT_FALSE(topic.actions.drop_bad_input);
+  EXPECT_TRUE(topic.actions.drop_failure);
+  EXPECT_EQ(topic.source.line, 9U);
+  EXPECT_EQ(app.topics[1].path, "/others");
+  EXPECT_TRUE(app.topics[1].actions.drop_bad_input);
+  EXPECT_FALSE(app.topics[1].actions.drop_failure);
+  ASSERT_EQ(app.bindings.size(), 2U);
+  EXPECT_EQ(app.bindings[0].path, "/cron");
+  EXPECT_EQ(app.bindings[1].path, "/from/queue");
+  EXPECT_EQ(app.jobs.at(0).path, "/job/night ly");
+  EXPECT_EQ(app.configurations.at(0).path, "/configuration/config/limit");
+  EXPECT_EQ(app.configurations.at(1).path, "/configuration/config/*");
+}
+
+TEST(Triggers, PathsOfTopicsDifferWhereTheirNamesDo) {
+  const auto path = [](const std::string& pubsub, const std::string& topic) {
+    return parse("[[app.a.topic]]\npubsub = '" + pubsub + "'\ntopic = '" + topic + "'\nfunction = 'f'\n")
+        ->apps[0]
+        .topics[0]
+        .path;
+  };
+  EXPECT_EQ(path("p", "a/b c"), "/dapr/topic/p/a.2Fb.20c/f");
+  EXPECT_EQ(path("p", "a.2Fb"), "/dapr/topic/p/a.2E2Fb/f");
+  EXPECT_EQ(path("p", ".."), "/dapr/topic/p/.2E.2E/f");
+}
+
+TEST(Triggers, NeedWhatTheyAreMadeOf) {
+  EXPECT_EQ(problems_with("[[app.a.topic]]\nfunction = 'h'\n"),
+            "t.toml:8: app.a.topic[1].pubsub: is missing; give the pub/sub component, as in pubsub = \"pubsub\"\n"
+            "t.toml:8: app.a.topic[1].topic: is missing; give the topic, as in topic = \"orders\"\n"
+            "t.toml:9: app.a.topic[1].function: function \"h\" is not defined; did you mean \"f\"?");
+  EXPECT_EQ(problems_with("[[app.a.binding]]\n"),
+            "t.toml:8: app.a.binding[1].name: is missing; give the binding component, as in name = \"cron\"\n"
+            "t.toml:8: app.a.binding[1].function: is missing; give what is called, as in function = \"hello\"");
+  EXPECT_EQ(problems_with("[[app.a.job]]\nname = 'a/b'\nfunction = 'f'\n"),
+            "t.toml:9: app.a.job[1].name: a job's name has no '/', '\\', '#' and '?', and is not \".\" or \"..\"");
+  EXPECT_EQ(problems_with("[[app.a.configuration]]\nstore = 's'\nkey = 'a*'\nfunction = 'f'\n"),
+            "t.toml:10: app.a.configuration[1].key: \"a*\" must not contain '*' or '%'");
+  EXPECT_EQ(problems_with("[[app.a.topics]]\n"),
+            "t.toml:8: app.a.topics: there is no such field; did you mean \"topic\"?");
+  EXPECT_EQ(
+      problems_with("[[app.a.job]]\nname = 'a'\nfunction = 'f'\nschedule = '@daily'\n"),
+      "t.toml:11: app.a.job[1].schedule: there is no such field; known: name, function, on_bad_input, on_failure");
+}
+
+TEST(Triggers, HaveRanges) {
+  const std::string topic = "[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\nfunction = 'f'\n";
+  EXPECT_EQ(problems_with(topic + "on_failure = 'ignore'\n"),
+            "t.toml:12: app.a.topic[1].on_failure: \"ignore\" is none of \"retry\" and \"drop\"; known: retry, drop");
+  EXPECT_EQ(problems_with(topic + "bulk = { max_messages = 0, max_wait = '2m' }\n"),
+            "t.toml:12: app.a.topic[1].bulk.max_messages: must be between 1 and 1000, not 0\n"
+            "t.toml:12: app.a.topic[1].bulk.max_wait: must be between 1ms and 1m, not 2m");
+  EXPECT_EQ(problems_with(topic + "match = ''\n"),
+            "t.toml:12: app.a.topic[1].match: has 1 to 4096 bytes; without it every event matches");
+  EXPECT_EQ(problems_with(topic + "dead_letter = 't'\n"),
+            "t.toml:12: app.a.topic[1].dead_letter: is the topic itself, which would bring what fails for ever");
+  EXPECT_EQ(problems_with(topic + "raw = true\nmetadata = { rawPayload = 'true' }\n"),
+            "t.toml:12: app.a.topic[1].raw: is said in metadata too: take one of them out");
+  EXPECT_EQ(problems_with(topic + "path = 'x'\n"), "t.toml:12: app.a.topic[1].path: \"x\" must begin with '/'");
+  EXPECT_EQ(problems_with(topic + "path = '/dapr/subscribe'\n"),
+            "t.toml:12: app.a.topic[1].path: \"/dapr/subscribe\" begins with /dapr/, which is the app channel's own");
+  EXPECT_EQ(problems_with("health = '/%68'\n"), "t.toml:8: app.a.health: \"/%68\" must not contain '*' or '%'");
+  EXPECT_EQ(problems_with("[[app.a.topic]]\npubsub = \"p\\n\"\ntopic = 't'\nfunction = 'f'\n"),
+            "t.toml:9: app.a.topic[1].pubsub: has at most 256 bytes and no control characters");
+}
+
+TEST(Triggers, OfOneTopicAreOneSubscription) {
+  const auto topic = [](const std::string& function, const std::string& more) {
+    return "[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\nfunction = '" + function + "'\n" + more;
+  };
+  EXPECT_EQ(problems_with(topic("f", "match = 'true'\n") + topic("g", "")), "nothing");
+  EXPECT_EQ(
+      problems_with(topic("f", "") + topic("g", "match = 'true'\n")),
+      "t.toml:12: app.a.topic[2]: is never reached: the one on line 8 has no match and takes all events of the topic");
+  EXPECT_EQ(
+      problems_with(topic("f", "match = 'true'\n") + topic("g", "dead_letter = 'd'\n")),
+      "t.toml:17: app.a.topic[2].dead_letter: belongs to the subscription: say it where the topic comes first, on line "
+      "8");
+  EXPECT_EQ(problems_with(topic("f", "match = 'a'\n") + topic("f", "match = 'b'\n")),
+            "t.toml:13: app.a.topic[2].path: something else of this app answers at /dapr/topic/p/t/f already");
+  EXPECT_EQ(problems_with(topic("f", "match = 'a'\n") + topic("f", "match = 'b'\npath = '/b'\n")), "nothing");
+}
+
+TEST(Triggers, ShareNoPathWithAnythingElse) {
+  const std::string route = "[[app.a.route]]\npath = '/cron'\nfunction = 'f'\n";
+  EXPECT_EQ(
+      problems_with(route + "[[app.a.binding]]\nname = 'cron'\nfunction = 'f'\n"),
+      "t.toml:12: app.a.binding[1].name: answers at /cron, as does the route on line 8; give one of them another path");
+  EXPECT_EQ(problems_with("[[app.a.route]]\nmethod = 'GET'\npath = '/cron'\ntext = ''\n"
+                          "[[app.a.route]]\npath = '/*'\nfunction = 'f'\n"
+                          "[[app.a.binding]]\nname = 'cron'\nfunction = 'f'\n"),
+            "nothing");
+  EXPECT_EQ(problems_with("[[app.a.route]]\npath = '/healthz'\ntext = 'ok'\n"),
+            "t.toml:6: app.a.health: answers at /healthz, as does the route on line 8; give one of them another path");
+  EXPECT_EQ(problems_with("health = '/h'\n[[app.a.route]]\npath = '/healthz'\ntext = 'ok'\n"), "nothing");
+  EXPECT_EQ(problems_with("[[app.a.binding]]\nname = 'x'\npath = '/job/j'\nfunction = 'f'\n"
+                          "[[app.a.job]]\nname = 'j'\nfunction = 'f'\n"),
+            "t.toml:13: app.a.job[1].name: something else of this app answers at /job/j already");
+  EXPECT_EQ(
+      problems_with("[[app.a.binding]]\nname = 'a b'\nfunction = 'f'\n"),
+      "t.toml:9: app.a.binding[1].name: the path \"/a b\" must not contain spaces or control characters; give the "
+      "component metadata `route`, and the same here as path");
+}
+
+TEST(Triggers, CallNoFunctionThatSetsWhatEventsSay) {
+  const std::string job = "[[app.a.job]]\nname = 'j'\nfunction = 'f'\n[function.f.env]\n";
+  EXPECT_EQ(
+      problems_with(job + "CE_ID = '1'\n"),
+      "t.toml:2: function.f: the variable CE_ID of env has a name that events use (CE_*, DAPR_*); give it another");
+  EXPECT_EQ(problems_with(job + "CEILING = '1'\n"), "nothing");
+  EXPECT_EQ(problems_with("[function.f.env]\nDAPR_X = '1'\n"), "nothing") << "no event calls it";
+}
+
+}  // namespace
+}  // namespace trilby::app

@@ -1,0 +1,13 @@
+/// \file  Base64 (RFC 4648 section 4).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace trilby {
+
+/// Decodes the standard alphabet with its padding. \return nothing for anything else, blanks and line ends included
+[[nodiscard]] std::optional<std::string> decode_base64(std::string_view text);
+
+}  // namespace trilby

@@ -1,0 +1,495 @@
+#include "triggers/app_channel.h"
+
+#include <optional>
+
+#include <gtest/gtest.h>
+
+#include "dapr/embedded/service_invocation.h"
+#include "triggers/subscription.h"
+
+namespace trilby::triggers {
+namespace {
+
+using namespace trilby::literals;
+using Part = AppChannel::Taken::Part;
+using Kind = EventTrigger::Kind;
+
+/// Ends calls as the test says: at once when `at_once` is set, else when it is told to.
+class FakeInvoker final : public invoke::Invoker {
+ public:
+  struct Started {
+    std::string data;
+    Call call;
+    OnOutcome done;
+  };
+  void start(const std::shared_ptr<const invoke::Function>& /*function*/, Call call, OnOutcome done) override {
+    std::string data = call.body->take_ready().value();
+    if (at_once) {
+      seen.push_back(data);
+      return done(at_once(data));
+    }
+    started.push_back({std::move(data), std::move(call), std::move(done)});
+  }
+  [[nodiscard]] std::size_t live() const override { return started.size(); }
+  void cancel_all(Reason /*why*/) override {}
+
+  void end(std::size_t index, Outcome outcome) {
+    Started one = std::move(started[index]);
+    started.erase(started.begin() + static_cast<std::ptrdiff_t>(index));
+    one.done(std::move(outcome));
+  }
+
+  std::function<Outcome(const std::string& data)> at_once;
+  std::vector<std::string> seen;
+  std::vector<Started> started;
+};
+
+/// A body that comes when the test says.
+class LateBody final : public BodySource {
+ public:
+  explicit LateBody(OnChunk& reader) : reader_(reader) {}
+  void read(OnChunk on_chunk) override { reader_ = std::move(on_chunk); }
+  [[nodiscard]] std::optional<std::uint64_t> length() const override { return std::nullopt; }
+
+ private:
+  OnChunk& reader_;
+};
+
+Outcome ok(std::string body = "done") {
+  Outcome outcome;
+  outcome.reason = Reason::Ok;
+  outcome.status = 200;
+  outcome.body = make_body(std::move(body));
+  outcome.function = "f";
+  return outcome;
+}
+
+/// "trap" ends in a trap, and so on.
+Outcome as_named(const std::string& data) {
+  const auto reason = reason_from_name(data);
+  Outcome outcome = reason ? refusal(*reason) : ok();
+  outcome.function = "f";
+  return outcome;
+}
+
+constexpr std::string_view kCloudEvents = "application/cloudevents+json";
+
+class AppChannelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    add(Kind::Topic, "/dapr/topic/p/t/f", "p", "t");
+    add(Kind::Topic, "/stubborn", "p", "s", {Verdict::Retry, Verdict::Drop});
+    add(Kind::Binding, "/cron", "cron", "");
+    add(Kind::Job, "/job/nightly", "", "nightly");
+    add(Kind::Configuration, "/configuration/c/limit", "c", "limit");
+    add(Kind::Configuration, "/configuration/all/*", "all", "");
+    settings.health_path = "/healthz";
+    settings.subscriptions = "[]";
+    settings.own_label = labels.add_route("a", "dapr");
+    make({});
+  }
+  void add(Kind kind, std::string path, std::string component, std::string subject, FailureRules rules = {}) {
+    EventTrigger trigger;
+    trigger.kind = kind;
+    trigger.path = std::move(path);
+    trigger.component = std::move(component);
+    trigger.subject = std::move(subject);
+    trigger.rules = rules;
+    trigger.function = {nullptr, 1_KiB, labels.add_function("f")};
+    trigger.event_limit = 2_KiB;
+    trigger.bulk_limit = 1_MiB;
+    trigger.at_once = 2;
+    trigger.label = labels.add_route("a", trigger.path);
+    settings.triggers.push_back(std::move(trigger));
+  }
+  void make(std::vector<Route> routes) {
+    channel.reset();
+    metrics.emplace(labels);
+    router.emplace("a", std::make_shared<const RouteTable>(std::move(routes)),
+                   LoopServices{invoker, invocation, *metrics, ids, calls});
+    channel.emplace(std::make_shared<const AppTriggers>(settings), *router, ids, nullptr);
+  }
+
+  static Call request(std::string method, std::string path, Fields fields = {}, std::string body = {}) {
+    Call call;
+    call.method = std::move(method);
+    call.path = std::move(path);
+    call.fields = std::move(fields);
+    call.body = make_body(std::move(body));
+    call.cancellation = std::make_shared<Cancellation>();
+    return call;
+  }
+  static Call event(std::string path, std::string body, std::string_view type = kCloudEvents) {
+    return request("POST", std::move(path), {{"Content-Type", std::string(type)}}, std::move(body));
+  }
+  static Call bulk(std::initializer_list<std::string> data) {
+    std::string body;
+    for (const std::string& one : data) {
+      body +=
+          (body.empty() ? "" : ",") +
+          fmt::format(R"({{"entryId":"{0}","event":{{"id":"{0}","data":"{0}","datacontenttype":"text/plain"}}}})", one);
+    }
+    return event("/dapr/topic/p/t/f", "{\"entries\":[" + body + "]}", "application/json");
+  }
+  [[nodiscard]] std::optional<Part> part(const Call& call) const {
+    const auto taken = channel->match(call);
+    return taken ? std::optional(taken->part) : std::nullopt;
+  }
+  void run(Call call) {
+    const auto taken = channel->match(call);
+    ASSERT_TRUE(taken) << call.method << " " << call.path;
+    outcome.reset();
+    channel->run(*taken, std::move(call), [&](Outcome end) {
+      ASSERT_FALSE(outcome) << "it ends once";
+      outcome = std::move(end);
+    });
+  }
+  /// What the sidecar reads: status and body.
+  std::string answer() {
+    if (!outcome) {
+      return "none";
+    }
+    return fmt::format("{} {}", outcome->status, outcome->body ? outcome->body->take_ready().value() : "problem");
+  }
+
+  AppTriggers::Settings settings;
+  observe::Labels labels;
+  std::optional<observe::LoopMetrics> metrics;
+  observe::IdSource ids;
+  observe::CallRing calls{64};
+  FakeInvoker invoker;
+  dapr::embedded::LocalInvocation invocation;
+  std::optional<Router> router;
+  std::optional<AppChannel> channel;
+  std::optional<Outcome> outcome;
+};
+
+Route route(std::string method, std::string path, RouteTarget target) {
+  Route made;
+  made.method = std::move(method);
+  made.path = std::move(path);
+  made.target = std::move(target);
+  return made;
+}
+
+TEST_F(AppChannelTest, TakesWhatIsDaprsAndLeavesTheRest) {
+  EXPECT_EQ(part(request("GET", "/healthz")), Part::Probe);
+  EXPECT_EQ(part(request("GET", "/dapr/config")), Part::Config);
+  EXPECT_EQ(part(request("GET", "/dapr/subscribe")), Part::Subscriptions);
+  EXPECT_EQ(part(request("OPTIONS", "/cron")), Part::Offer);
+  EXPECT_EQ(part(request("POST", "/cron")), Part::Event);
+  EXPECT_EQ(part(request("POST", "/job/nightly")), Part::Event);
+  EXPECT_EQ(part(request("POST", "/configuration/c/limit")), Part::Event);
+  EXPECT_EQ(part(request("POST", "/configuration/all/x/y")), Part::Event);
+  for (const auto& [method, path] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"GET", "/cron"},
+                                                                  {"PUT", "/cron"},
+                                                                  {"POST", "/healthz"},
+                                                                  {"POST", "/job/other"},
+                                                                  {"POST", "/configuration/c/other"},
+                                                                  {"POST", "/configuration/all/"},
+                                                                  {"GET", "/dapr/topic/p/t/f"},
+                                                                  {"POST", "/dapr/config"},
+                                                                  {"GET", "/"}}) {
+    EXPECT_EQ(part(request(method, path)), std::nullopt) << method << " " << path;
+  }
+}
+
+TEST_F(AppChannelTest, LetsNoOtherAppForgeAnEvent) {
+  for (const auto& [method, path] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"POST", "/cron"},
+                                                                  {"POST", "/dapr/topic/p/t/f"},
+                                                                  {"POST", "/dapr/topic/gone"},
+                                                                  {"GET", "/dapr/subscribe"},
+                                                                  {"OPTIONS", "/cron"}}) {
+    EXPECT_EQ(part(request(method, path, {{"Dapr-Caller-App-Id", "b"}})), std::nullopt) << method << " " << path;
+  }
+}
+
+TEST_F(AppChannelTest, KnowsTheProbeAsItIsSent) {
+  EXPECT_TRUE(channel->is_probe("GET", "/healthz"));
+  EXPECT_TRUE(channel->is_probe("GET", "/healthz?x=1"));
+  for (const char* target : {"/healthz/", "/healthzz", "//healthz", "/%68ealthz", "/healthz#", "*", ""}) {
+    EXPECT_FALSE(channel->is_probe("GET", target)) << target;
+  }
+  EXPECT_FALSE(channel->is_probe("POST", "/healthz"));
+  EXPECT_FALSE(channel->is_probe("HEAD", "/healthz"));
+}
+
+TEST_F(AppChannelTest, AnswersWhatDaprAsksAboutTheApp) {
+  run(request("GET", "/healthz"));
+  EXPECT_EQ(answer(), "200 ");
+  run(request("GET", "/dapr/config"));
+  EXPECT_EQ(answer(), "200 {\"entities\":[]}");
+  run(request("GET", "/dapr/subscribe"));
+  EXPECT_EQ(answer(), "200 []");
+  EXPECT_EQ(*outcome->fields.find("content-type"), "application/json");
+  run(request("OPTIONS", "/cron"));
+  EXPECT_EQ(answer(), "200 ");
+}
+
+TEST_F(AppChannelTest, LeavesTheQuestionsToAFunctionThatWantsThem) {
+  settings.triggers.clear();
+  make({route("", "/*", FunctionTarget{})});
+  EXPECT_EQ(part(request("GET", "/dapr/config")), std::nullopt);
+  EXPECT_EQ(part(request("GET", "/dapr/subscribe")), std::nullopt);
+  EXPECT_EQ(part(request("OPTIONS", "/queue")), std::nullopt);
+  make({route("", "/*", TextTarget{"page"})});
+  EXPECT_EQ(part(request("GET", "/dapr/config")), Part::Config);
+  EXPECT_EQ(part(request("GET", "/dapr/subscribe")), Part::Subscriptions);
+}
+
+TEST_F(AppChannelTest, DoesNotOfferWhatNoTriggerTakes) {
+  make({route("GET", "/queue", TextTarget{"page"})});
+  run(request("OPTIONS", "/queue"));
+  EXPECT_EQ(answer(), "404 problem") << "405 would count as a yes";
+  EXPECT_EQ(part(request("OPTIONS", "/queue", {{"access-control-request-method", "GET"}})), std::nullopt)
+      << "a preflight";
+  EXPECT_EQ(part(request("OPTIONS", "/job/nightly")), Part::Nothing);
+}
+
+TEST_F(AppChannelTest, CallsTheFunctionWithTheDataAndTheAttributes) {
+  Call call =
+      event("/dapr/topic/p/t/f",
+            R"({"id":"7","source":"shop","datacontenttype":"text/plain","data":"hi","pubsubname":"p","topic":"t"})");
+  call.id = "request-0123456789";
+  call.peer = "127.0.0.1:1";
+  call.trace.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  run(std::move(call));
+  ASSERT_EQ(invoker.started.size(), 1U);
+  const FakeInvoker::Started& started = invoker.started[0];
+  EXPECT_EQ(started.data, "hi");
+  EXPECT_EQ(started.call.id, "request-0123456789");
+  EXPECT_EQ(started.call.caller, "dapr");
+  EXPECT_EQ(started.call.peer, "127.0.0.1:1");
+  EXPECT_TRUE(started.call.trace.traceparent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+  EXPECT_EQ(*started.call.fields.find("content-type"), "text/plain");
+  EXPECT_EQ(*started.call.variables.find("CE_ID"), "7");
+  EXPECT_EQ(*started.call.variables.find("CE_SOURCE"), "shop");
+  EXPECT_EQ(*started.call.variables.find("CE_TOPIC"), "t");
+  EXPECT_EQ(*started.call.variables.find("DAPR_TRIGGER"), "topic");
+  EXPECT_EQ(answer(), "none");
+  invoker.end(0, ok());
+  EXPECT_EQ(answer(), "200 {\"status\":\"SUCCESS\"}");
+  EXPECT_EQ(outcome->reason, Reason::Ok);
+  EXPECT_EQ(outcome->function, "f");
+}
+
+TEST_F(AppChannelTest, TakesBinaryEvents) {
+  Call call = event("/dapr/topic/p/t/f", "\x01 {");
+  call.fields.add("ce_id", "9");
+  run(std::move(call));
+  EXPECT_EQ(invoker.started.at(0).data, "\x01 {");
+  EXPECT_EQ(*invoker.started[0].call.variables.find("CE_ID"), "9");
+  EXPECT_EQ(*invoker.started[0].call.variables.find("CE_TOPIC"), "t");
+  invoker.end(0, ok());
+}
+
+std::string named(std::string_view data) {
+  return fmt::format(R"({{"id":"1","datacontenttype":"text/plain","data":"{}"}})", data);
+}
+
+TEST_F(AppChannelTest, SaysWhatBecomesOfATopicsEvent) {
+  invoker.at_once = as_named;
+  const auto status = [&](const std::string& path, const std::string& data) {
+    run(event(path, named(data)));
+    return answer();
+  };
+  const std::string retry = "200 {\"status\":\"RETRY\"}";
+  const std::string drop = "200 {\"status\":\"DROP\"}";
+  EXPECT_EQ(status("/dapr/topic/p/t/f", "fine"), "200 {\"status\":\"SUCCESS\"}");
+  EXPECT_EQ(status("/dapr/topic/p/t/f", "bad-input"), drop);
+  EXPECT_EQ(outcome->reason, Reason::BadInput) << "logs and metrics say how the call ended";
+  EXPECT_EQ(outcome->message, "the event is dropped");
+  for (const char* reason : {"trap", "limit-cpu", "limit-wall", "limit-memory", "overloaded", "draining", "denied",
+                             "function-failed", "internal"}) {
+    EXPECT_EQ(status("/dapr/topic/p/t/f", reason), retry) << reason;
+    EXPECT_EQ(outcome->reason, reason_from_name(reason));
+    EXPECT_EQ(status("/stubborn", reason), drop) << reason;
+  }
+  EXPECT_EQ(status("/stubborn", "bad-input"), retry);
+}
+
+TEST_F(AppChannelTest, DropsWhatIsNoEvent) {
+  for (const std::string& body : {std::string("{"), std::string("[]"), std::string(), std::string(3000, ' ')}) {
+    run(event("/dapr/topic/p/t/f", body));
+    EXPECT_EQ(answer(), "200 {\"status\":\"DROP\"}") << body;
+    EXPECT_TRUE(is_bad_input(outcome->reason)) << name(outcome->reason);
+  }
+  EXPECT_TRUE(invoker.started.empty());
+}
+
+TEST_F(AppChannelTest, HasEventsForTopicsThatAreGoneBroughtAgain) {
+  run(event("/dapr/topic/p/old/f", named("x")));
+  EXPECT_EQ(answer(), "200 {\"status\":\"RETRY\"}");
+}
+
+TEST_F(AppChannelTest, AnswersBindingsByStatus) {
+  Call call =
+      request("POST", "/cron", {{"Content-Type", "application/json"}, {"Host", "h"}, {"readTimeUTC", "now"}}, "data");
+  run(std::move(call));
+  ASSERT_EQ(invoker.started.size(), 1U);
+  EXPECT_EQ(invoker.started[0].data, "data");
+  EXPECT_EQ(*invoker.started[0].call.variables.find("DAPR_BINDING"), "cron");
+  EXPECT_EQ(*invoker.started[0].call.variables.find("DAPR_METADATA_READTIMEUTC"), "now");
+  EXPECT_EQ(invoker.started[0].call.variables.size(), 3U) << "what is HTTP's own is no metadata";
+  invoker.end(0, ok("reply"));
+  EXPECT_EQ(answer(), "200 reply") << "the component may want it";
+  invoker.at_once = as_named;
+  const auto status = [&](const std::string& data) {
+    run(request("POST", "/cron", {}, data));
+    return answer();
+  };
+  EXPECT_EQ(status("bad-input"), "200 ") << "dropped";
+  EXPECT_EQ(outcome->reason, Reason::BadInput);
+  EXPECT_EQ(status("trap"), "500 problem");
+  EXPECT_EQ(status("overloaded"), "503 problem");
+}
+
+TEST_F(AppChannelTest, AnswersJobsByStatus) {
+  invoker.at_once = as_named;
+  const auto status = [&](const std::string& data) {
+    run(request("POST", "/job/nightly", {}, data));
+    return outcome->status;
+  };
+  EXPECT_EQ(status("{\"a\":1}"), 200);
+  EXPECT_EQ(status("bad-input"), 404) << "the sidecar drops it";
+  EXPECT_EQ(status("limit-wall"), 504);
+  EXPECT_EQ(invoker.seen.at(0), "{\"a\":1}");
+}
+
+TEST_F(AppChannelTest, TellsConfigurationByKey) {
+  const std::string body = R"({"id":"s","items":{"limit":{"value":"5","version":"2"},"x/y":{"value":"z"}}})";
+  run(request("POST", "/configuration/c/limit", {}, body));
+  run(request("POST", "/configuration/all/x/y", {}, body));
+  ASSERT_EQ(invoker.started.size(), 2U);
+  EXPECT_EQ(invoker.started[0].data, "5");
+  EXPECT_EQ(*invoker.started[0].call.variables.find("DAPR_CONFIGURATION_KEY"), "limit");
+  EXPECT_EQ(*invoker.started[0].call.variables.find("DAPR_CONFIGURATION_STORE"), "c");
+  EXPECT_EQ(*invoker.started[0].call.variables.find("DAPR_CONFIGURATION_VERSION"), "2");
+  EXPECT_EQ(invoker.started[1].data, "z");
+  EXPECT_EQ(*invoker.started[1].call.variables.find("DAPR_CONFIGURATION_KEY"), "x/y");
+  const auto end = [&](Reason reason) {
+    outcome.reset();
+    invoker.end(0, reason == Reason::Ok ? ok() : refusal(reason));
+    return outcome->status;
+  };
+  EXPECT_EQ(end(Reason::Ok), 200);
+  EXPECT_EQ(end(Reason::Trap), 500);
+}
+
+TEST_F(AppChannelTest, WorksOnManyEventsAFewAtATime) {
+  run(bulk({"a", "b", "c", "d"}));
+  ASSERT_EQ(invoker.started.size(), 2U);
+  EXPECT_EQ(invoker.started[0].data, "a");
+  EXPECT_NE(invoker.started[0].call.id, invoker.started[1].call.id);
+  EXPECT_EQ(*invoker.started[1].call.variables.find("CE_ID"), "b");
+  invoker.end(1, ok());
+  ASSERT_EQ(invoker.started.size(), 2U);
+  EXPECT_EQ(invoker.started[1].data, "c");
+  invoker.end(0, refusal(Reason::BadInput));
+  invoker.end(0, refusal(Reason::Trap));
+  EXPECT_EQ(answer(), "none");
+  invoker.end(0, ok());
+  EXPECT_EQ(answer(), R"(200 {"statuses":[{"entryId":"a","status":"DROP"},{"entryId":"b","status":"SUCCESS"},)"
+                      R"({"entryId":"c","status":"RETRY"},{"entryId":"d","status":"SUCCESS"}]})");
+  EXPECT_EQ(outcome->reason, Reason::BadInput) << "of the first that did not end well";
+  EXPECT_TRUE(outcome->message.starts_with("2 of 4 events did not end well")) << outcome->message;
+}
+
+TEST_F(AppChannelTest, WorksOnManyEventsThatEndAtOnce) {
+  invoker.at_once = as_named;
+  std::string body;
+  std::string expected;
+  for (int i = 0; i < 1000; ++i) {  // without deepening the stack for each
+    body += fmt::format(R"({}{{"entryId":"{}","event":{{"data":"trap","datacontenttype":"text/plain"}}}})",
+                        i == 0 ? "" : ",", i);
+    expected += fmt::format(R"({}{{"entryId":"{}","status":"RETRY"}})", i == 0 ? "" : ",", i);
+  }
+  run(event("/dapr/topic/p/t/f", "{\"entries\":[" + body + "]}", "application/json; charset=utf-8"));
+  EXPECT_EQ(answer(), "200 {\"statuses\":[" + expected + "]}");
+  EXPECT_EQ(outcome->function, "f");
+  run(bulk({}));
+  EXPECT_EQ(answer(), "200 {\"statuses\":[]}");
+}
+
+TEST_F(AppChannelTest, DropsTheEventsOfManyThatAreNone) {
+  invoker.at_once = as_named;
+  run(event("/dapr/topic/p/t/f",
+            R"({"entries":[{"entryId":"1","event":"*"},{"entryId":"2","event":"AQI="},{"entryId":"3","event":[]}]})",
+            "application/json"));
+  EXPECT_EQ(answer(), R"(200 {"statuses":[{"entryId":"1","status":"DROP"},{"entryId":"2","status":"SUCCESS"},)"
+                      R"({"entryId":"3","status":"DROP"}]})");
+  EXPECT_EQ(invoker.seen, std::vector<std::string>{"\x01\x02"});
+}
+
+TEST_F(AppChannelTest, HasManyBroughtAgainWhenItCannotTellThemApart) {
+  run(event("/dapr/topic/p/t/f", "{\"entries\":[{}]}", "application/json"));
+  EXPECT_EQ(answer(), "400 problem");
+  run(event("/dapr/topic/p/t/f", std::string((1U << 20U) + 1, ' '), "application/json"));
+  EXPECT_EQ(answer(), "413 problem");
+}
+
+TEST_F(AppChannelTest, CancelsWhatASidecarDoesNotWaitForAnyMore) {
+  Call call = bulk({"a", "b", "c"});
+  const auto cancellation = call.cancellation;
+  run(std::move(call));
+  ASSERT_EQ(invoker.started.size(), 2U);
+  invoker.started[0].call.cancellation->listen([&](Reason why) { invoker.end(0, refusal(why)); });
+  cancellation->cancel(Reason::Cancelled);  // the second one takes its time
+  ASSERT_EQ(invoker.started.size(), 1U) << "and no other begins";
+  EXPECT_TRUE(invoker.started[0].call.cancellation->cancelled());
+  invoker.end(0, refusal(Reason::Cancelled));
+  EXPECT_TRUE(invoker.started.empty());
+  EXPECT_EQ(outcome->reason, Reason::Cancelled);
+}
+
+TEST_F(AppChannelTest, WaitsForBodiesThatComeLate) {
+  BodySource::OnChunk reader;
+  Call call = event("/dapr/topic/p/t/f", "");
+  call.body = std::make_unique<LateBody>(reader);
+  run(std::move(call));
+  reader(BodySource::Chunk{"{\"data\":", false});
+  reader(BodySource::Chunk{"7}", true});
+  EXPECT_EQ(invoker.started.at(0).data, "7");
+  invoker.end(0, ok());
+  EXPECT_EQ(answer(), "200 {\"status\":\"SUCCESS\"}");
+}
+
+TEST_F(AppChannelTest, HasWhatDidNotComeWholeBroughtAgain) {
+  BodySource::OnChunk reader;
+  Call call = event("/dapr/topic/p/t/f", "");
+  call.body = std::make_unique<LateBody>(reader);
+  run(std::move(call));
+  reader(fail(Reason::RequestTimeout, "too slow"));
+  EXPECT_EQ(answer(), "408 problem");
+}
+
+TEST_F(AppChannelTest, LetsGoOfWhatIsUnderWayWhenItEnds) {
+  BodySource::OnChunk reader;
+  Call call = event("/dapr/topic/p/t/f", "");
+  call.body = std::make_unique<LateBody>(reader);
+  run(std::move(call));
+  channel.reset();
+  reader(BodySource::Chunk{"{}", true});  // to nobody
+  EXPECT_EQ(answer(), "none");
+}
+
+TEST(Subscriptions, AreWrittenAsDaprReadsThem) {
+  Subscription plain{"pubsub", "orders", {{"", "/a"}}, {}, {}, {}};
+  Subscription all{"p\"",  "t", {{"event.type == \"x\"", "/b"}, {"true", "/c"}, {"", "/d"}},
+                   "dead", {},  {{"rawPayload", "true"}}};
+  all.bulk = Subscription::Bulk{10, std::chrono::milliseconds(1500)};
+  Subscription rules{"p", "t", {{"true", "/e"}}, {}, {}, {}};
+  EXPECT_EQ(
+      subscriptions_document(std::vector{plain, all, rules}),
+      R"([{"pubsubname":"pubsub","topic":"orders","routes":{"rules":[],"default":"/a"}},)"
+      R"({"pubsubname":"p\"","topic":"t","routes":{"rules":[{"match":"event.type == \"x\"","path":"/b"},)"
+      R"({"match":"true","path":"/c"}],"default":"/d"},"deadLetterTopic":"dead","metadata":{"rawPayload":"true"},)"
+      R"("bulkSubscribe":{"enabled":true,"maxMessagesCount":10,"maxAwaitDurationMs":1500}},)"
+      R"({"pubsubname":"p","topic":"t","routes":{"rules":[{"match":"true","path":"/e"}]}}])");
+  EXPECT_EQ(subscriptions_document({}), "[]");
+}
+
+}  // namespace
+}  // namespace trilby::triggers
