@@ -8,7 +8,7 @@ JOBS   := $(shell nproc)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup build guests model up test unit asan tsan fuzz e2e style lint format bench soak lock clean
+.PHONY: help setup build guests model dapr up test unit asan tsan fuzz e2e style lint format bench soak lock clean
 
 help:           ## this list
 	@sed -nE 's/^([a-z]+): .*##(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +26,9 @@ guests: setup   ## build the example's functions
 
 model: setup    ## turn the published weights into the example's model
 	@$(PYTHON) $(IMAGES)/model/convert.py $(IMAGES)/models
+
+dapr:           ## build the real Dapr, once: build/dapr/daprd and its companions
+	@tools/dapr/build.sh $(JOBS)
 
 up: build guests model  ## run the article's system until Ctrl-C
 	@exec build/trilby up $(IMAGES)/trilby.toml
@@ -51,7 +54,7 @@ fuzz: setup     ## every fuzz target for FUZZ_SECONDS (30)
 	@cmake --build --preset fuzz --target fuzzers --parallel $(JOBS)
 	@tools/fuzz.sh build/fuzz $${FUZZ_SECONDS:-30}
 
-e2e: build guests model  ## end-to-end, command-line and browser tests
+e2e: build guests model dapr  ## end-to-end, command-line and browser tests
 	@$(PYTHON) -m pytest -q tests bench examples/images/model
 
 lint: build     ## formatting, clang-tidy, the order of the layers

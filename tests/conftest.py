@@ -117,6 +117,12 @@ def program():
 
 
 @pytest.fixture(scope="session")
+def system_class():
+    """For fixtures that start systems of their own."""
+    return System
+
+
+@pytest.fixture(scope="session")
 def system(tmp_path_factory):
     """The article's system."""
     running = System(ROOT / "examples/images/trilby.toml", tmp_path_factory.mktemp("system"))

@@ -1,0 +1,61 @@
+"""One system that Dapr brings everything it can: Trilby behind a real daprd, with Redis as broker, configuration store and nothing faked.
+
+Tests are named after what Dapr does. Where a running daprd disagrees with its documentation, the test says so.
+"""
+
+import json
+
+import pytest
+from sidecar import IMPLEMENTATIONS, PROGRAMS, Redis, Scheduler, component
+from world import MANIFEST, RESILIENCY, TOKEN, World, subscription
+
+
+def pytest_addoption(parser):
+    parser.addoption("--dapr", choices=sorted(IMPLEMENTATIONS), default="daprd", help="which implementation of Dapr stands before Trilby")
+
+
+@pytest.fixture(scope="session")
+def sidecar_class(request):
+    name = request.config.getoption("--dapr", "daprd")  # pytest knows the option only where this folder is named
+    if name == "daprd":
+        assert (PROGRAMS / "daprd").exists(), "the real Dapr is not built; run `make dapr`"
+    return IMPLEMENTATIONS[name]
+
+
+@pytest.fixture(scope="session")
+def world(system_class, sidecar_class, guests, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("world")
+    redis = Redis(scratch)
+    scheduler = Scheduler(scratch)
+    resources = scratch / "resources"
+    resources.mkdir()
+    broker = {"redisHost": redis.address, "concurrency": "4"}
+    for name, text in {
+        "broker": component("broker", "pubsub.redis", **broker),
+        "strict": component("strict", "pubsub.redis", **broker),
+        "impatient": component("impatient", "pubsub.redis", **broker),
+        "settings": component("settings", "configuration.redis", redisHost=redis.address),
+        "every-second": component("every-second", "bindings.cron", ["shop"], schedule="@every 1s"),
+        "elsewhere": component("elsewhere", "bindings.cron", ["shop"], schedule="@every 1s", route="/bindings/elsewhere"),
+        "unwanted": component("unwanted", "bindings.cron", ["shop"], schedule="@every 1s"),
+        "declared": subscription("declared", "broker", "by-hand", "/declared/by/hand"),
+        "stray": subscription("stray", "strict", "stray", "/dapr/topic/strict/of-an-earlier-manifest/event"),
+        "policies": json.dumps(RESILIENCY),
+    }.items():
+        (resources / f"{name}.yaml").write_text(text)
+    manifest = scratch / "trilby.toml"
+    manifest.write_text("trilby = 1\n" + MANIFEST.replace("{guests}", str(guests)))
+    trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"APP_API_TOKEN": TOKEN, "TRILBY_LOG_FORMAT": "json"})
+    sidecar = None
+    try:
+        sidecar = sidecar_class("shop", trilby.ready["apps"]["shop"]["channel"].rpartition(":")[2], resources, scratch, app_token=TOKEN, options=[
+            "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--scheduler-host-address",
+            scheduler.address])
+        yield World(trilby, sidecar, redis, scheduler, scratch, resources)
+    finally:
+        if sidecar:
+            sidecar.stop()
+        ended = trilby.stop()
+        scheduler.stop()
+        redis.stop()
+    assert ended == 0

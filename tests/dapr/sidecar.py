@@ -1,0 +1,161 @@
+"""Real programs beside Trilby: Dapr's sidecar, its scheduler, and Redis. Each listens on free ports of 127.0.0.1 and is ended by its pid.
+
+Another implementation of Dapr can be put in daprd's place: it needs what Daprd has here, and a name in IMPLEMENTATIONS.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(os.environ.get("TRILBY_DAPR") or ROOT / "build" / "dapr")
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+def free_ports(count):
+    """Ports that nobody had a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class Process:
+    """A program that ends with the test."""
+
+    def __init__(self, command, log_path, env=None):
+        self.log_path = log_path
+        with log_path.open("wb") as log:
+            self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=os.environ | (env or {}))
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_until(self, condition, what, seconds=START_SECONDS):
+        """Returns what `condition` gives once that is true."""
+        deadline = time.monotonic() + seconds
+        while not (result := condition()):
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.log()}"
+            assert time.monotonic() < deadline, f"{what}: not within {seconds} s:\n{self.log()[-20000:]}"
+            time.sleep(0.02)
+        return result
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"it did not stop:\n{self.log()[-20000:]}") from None
+
+
+class Redis(Process):
+    def __init__(self, scratch):
+        (self.port,) = free_ports(1)
+        self.address = f"127.0.0.1:{self.port}"
+        # Keyspace events are what Dapr's configuration store listens to.
+        super().__init__(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", scratch,
+                          "--notify-keyspace-events", "KEA"], scratch / "redis.log")
+        self.wait_until(self._answers, "redis")
+
+    def _answers(self):
+        try:
+            return self.ask("PING") == "PONG"
+        except OSError:
+            return False
+
+    def ask(self, *words):
+        """One command. Returns its answer as redis-cli would print it, lists as lists."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection, connection.makefile("rb") as answer:
+            encoded = [str(word).encode() for word in words]
+            connection.sendall(b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded))
+            return self._read(answer)
+
+    def _read(self, answer):
+        kind, rest = (line := answer.readline().rstrip(b"\r\n"))[:1], line[1:]
+        if kind == b"$":
+            return None if rest == b"-1" else answer.read(int(rest) + 2)[:-2].decode()
+        if kind == b"*":
+            return [self._read(answer) for _ in range(int(rest))]
+        assert kind != b"-", rest.decode()
+        return int(rest) if kind == b":" else rest.decode()
+
+    def pending(self, topic, group):
+        """How many events of a topic were brought and are not acknowledged."""
+        return self.ask("XPENDING", topic, group)[0]
+
+
+class Scheduler(Process):
+    def __init__(self, scratch):
+        self.port, health, metrics, peer, client = free_ports(5)
+        self.address = f"127.0.0.1:{self.port}"
+        super().__init__(
+            [PROGRAMS / "scheduler", "--port", self.port, "--listen-address", "127.0.0.1", "--healthz-port", health, "--healthz-listen-address",
+             "127.0.0.1", "--metrics-port", metrics, "--metrics-listen-address", "127.0.0.1", "--id", "scheduler-0", "--etcd-data-dir",
+             scratch / "etcd", "--etcd-client-port", client, "--etcd-client-listen-address", "127.0.0.1", "--etcd-initial-cluster",
+             f"scheduler-0=http://127.0.0.1:{peer}", "--log-level", "warn"],
+            scratch / "scheduler.log")
+        self.wait_until(lambda: _status(f"http://127.0.0.1:{health}/healthz") == 200, "the scheduler")
+
+
+def _status(url, **headers):
+    try:
+        return httpx.get(url, headers=headers, timeout=5).status_code
+    except httpx.TransportError:
+        return None
+
+
+class Daprd(Process):
+    """Dapr's sidecar, before one app. Ready once the app has told it what it wants."""
+
+    def __init__(self, app_id, app_port, resources, scratch, options=(), app_token=None, ready=True):
+        self.app_id = app_id
+        http, grpc, internal, metrics = free_ports(4)
+        self.url = f"http://127.0.0.1:{http}/v1.0"
+        command = [PROGRAMS / "daprd", "--app-id", app_id, "--dapr-http-port", http, "--dapr-grpc-port", grpc, "--dapr-internal-grpc-port",
+                   internal, "--metrics-port", metrics, "--dapr-listen-addresses", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
+                   "--resources-path", resources, "--log-level", "debug", "--dapr-graceful-shutdown-seconds", "2", *options]
+        if app_port is not None:
+            command += ["--app-port", app_port, "--app-protocol", "http"]
+        super().__init__(command, scratch / f"{app_id}.log", env={"APP_API_TOKEN": app_token} if app_token else {})
+        self.client = httpx.Client(base_url=self.url, timeout=20)
+        if ready:
+            self.wait_until(lambda: _status(f"{self.url}/healthz") == 204, "the sidecar")
+
+    def publish(self, pubsub, topic, data, content_type="application/json", **metadata):
+        """`metadata`: with '__' for '.', as in cloudevent__id="7"."""
+        answer = self.client.post(f"/publish/{pubsub}/{topic}", content=data, headers={"content-type": content_type},
+                                  params={f"metadata.{name.replace('__', '.')}": value for name, value in metadata.items()})
+        assert answer.status_code == 204, answer.text
+
+    def publish_many(self, pubsub, topic, events):
+        entries = [{"entryId": str(number), "event": event, "contentType": "text/plain"} for number, event in enumerate(events)]
+        answer = self.client.post(f"/publish/bulk/{pubsub}/{topic}", json=entries)
+        assert answer.status_code == 204, answer.text
+
+    def invoke(self, app_id, method, verb="POST", **more):
+        return self.client.request(verb, f"/invoke/{app_id}/method/{method}", **more)
+
+    def metadata(self):
+        return self.client.get("/metadata").json()
+
+
+IMPLEMENTATIONS = {"daprd": Daprd}
+
+
+def component(name, kind, scopes=(), **metadata):
+    """The text of a component's file."""
+    return json.dumps({
+        "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": name},
+        "spec": {"type": kind, "version": "v1", "metadata": [{"name": key, "value": value} for key, value in metadata.items()]},
+        "scopes": list(scopes)})

@@ -1,0 +1,203 @@
+"""The system that Dapr brings everything it can, and what it tells of that."""
+
+import json
+import time
+
+TOKEN = "app-token-7d1a0c"
+MANIFEST = """
+[app.shop]
+port = 1
+public = "127.0.0.1:0"
+
+[[app.shop.route]]
+method = "POST"
+path = "/echo"
+function = "event"
+[[app.shop.route]]
+method = "GET"
+path = "/text"
+text = "a text"
+
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "plain"
+function = "event"
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "routed"
+match = 'event.type == "special"'
+function = "special"
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "routed"
+function = "event"
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "raw"
+raw = true
+function = "event"
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "with-dead-letter"
+dead_letter = "dead"
+function = "event"
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "dead"
+on_failure = "drop"
+function = "undertaker"
+[[app.shop.topic]]
+pubsub = "strict"
+topic = "contrary"
+on_bad_input = "retry"
+on_failure = "drop"
+function = "event"
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "many"
+dead_letter = "dead"
+bulk = { max_messages = 50, max_wait = "200ms" }
+function = "event"
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "declared"
+path = "/declared/by/hand"
+match = "false"
+function = "event"
+[[app.shop.topic]]
+pubsub = "strict"
+topic = "retried"
+dead_letter = "dead"
+function = "event"
+[[app.shop.topic]]
+pubsub = "impatient"
+topic = "slow"
+dead_letter = "dead"
+function = "patient"
+
+[[app.shop.binding]]
+name = "every-second"
+function = "event"
+[[app.shop.binding]]
+name = "elsewhere"
+path = "/bindings/elsewhere"
+function = "special"
+
+[[app.shop.job]]
+name = "report"
+function = "event"
+[[app.shop.job]]
+name = "failing"
+function = "event"
+[[app.shop.job]]
+name = "dropped"
+on_failure = "drop"
+function = "event"
+
+[[app.shop.configuration]]
+store = "settings"
+function = "event"
+
+[function.event]
+module = "{guests}/event.wasm"
+[function.event.limits]
+cpu = "100ms"
+log_line_length = "4KiB"
+log_lines_per_second = 100000
+concurrency = 4
+[function.special]
+module = "{guests}/event.wasm"
+limits.log_lines_per_second = 100000
+[function.undertaker]
+module = "{guests}/event.wasm"
+limits.log_lines_per_second = 100000
+[function.patient]
+module = "{guests}/event.wasm"
+[function.patient.limits]
+cpu = "30s"
+wall = "30s"
+log_lines_per_second = 100000
+"""
+RESILIENCY = {
+    "apiVersion": "dapr.io/v1alpha1", "kind": "Resiliency", "metadata": {"name": "policies"},
+    "spec": {
+        "policies": {"retries": {"twice": {"policy": "constant", "duration": "50ms", "maxRetries": 2}}, "timeouts": {"short": "500ms"}},
+        "targets": {"components": {"strict": {"inbound": {"retry": "twice"}}, "impatient": {"inbound": {"timeout": "short"}}}},
+    },
+}
+
+
+def subscription(name, pubsub, topic, path):
+    return json.dumps({"apiVersion": "dapr.io/v2alpha1", "kind": "Subscription", "metadata": {"name": name}, "scopes": ["shop"],
+                       "spec": {"pubsubname": pubsub, "topic": topic, "routes": {"default": path}}})
+
+
+class Event:
+    """A call of a function of `event.wat`, as that told it."""
+
+    def __init__(self, function, request):
+        self.function = function
+        self.request = request
+        self.data = b""
+        self.variables = {}
+
+
+class World:
+    """All of it together. Everything that Dapr brings is told in Trilby's log."""
+
+    def __init__(self, trilby, sidecar, redis, scheduler, scratch, resources):
+        self.trilby = trilby
+        self.sidecar = sidecar
+        self.redis = redis
+        self.scheduler = scheduler
+        self.scratch = scratch
+        self.resources = resources
+        self.channel = trilby.ready["apps"]["shop"]["channel"]
+        self.public = trilby.ready["apps"]["shop"]["public"]
+
+    def lines(self):
+        """The log so far; its last line may not be whole yet."""
+        return [json.loads(line) for line in self.trilby.log().rpartition("\n")[0].splitlines() if line.startswith("{")]
+
+    def events(self):
+        """Every call that a function has told of."""
+        calls = {}
+        for line in self.lines():
+            if line.get("message") != "stderr" or "line" not in line:
+                continue
+            event = calls.setdefault(line["request"], Event(line["function"], line["request"]))
+            if line["line"].startswith("data "):
+                event.data = bytes.fromhex(line["line"][5:])
+            else:
+                name, _, value = line["line"].partition("=")
+                event.variables[name] = value
+        return list(calls.values())
+
+    def wait_for_events(self, condition, count=1, seconds=20):
+        """The first `count` calls for which `condition(event)` is true, once there are as many."""
+        return self.trilby_waits(lambda: (found := [event for event in self.events() if condition(event)])[count - 1:] and found, seconds)
+
+    def wait_for_event(self, data, seconds=20, **variables):
+        data = data if isinstance(data, bytes) else data.encode()
+        return self.wait_for_events(
+            lambda event: event.data == data and all(event.variables.get(name) == value for name, value in variables.items()), 1, seconds)[0]
+
+    def requests(self, path):
+        return [line for line in self.lines() if line.get("path") == path]
+
+    def wait_for_requests(self, path, count=1, seconds=20, **members):
+        return self.trilby_waits(
+            lambda: (found := [line for line in self.requests(path) if all(line.get(key) == value for key, value in members.items())])[
+                count - 1:] and found, seconds)
+
+    def trilby_waits(self, condition, seconds):
+        deadline = time.monotonic() + seconds
+        while not (result := condition()):
+            assert time.monotonic() < deadline, f"nothing came within {seconds} s; Trilby:\n{self.trilby.log()[-6000:]}\n" \
+                                                f"the sidecar:\n{self.sidecar.log()[-6000:]}"
+            time.sleep(0.05)
+        return result
+
+    def acknowledged(self, topic, seconds=20):
+        """Waits until the broker has nothing of the topic that was brought and not acknowledged."""
+        self.trilby_waits(lambda: self.redis.pending(topic, "shop") == 0, seconds)
