@@ -266,7 +266,7 @@ class Run {
     const auto began = Clock::now();
     const int exit_code = system_->stop();
     const std::string log = content_of(folder_.path() / "log");
-    verdict.why = exit_code != 0                           ? fmt::format("the exit code is {}", exit_code)
+    verdict.why = exit_code != 0 ? fmt::format("the exit code is {}; {}", exit_code, defect_of_log(log))
                   : log.find(secret_) != std::string::npos ? "the log has the host's secret"
                                                            : defect_of_log(log);
     verdict.held = verdict.why.empty() ? Held::Yes : Held::No;
