@@ -174,8 +174,13 @@ class World:
         return list(calls.values())
 
     def wait_for_events(self, condition, count=1, seconds=20):
-        """The first `count` calls for which `condition(event)` is true, once there are as many."""
-        return self.trilby_waits(lambda: (found := [event for event in self.events() if condition(event)])[count - 1:] and found, seconds)
+        """The calls for events for which `condition(event)` is true, once there are `count`. Of each the last line that is told names the trigger;
+        until then it may not be told whole."""
+        def found():
+            told = [event for event in self.events() if "DAPR_TRIGGER" in event.variables and condition(event)]
+            return told[count - 1:] and told
+
+        return self.trilby_waits(found, seconds)
 
     def wait_for_event(self, data, seconds=20, **variables):
         data = data if isinstance(data, bytes) else data.encode()
