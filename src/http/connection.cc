@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "http/exchange.h"
+#include "http/http2_connection.h"
+#include "http/http2_frames.h"
 
 namespace trilby::http {
 namespace {
@@ -13,25 +15,10 @@ namespace {
 // An idle connection keeps the small buffer: ordinary heads fit, and a longer one is parsed in pieces.
 constexpr std::size_t kHeadBuffer = 4 * 1024;
 constexpr std::size_t kBodyBuffer = 64 * 1024;
-// A peer that reads the last answer stops sending within a round trip or two; one that sends on is heard out for
-// ServerLimits::linger, but not for more than this.
-constexpr std::chrono::seconds kLingerIdle{2};
 // An unwanted body of up to this size costs its bytes and not the connection.
 constexpr std::uint64_t kSkippedBody = 64 * 1024;
-constexpr std::uint64_t kLingerBytes = std::uint64_t{256} << 20U;
-
-tl::unexpected<Error> peer_has_gone() {
-  return fail(Reason::Cancelled, "the peer went away before the end of its request");
-}
 
 }  // namespace
-
-void ServerCore::remove(const std::shared_ptr<Connection>& connection) {
-  connections.erase(connection);
-  if (draining && connections.empty() && drained) {
-    loop.post(std::exchange(drained, nullptr));
-  }
-}
 
 Connection::Wire::Wire(ServerCore& core, net::Accepted accepted, Connection& owner)
     : place(std::move(accepted.place)),
@@ -48,11 +35,12 @@ Connection::Connection(std::shared_ptr<ServerCore> core, net::Accepted accepted)
 }
 
 void Connection::start() {
-  process();
+  begin();
 }
 
 void Connection::drain() {
-  if (wire_ && phase_ == Phase::Head && !processing_ && parser_.between_requests() && wire_->stream.input().empty()) {
+  if (wire_ && (phase_ == Phase::Start || phase_ == Phase::Head) && !processing_ && parser_.between_requests() &&
+      wire_->stream.input().empty()) {
     start_timer(core_->limits.drain_idle);
   }
 }
@@ -82,6 +70,8 @@ void Connection::on_input(net::Stream::Input input) {
   }
   input_ended_ = input == net::Stream::Input::End;
   switch (phase_) {
+    case Phase::Start:
+      return begin();
     case Phase::Head:
       return process();
     case Phase::Skip:
@@ -139,9 +129,8 @@ void Connection::on_written() {
 void Connection::on_time() {
   const auto self = shared_from_this();
   if (phase_ == Phase::Exchange) {
-    give(trilby::fail(Reason::RequestTimeout, "the request body came too slowly: it fell {} behind {} a second",
-                      format(core_->limits.body_idle), format(core_->limits.body_rate)));
-  } else if (phase_ == Phase::Head && head_started_) {
+    give(core_->too_slow());
+  } else if ((phase_ == Phase::Start || phase_ == Phase::Head) && head_started_) {
     refuse(Reason::RequestTimeout, "The head of the request took too long");
   } else {
     close();
@@ -171,6 +160,34 @@ void Connection::start_timer(Duration after) {
 }
 
 // ---- heads
+
+/// The first bytes say which HTTP this is. A request of HTTP/1.1 is told from the other by its third byte at the
+/// latest.
+void Connection::begin() {
+  const std::string_view input = wire_->stream.input();
+  const bool is_http2 = kHttp2Preface.starts_with(input.substr(0, kHttp2Preface.size()));
+  if (is_http2 && input.size() >= kHttp2Preface.size()) {
+    return become_http2();
+  }
+  if (!is_http2 || input_ended_) {
+    phase_ = Phase::Head;
+    return process();
+  }
+  if (input.empty()) {
+    start_timer(core_->draining ? core_->limits.drain_idle : core_->limits.keep_alive);
+  } else if (!std::exchange(head_started_, true)) {
+    start_timer(core_->limits.head_timeout);
+  }
+  listen();
+}
+
+void Connection::become_http2() {
+  const auto successor =
+      std::make_shared<Http2Connection>(core_, peer_, std::move(wire_->place), std::move(wire_->stream));
+  core_->connections.insert(successor);
+  close();
+  successor->start();
+}
 
 /// Takes requests out of the input until one is under way that is not answered at once. A loop, so that many pipelined
 /// requests do not deepen the stack.
@@ -379,18 +396,9 @@ void Connection::send(Response response) {
   if (response.status < 200 || response.status > 599) {
     response = core_->refusal_page(Reason::Internal, {});
   }
-  BodyFraming framing;
-  framing.length = response.body ? response.body->length() : 0;
-  if (is_head_request_ || response.status == 304) {
-    // What GET would have got, when that is known.
-    framing.length = response.body ? framing.length : std::nullopt;
-  } else if (response.status == 204) {
-    framing.length = std::nullopt;
-  } else if (framing.length) {
-    framing.kind = BodyFraming::Kind::Length;
-  } else {
-    framing.kind = parser_.framing().http_1_0 ? BodyFraming::Kind::Close : BodyFraming::Kind::Chunked;
-  }
+  const BodyFraming framing =
+      frame_body(response.status, response.body.get(), is_head_request_,
+                 parser_.framing().http_1_0 ? BodyFraming::Kind::Close : BodyFraming::Kind::Chunked);
   std::string& head = core_->head;
   head.clear();
   append_response_head(head, response.status, response.fields, framing, core_->date.at(std::time(nullptr)), closing_);
@@ -433,19 +441,16 @@ void Connection::abandon() {
 void Connection::linger() {
   wire_->stream.shutdown_send();
   phase_ = Phase::Linger;
-  linger_until_ = Clock::now() + core_->limits.linger;
+  linger_.begin(core_->limits.linger);
   throw_away_input();
 }
 
 void Connection::throw_away_input() {
-  const std::size_t size = wire_->stream.input().size();
-  wire_->stream.consume(size);
-  thrown_away_ += size;
-  const auto now = Clock::now();
-  if (input_ended_ || thrown_away_ > kLingerBytes || now >= linger_until_) {
+  const auto wait = linger_.throw_away(wire_->stream);
+  if (input_ended_ || !wait) {
     return close();
   }
-  start_timer(std::min<Duration>(kLingerIdle, linger_until_ - now));
+  start_timer(*wait);
   listen();
 }
 

@@ -1,4 +1,5 @@
-/// \file  One connection of the server: which request is under way, and what may happen next. Private to http/.
+/// \file  One connection of the server, while it speaks HTTP/1.1: which request is under way, and what may happen next.
+/// Private to http/.
 #pragma once
 
 #include <cstdint>
@@ -7,65 +8,46 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 
 #include "http/http1_codec.h"
+#include "http/linger.h"
 #include "http/message_writer.h"
 #include "http/pace.h"
-#include "http/response_head.h"
-#include "http/server.h"
+#include "http/server_core.h"
 #include "net/accepted.h"
 #include "net/loop.h"
 #include "net/stream.h"
 
 namespace trilby::http {
 
-class Connection;
-
-/// What the connections of one server share.
-struct ServerCore {
-  net::Loop& loop;
-  const ServerLimits limits;
-  const Handler handler;
-  const RefusalPage refusal_page;
-  DateCache date{};
-  std::string head{};  // scratch: the head being made
-  std::unordered_set<std::shared_ptr<Connection>> connections{};
-  bool draining = false;
-  std::function<void()> drained{};
-
-  void remove(const std::shared_ptr<Connection>& connection);
-};
-
-/// Takes requests off one connection, one at a time, and puts the answers on it, in order.
+/// Takes requests off one connection, one at a time, and puts the answers on it, in order. What begins with HTTP/2 it
+/// hands over.
 /// Ownership: kept by the server while it is open, and by the exchanges and bodies it gave out. Those name the request
 /// they belong to; what they ask for after its end, or after the connection's, does nothing.
 /// Threading: loop-bound.
-class Connection final : public std::enable_shared_from_this<Connection>,
+class Connection final : public ServerConnection,
+                         public std::enable_shared_from_this<Connection>,
                          private net::Stream::Listener,
                          private MessageWriter::Owner {
  public:
-  using RequestNumber = std::uint64_t;
-
   Connection(std::shared_ptr<ServerCore> core, net::Accepted accepted);
   void start();
   /// The next answer is the last; without a request, closes after ServerLimits::drain_idle.
-  void drain();
-  /// Closes at once. Whoever works on a request is told that the peer has gone.
-  void fail();
+  void drain() override;
+  void fail() override;
 
-  [[nodiscard]] const std::string& peer() const { return peer_; }
-  // For Exchange and its body.
-  [[nodiscard]] std::unique_ptr<BodySource> take_body(RequestNumber request);
-  [[nodiscard]] std::optional<std::string> take_ready_body(RequestNumber request);
-  void read_body(RequestNumber request, BodySource::OnChunk on_chunk);
-  void drop_body(RequestNumber request);
-  void respond(RequestNumber request, Response response);
-  void on_abandoned(RequestNumber request, std::function<void()> listener);
-  void drop_exchange(RequestNumber request);
+  [[nodiscard]] const std::string& peer() const override { return peer_; }
+  [[nodiscard]] std::unique_ptr<BodySource> take_body(RequestNumber request) override;
+  [[nodiscard]] std::optional<std::string> take_ready_body(RequestNumber request) override;
+  void read_body(RequestNumber request, BodySource::OnChunk on_chunk) override;
+  void drop_body(RequestNumber request) override;
+  void respond(RequestNumber request, Response response) override;
+  void on_abandoned(RequestNumber request, std::function<void()> listener) override;
+  void drop_exchange(RequestNumber request) override;
 
  private:
   enum class Phase : std::uint8_t {
+    Start,     ///< nothing has come, or the beginning of what HTTP/2 begins with
     Head,      ///< between requests, or inside a head
     Exchange,  ///< a request is under way
     Skip,      ///< it is answered; the rest of its small body is thrown away before the next one
@@ -88,6 +70,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void on_write_failed(MessageWriter::Failure why) override;
   void on_time();
 
+  void begin();
+  void become_http2();
   void process();
   bool process_step();
   void begin_exchange();
@@ -116,12 +100,11 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   RequestParser parser_;
   std::optional<Wire> wire_;  // nothing: closed
 
-  Phase phase_ = Phase::Head;
+  Phase phase_ = Phase::Start;
   bool processing_ = false;    // inside process()
   bool input_ended_ = false;   // the peer will send nothing more
   bool head_started_ = false;  // the head's time is running
-  std::uint64_t thrown_away_ = 0;
-  Clock::time_point linger_until_{};
+  Linger linger_;
 
   // The request under way.
   RequestNumber request_ = 0;

@@ -7,7 +7,7 @@ namespace {
 
 class RequestBody final : public BodySource {
  public:
-  RequestBody(std::shared_ptr<Connection> connection, Connection::RequestNumber request,
+  RequestBody(std::shared_ptr<ServerConnection> connection, ServerConnection::RequestNumber request,
               std::optional<std::uint64_t> length)
       : connection_(std::move(connection)), request_(request), length_(length) {}
   ~RequestBody() override { connection_->drop_body(request_); }
@@ -17,19 +17,21 @@ class RequestBody final : public BodySource {
   [[nodiscard]] std::optional<std::uint64_t> length() const override { return length_; }
 
  private:
-  const std::shared_ptr<Connection> connection_;
-  const Connection::RequestNumber request_;
+  const std::shared_ptr<ServerConnection> connection_;
+  const ServerConnection::RequestNumber request_;
   const std::optional<std::uint64_t> length_;
 };
 
 class ConnectionExchange final : public Exchange {
  public:
-  ConnectionExchange(std::shared_ptr<Connection> connection, Connection::RequestNumber request, RequestHead head)
+  ConnectionExchange(std::shared_ptr<ServerConnection> connection, ServerConnection::RequestNumber request,
+                     RequestHead head)
       : connection_(std::move(connection)), request_(request), head_(std::move(head)) {}
   ~ConnectionExchange() override { connection_->drop_exchange(request_); }
 
   RequestHead& head() override { return head_; }
   std::unique_ptr<BodySource> take_body() override { return connection_->take_body(request_); }
+  Fields take_trailers() override { return connection_->take_trailers(request_); }
   void respond(Response response) override { connection_->respond(request_, std::move(response)); }
   void on_abandoned(std::function<void()> listener) override {
     connection_->on_abandoned(request_, std::move(listener));
@@ -37,19 +39,20 @@ class ConnectionExchange final : public Exchange {
   [[nodiscard]] std::string_view peer() const override { return connection_->peer(); }
 
  private:
-  const std::shared_ptr<Connection> connection_;
-  const Connection::RequestNumber request_;
+  const std::shared_ptr<ServerConnection> connection_;
+  const ServerConnection::RequestNumber request_;
   RequestHead head_;
 };
 
 }  // namespace
 
-std::shared_ptr<Exchange> make_exchange(std::shared_ptr<Connection> connection, Connection::RequestNumber request,
-                                        RequestHead head) {
+std::shared_ptr<Exchange> make_exchange(std::shared_ptr<ServerConnection> connection,
+                                        ServerConnection::RequestNumber request, RequestHead head) {
   return std::make_shared<ConnectionExchange>(std::move(connection), request, std::move(head));
 }
 
-std::unique_ptr<BodySource> make_request_body(std::shared_ptr<Connection> connection, Connection::RequestNumber request,
+std::unique_ptr<BodySource> make_request_body(std::shared_ptr<ServerConnection> connection,
+                                              ServerConnection::RequestNumber request,
                                               std::optional<std::uint64_t> length) {
   return std::make_unique<RequestBody>(std::move(connection), request, length);
 }

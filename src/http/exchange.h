@@ -2,16 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
-#include "http/connection.h"
+#include "http/server_core.h"
 
 namespace trilby::http {
 
-[[nodiscard]] std::shared_ptr<Exchange> make_exchange(std::shared_ptr<Connection> connection,
-                                                      Connection::RequestNumber request, RequestHead head);
+[[nodiscard]] std::shared_ptr<Exchange> make_exchange(std::shared_ptr<ServerConnection> connection,
+                                                      ServerConnection::RequestNumber request, RequestHead head);
 /// \param length  of the body; nothing when that is not known beforehand
-[[nodiscard]] std::unique_ptr<BodySource> make_request_body(std::shared_ptr<Connection> connection,
-                                                            Connection::RequestNumber request,
+[[nodiscard]] std::unique_ptr<BodySource> make_request_body(std::shared_ptr<ServerConnection> connection,
+                                                            ServerConnection::RequestNumber request,
                                                             std::optional<std::uint64_t> length);
 
 }  // namespace trilby::http

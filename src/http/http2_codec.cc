@@ -753,6 +753,10 @@ bool Http2Codec::awaits_start() const {
   return impl_->scanner.in_preface();
 }
 
+std::uint64_t Http2Codec::fields_begun() const {
+  return impl_->scanner.fields_begun();
+}
+
 bool Http2Codec::awaits_fields() const {
   return impl_->scanner.in_fields();
 }

@@ -116,9 +116,10 @@ class Http2Codec {
   void refuse_new();
   void end(Http2Error why);  ///< all of it, at once; only the reason is still sent
 
-  [[nodiscard]] bool is_done() const;        ///< no stream is answered any more; what is left is to be sent
-  [[nodiscard]] bool awaits_start() const;   ///< the preface and the first frame have not come whole
-  [[nodiscard]] bool awaits_fields() const;  ///< a head has begun
+  [[nodiscard]] bool is_done() const;                ///< no stream is answered any more; what is left is to be sent
+  [[nodiscard]] bool awaits_start() const;           ///< the preface and the first frame have not come whole
+  [[nodiscard]] bool awaits_fields() const;          ///< a head, or trailers, have begun
+  [[nodiscard]] std::uint64_t fields_begun() const;  ///< how many times they have
 
  private:
   struct Impl;

@@ -61,7 +61,9 @@ class FrameScanner {
 
   /// The preface and the first frame have not come whole.
   [[nodiscard]] bool in_preface() const { return frames_ == 0 || (frames_ == 1 && left_ > 0); }
-  /// The fields of a message have begun, and their end has not come.
+  /// How many times the fields of a message have begun.
+  [[nodiscard]] std::uint64_t fields_begun() const { return fields_begun_; }
+  /// The last of them have not come to their end.
   [[nodiscard]] bool in_fields() const { return is_fields_ && (left_ > 0 || !fields_end_); }
 
  private:
@@ -73,6 +75,7 @@ class FrameScanner {
     left_ = frame.length;
     is_fields_ = frame.type == FrameType::Headers || frame.type == FrameType::Continuation;
     fields_end_ = (frame.flags & kEndHeadersFlag) != 0;
+    fields_begun_ += frame.type == FrameType::Headers ? 1 : 0;
     frames_ = std::min(frames_ + 1, 2U);
     return frame;
   }
@@ -81,6 +84,7 @@ class FrameScanner {
   std::size_t filled_ = 0;
   std::size_t left_ = kHttp2Preface.size();  // of the preface, or of a frame
   unsigned frames_ = 0;
+  std::uint64_t fields_begun_ = 0;
   bool is_fields_ = false;
   bool fields_end_ = false;
 };

@@ -1,6 +1,7 @@
 /// \file  HTTP messages (RFC 9110, RFC 9112), apart from how they come over a wire.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,6 +31,9 @@ struct Response {
   /// (CR, LF, NUL) are left out.
   Fields fields;
   std::unique_ptr<BodySource> body;  ///< null: no body. Known length: Content-Length; else chunked
+  /// Asked once the body has come to its end: fields that follow it (RFC 9110 section 6.5). May be null. HTTP/1.1
+  /// leaves them out.
+  std::function<Fields()> trailers{};
 };
 
 }  // namespace trilby::http

@@ -70,6 +70,20 @@ constexpr std::size_t kOwnBytes = 256;
 
 }  // namespace
 
+BodyFraming frame_body(int status, const BodySource* body, bool to_head, BodyFraming::Kind unknown) {
+  BodyFraming framing;
+  framing.length = body != nullptr ? body->length() : 0;
+  if (to_head || status == 304) {
+    // What GET would have got, when that is known.
+    framing.length = body != nullptr ? framing.length : std::nullopt;
+  } else if (status == 204) {
+    framing.length = std::nullopt;
+  } else {
+    framing.kind = framing.length ? BodyFraming::Kind::Length : unknown;
+  }
+  return framing;
+}
+
 bool may_be_sent(const Field& field) {
   return !field.name.empty() && consists_of(field.name, kToken) && consists_of(field.value, kValue) &&
          !is_servers_own(field.name);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "call/body.h"
 #include "call/fields.h"
 
 namespace trilby::http {
@@ -33,6 +34,12 @@ struct BodyFraming {
   Kind kind = Kind::None;
   std::optional<std::uint64_t> length{};  ///< announced, when it is known; also of what HEAD would have got
 };
+
+/// How the body of an answer shows its end.
+/// \param body     null: there is none
+/// \param to_head  the request was HEAD
+/// \param unknown  what is done when its length is not known beforehand
+[[nodiscard]] BodyFraming frame_body(int status, const BodySource* body, bool to_head, BodyFraming::Kind unknown);
 
 /// Whether a field of an answer goes out: it is well formed (RFC 9110 section 5), above all without CR, LF and NUL, and
 /// is none of those that frame the message or belong to the connection, which are the server's own.

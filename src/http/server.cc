@@ -19,8 +19,8 @@ Server::Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPag
 
 Server::~Server() {
   impl_->core->drained = nullptr;
-  const std::vector<std::shared_ptr<Connection>> connections(impl_->core->connections.begin(),
-                                                             impl_->core->connections.end());
+  const std::vector<std::shared_ptr<ServerConnection>> connections(impl_->core->connections.begin(),
+                                                                   impl_->core->connections.end());
   for (const auto& connection : connections) {
     connection->fail();
   }
@@ -37,8 +37,8 @@ void Server::serve(net::Accepted connection) {
 
 void Server::drain(std::function<void()> drained) {
   impl_->core->draining = true;
-  const std::vector<std::shared_ptr<Connection>> connections(impl_->core->connections.begin(),
-                                                             impl_->core->connections.end());
+  const std::vector<std::shared_ptr<ServerConnection>> connections(impl_->core->connections.begin(),
+                                                                   impl_->core->connections.end());
   for (const auto& connection : connections) {
     connection->drain();
   }

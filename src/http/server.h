@@ -1,4 +1,5 @@
-/// \file  HTTP/1.1 server side. Knows sockets and messages, nothing of routes or functions.
+/// \file  HTTP server side: HTTP/1.1, and HTTP/2 without TLS for who begins with it or asks for it. Knows sockets and
+/// messages, nothing of routes or functions.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,8 @@ class Exchange {
   /// been read to its end, the rest of a small one is thrown away before the next request; another closes the
   /// connection, but only after hearing the peer out for a while, so that it sees the answer.
   [[nodiscard]] virtual std::unique_ptr<BodySource> take_body() = 0;
+  /// The fields that followed the body, once that has been read to its end. None in HTTP/1.1, which drops them.
+  [[nodiscard]] virtual Fields take_trailers() { return {}; }
   /// Answers; once. May be called before the request body has arrived. A status outside 200..599 is a defect.
   virtual void respond(Response response) = 0;
   /// `listener` runs once if the peer goes away, or its connection fails, before the answer is written whole: at once

@@ -20,6 +20,7 @@ struct ServerLimits {
   Duration keep_alive = std::chrono::seconds(75);    ///< between two requests
   Duration linger = std::chrono::seconds(30);        ///< a peer that goes on sending after the last answer
   Duration drain_idle = std::chrono::milliseconds(500);  ///< a connection that is idle when the server drains
+  std::uint32_t streams = 100;                           ///< requests at a time on one connection of HTTP/2
   std::uint32_t connections = 10'000;                    ///< per server; more are closed at once
 };
 

@@ -177,6 +177,13 @@ Answer TestClient::get(std::string_view target) {
   return answer();
 }
 
+std::string TestPeer::take_bytes() {
+  if (waiting_.empty()) {
+    read_more();
+  }
+  return std::exchange(waiting_, {});
+}
+
 void TestPeer::read_some(std::size_t most) {
   std::string thrown_away(most, '\0');
   (void)recv(socket_.get(), thrown_away.data(), thrown_away.size(), MSG_DONTWAIT);

@@ -38,6 +38,8 @@ class TestPeer {
   Answer request();                       ///< reads one request
   std::string body_of(std::string head);  ///< reads the body of a request whose head was read
   std::string read_head();                ///< reads the head of either; empty: the connection ended
+  /// What has come and was not taken, and waits for some when that is nothing. Empty at the end of the connection.
+  std::string take_bytes();
   /// Takes up to `most` bytes that are there, and throws them away. Does not wait.
   void read_some(std::size_t most);
   /// \return whether nothing more came before the end of the connection

@@ -71,8 +71,14 @@ Stream::Stream(Loop& loop, Socket socket, Listener& listener) : impl_(std::make_
   }
 }
 
+Stream::Stream(Stream&& other, Listener& listener) : impl_(std::move(other.impl_)) {
+  impl_->listener = &listener;
+}
+
 Stream::~Stream() {
-  close();
+  if (impl_) {
+    close();
+  }
 }
 
 std::string_view Stream::input() const {

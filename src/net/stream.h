@@ -35,6 +35,8 @@ class Stream {
 
   /// Takes over a connected, non-blocking socket. What is wrong with it shows at the first receive().
   Stream(Loop& loop, Socket socket, Listener& listener);
+  /// Takes over what another listener had, its input and what it asked for included; `other` is closed to it.
+  Stream(Stream&& other, Listener& listener);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
