@@ -59,8 +59,13 @@ def test_a_job_that_is_dropped_is_not_tried_again(world):
 def test_a_change_of_configuration_is_brought(world):
     answer = world.sidecar.client.get("/configuration/settings/subscribe", params=[("key", "limit"), ("key", "other")])
     assert answer.status_code == 200, answer.text
-    world.redis.ask("SET", "limit", "25||v3")
-    event = world.wait_for_events(lambda one: one.variables.get("DAPR_CONFIGURATION_KEY") == "limit")[0]
+
+    def brought():
+        # daprd answers before it listens to Redis, and what changes until then is told to nobody.
+        world.redis.ask("SET", "limit", "25||v3")
+        return [event for event in world.events() if event.variables.get("DAPR_CONFIGURATION_KEY") == "limit"]
+
+    event = world.trilby_waits(brought, seconds=20)[0]
     assert event.data == b"25"
     assert event.variables["DAPR_CONFIGURATION_STORE"] == "settings"
     assert event.variables["DAPR_CONFIGURATION_VERSION"] == "v3"
