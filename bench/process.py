@@ -33,7 +33,11 @@ def descendants(pid: int) -> list[int]:
     """The process and all below it."""
     found = [pid]
     for parent in found:  # grows while it is walked
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+        try:
+            tasks = list(Path(f"/proc/{parent}/task").glob("*/children"))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        for task in tasks:
             found += [int(child) for child in read_text(task).split()]
     return found
 

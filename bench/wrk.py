@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from machine import CoreTimes, client_kept_up, cores
@@ -15,11 +16,26 @@ HERE = Path(__file__).parent
 CONNECTIONS = 32
 ATTEMPTS = 3  # of one run, when the client's core was too busy
 PATIENCE_SECONDS = 30  # for one answer
+SETTLE_SECONDS = 15  # for what the run before left to do
+
+
+def settle(core: int) -> None:
+    """Waits until a server that was measured before has worked off what its client left: processes that still start, threads that end.
+    They would be billed to whoever comes next."""
+    end = time.monotonic() + SETTLE_SECONDS
+    before = CoreTimes.now(core)
+    while time.monotonic() < end:
+        time.sleep(0.2)
+        after = CoreTimes.now(core)
+        if before.busy_until(after) < 0.15:
+            return
+        before = after
 
 
 def load(server: Server, path: str, seconds: int) -> dict:
     """One run. Both cores are watched for its whole length."""
     server_core, client_core = cores()
+    settle(server_core)
     command = ["taskset", "-c", str(client_core), "wrk", "--threads", "1", "--connections", str(CONNECTIONS),
                "--duration", f"{seconds}s", "--timeout", f"{PATIENCE_SECONDS}s", "--latency",
                "--script", str(HERE / "peers/wrk_report.lua"), f"http://127.0.0.1:{server.port}{path}"]
