@@ -1,9 +1,9 @@
 // HTTP/2 on the server's connections: how it begins, many requests at a time, bodies both ways, limits, the end.
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -11,6 +11,7 @@
 
 #include "http/http2_test_client.h"
 #include "http/server.h"
+#include "http/test_bodies.h"
 #include "http/test_server.h"
 
 namespace trilby::http {
@@ -21,44 +22,6 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kNoError = 0;
 constexpr std::uint32_t kCalm = 11;
 constexpr std::uint32_t kCancel = 8;
-
-/// A body without end.
-class EndlessBody final : public BodySource {
- public:
-  void read(OnChunk on_chunk) override { on_chunk(Chunk{std::string(100'000, 'x'), false}); }
-  [[nodiscard]] std::optional<std::uint64_t> length() const override { return std::nullopt; }
-};
-
-/// Gives pieces, each on a later turn of the loop; then an end, or an error.
-class ScriptedBody final : public BodySource {
- public:
-  struct Script {
-    std::deque<std::string> pieces{};
-    std::optional<std::uint64_t> length{};
-    bool fails = false;
-  };
-  ScriptedBody(net::Loop& loop, Script script) : loop_(loop), script_(std::move(script)) {}
-
-  void read(OnChunk on_chunk) override {
-    loop_.post([this, alive = std::weak_ptr(alive_), on_chunk = std::move(on_chunk)] {
-      if (alive.expired()) {
-        return;
-      }
-      if (script_.pieces.empty()) {
-        return script_.fails ? on_chunk(fail(Reason::Internal, "scripted")) : on_chunk(Chunk{"", true});
-      }
-      std::string piece = std::move(script_.pieces.front());
-      script_.pieces.pop_front();
-      on_chunk(Chunk{std::move(piece), false});
-    });
-  }
-  [[nodiscard]] std::optional<std::uint64_t> length() const override { return script_.length; }
-
- private:
-  net::Loop& loop_;
-  Script script_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>();
-};
 
 class Http2ServerTest : public testing::Test {
  protected:
@@ -241,11 +204,21 @@ TEST_F(Http2ServerTest, ServesNoMoreStreamsAtATimeThanItMay) {
 }
 
 TEST_F(Http2ServerTest, SharesTheConnectionAmongAnswers) {
-  Http2TestClient client(
-      serve([](const auto& exchange) { exchange->respond(text_response(std::string(2'000'000, 'x'))); }), 1 << 30);
+  constexpr std::size_t kStreams = 10;
+  // Answered when all have come, or the first would be through before the others are there.
+  std::vector<std::shared_ptr<Exchange>> asked;
+  Http2TestClient client(serve([&asked](const auto& exchange) {
+                           asked.push_back(exchange);
+                           if (asked.size() == kStreams) {
+                             for (const auto& each : std::exchange(asked, {})) {
+                               each->respond(text_response(std::string(2'000'000, 'x')));
+                             }
+                           }
+                         }),
+                         1 << 30);
   client.open_windows(0, 1 << 30);
   std::vector<std::uint32_t> streams;
-  for (int i = 0; i < 10; ++i) {
+  for (std::size_t i = 0; i < kStreams; ++i) {
     streams.push_back(client.get("/"));
   }
   // While the first comes to its end the others come near it.
