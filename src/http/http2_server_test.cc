@@ -646,6 +646,7 @@ TEST_F(Http2ServerTest, ClosesConnectionsThatStayIdleWhateverTheySay) {
   Http2TestClient client(start({.keep_alive = 30ms}));
   EXPECT_EQ(client.answer(client.get("/1")).status, 200);
   client.read_until([&] {
+    std::this_thread::sleep_for(1ms);  // as a flood they would end it earlier
     client.send_raw(http2_frame(FrameType::Ping, 0, 0, "12345678"));
     return false;
   });
