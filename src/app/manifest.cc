@@ -15,6 +15,7 @@
 #include "app/manifest_grants.h"
 #include "app/manifest_route.h"
 #include "app/manifest_section.h"
+#include "app/manifest_sidecar.h"
 #include "app/manifest_triggers.h"
 #include "policy/environment.h"
 
@@ -107,6 +108,7 @@ class Reader {
     root_.finish();
     check_stacks();
     check_trigger_variables(manifest_, problems_);
+    check_sidecars(manifest_, problems_);
     for (const AddressClash& clash : address_clashes(manifest_)) {
       problems_.add(clash.line, clash.field, clash.message);
     }
@@ -237,6 +239,7 @@ class Reader {
       section.problem("port", "is missing; give the app channel's port, as in port = 8080");
     }
     app.public_address = read_address(section, "public");
+    read_sidecar(section, app);
     app.routes = read_routes(section, names_, folder_);
     read_triggers(section, names_, app);
     if (auto limits = section.table("limits")) {

@@ -113,12 +113,21 @@ struct ConfigurationTrigger {
   Source source;
 };
 
+/// The sidecar of one app, as far as Trilby asks something of it.
+struct Sidecar {
+  std::uint16_t http = 3500;                    ///< its HTTP API's port on 127.0.0.1
+  Duration timeout = std::chrono::seconds(10);  ///< for one request to it, with the answer
+  Bytes max_body{4U << 20U};                    ///< of one request to it
+  Source source;
+};
+
 struct App {
   std::string id;  ///< Dapr app-id
   std::uint16_t port = 0;
   std::optional<Address> public_address;
   std::string health = "/healthz";  ///< path of Dapr's probe on the app channel
-  std::vector<Route> routes;        ///< first match wins
+  std::optional<Sidecar> sidecar;
+  std::vector<Route> routes;  ///< first match wins
   std::vector<TopicTrigger> topics;
   std::vector<BindingTrigger> bindings;
   std::vector<JobTrigger> jobs;

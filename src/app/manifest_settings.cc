@@ -41,6 +41,11 @@ class Listing {
       add(prefix + "public", format(*app.public_address));
     }
     add(prefix + "health", app.health);
+    if (app.sidecar) {
+      add(prefix + "sidecar.http", std::to_string(app.sidecar->http));
+      add(prefix + "sidecar.timeout", format(app.sidecar->timeout));
+      add(prefix + "sidecar.max_body", format(app.sidecar->max_body));
+    }
     add(prefix + "limits.concurrency", std::to_string(app.limits.concurrency));
     add(prefix + "limits.queue", std::to_string(app.limits.queue));
     add(prefix + "limits.queue_wait", format(app.limits.queue_wait));

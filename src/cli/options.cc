@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "app/manifest_settings.h"
+#include "app/manifest_sidecar.h"
 
 namespace trilby::cli {
 namespace {
@@ -70,6 +71,7 @@ Result<ManifestOptions::Loaded> ManifestOptions::load() const {
     TRILBY_CHECK(add(app::parse_admin_port(admin_port_, app::Origin::Flag, "--admin-port")));
   }
   TRILBY_CHECK(app::apply(manifest, overrides));
+  TRILBY_CHECK(app::apply(manifest, app::SidecarEnvironment::of_process()));
   return Loaded{std::move(text), std::move(manifest)};
 }
 

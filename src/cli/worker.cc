@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/manifest_sidecar.h"
 #include "app/supervisor_handover.h"
 #include "app/tokens.h"
 #include "base/log.h"
@@ -112,7 +113,8 @@ class Worker final : public Command {
     }
     TRILBY_ASSIGN(const std::string text, read_all_of(manifest_fd));
     close(manifest_fd);
-    TRILBY_ASSIGN(const app::Manifest manifest, app::parse_manifest(text, path_));
+    TRILBY_ASSIGN(app::Manifest manifest, app::parse_manifest(text, path_));
+    TRILBY_CHECK(app::apply(manifest, app::SidecarEnvironment::of_process()));
     prctl(PR_SET_NAME, "trilby-worker");  // it was started by the name of /proc/self/exe
     options.report = [reports_fd](app::Report report) {
       // Who does not read this any more has ended, and this process with it.

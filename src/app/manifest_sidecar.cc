@@ -1,0 +1,149 @@
+#include "app/manifest_sidecar.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <optional>
+
+namespace trilby::app {
+namespace {
+
+constexpr Duration kLeastTimeout = std::chrono::milliseconds(100);
+constexpr Duration kMostTimeout = std::chrono::minutes(10);
+constexpr Bytes kLeastBody{64U << 10U};
+constexpr Bytes kMostBody{64U << 20U};
+constexpr std::uint16_t kHttpPort = 80;
+
+constexpr const char* kAppId = "APP_ID";
+constexpr const char* kHttpPortVariable = "DAPR_HTTP_PORT";
+constexpr const char* kHttpEndpointVariable = "DAPR_HTTP_ENDPOINT";
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc{} && end == text.data() + text.size() && port != 0 ? std::optional(port) : std::nullopt;
+}
+
+/// "http://127.0.0.1:3500/" -> 3500
+std::optional<std::uint16_t> parse_endpoint(std::string_view text) {
+  constexpr std::string_view kScheme = "http://";
+  if (!text.starts_with(kScheme)) {
+    return std::nullopt;
+  }
+  text.remove_prefix(kScheme.size());
+  if (text.ends_with('/')) {
+    text.remove_suffix(1);
+  }
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  const std::string_view host = text.substr(0, colon);
+  if (host != "127.0.0.1" && host != "localhost") {
+    return std::nullopt;
+  }
+  return colon == text.size() ? std::optional(kHttpPort) : parse_port(text.substr(colon + 1));
+}
+
+std::string value_of(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+void read_sidecar(Section& section, App& app) {
+  auto table = section.table("sidecar");
+  if (!table) {
+    return;
+  }
+  Sidecar sidecar;
+  sidecar.source.line = table->line();
+  sidecar.http = static_cast<std::uint16_t>(table->integer("http", 1, 65535).value_or(sidecar.http));
+  if (const std::string* timeout = table->text("timeout")) {
+    const auto parsed = parse_duration(*timeout);
+    if (!parsed) {
+      table->problem("timeout", parsed.error().message);
+    } else if (*parsed < kLeastTimeout || *parsed > kMostTimeout) {
+      table->problem("timeout", fmt::format("must be between {} and {}, not {}", trilby::format(kLeastTimeout),
+                                            trilby::format(kMostTimeout), *timeout));
+    } else {
+      sidecar.timeout = *parsed;
+    }
+  }
+  if (const std::string* body = table->text("max_body")) {
+    const auto parsed = parse_bytes(*body);
+    if (!parsed) {
+      table->problem("max_body", parsed.error().message);
+    } else if (*parsed < kLeastBody || *parsed > kMostBody) {
+      table->problem("max_body", fmt::format("must be between {} and {}, not {}", trilby::format(kLeastBody),
+                                             trilby::format(kMostBody), *body));
+    } else {
+      sidecar.max_body = *parsed;
+    }
+  }
+  table->finish();
+  app.sidecar = sidecar;
+}
+
+void check_sidecars(const Manifest& manifest, Problems& problems) {
+  const auto taken_by = [&](const App& own, std::uint16_t port) -> std::string {
+    if (port == manifest.admin.port) {
+      return "is Trilby's own: admin.listen";
+    }
+    for (const App& app : manifest.apps) {
+      if (port == app.port || (app.public_address && port == app.public_address->port)) {
+        return fmt::format("is Trilby's own: app.{}.{}", app.id, port == app.port ? "port" : "public");
+      }
+      if (&app == &own) {
+        break;  // of two sidecars the later one is told
+      }
+      if (app.sidecar && app.sidecar->http == port) {
+        return fmt::format("is the sidecar of {}; each app has a sidecar of its own, which has its app-id", app.id);
+      }
+    }
+    return {};
+  };
+  for (const App& app : manifest.apps) {
+    if (!app.sidecar) {
+      continue;
+    }
+    if (const std::string why = taken_by(app, app.sidecar->http); !why.empty()) {
+      problems.add(app.sidecar->source.line, fmt::format("app.{}.sidecar.http", app.id),
+                   fmt::format("port {} {}", app.sidecar->http, why));
+    }
+  }
+}
+
+SidecarEnvironment SidecarEnvironment::of_process() {
+  return {value_of(kAppId), value_of(kHttpPortVariable), value_of(kHttpEndpointVariable)};
+}
+
+Result<void> apply(Manifest& manifest, const SidecarEnvironment& environment) {
+  const auto at = std::find_if(manifest.apps.begin(), manifest.apps.end(), [&](const App& app) {
+    return environment.app_id.empty() ? manifest.apps.size() == 1 : app.id == environment.app_id;
+  });
+  if (at == manifest.apps.end() || !at->sidecar) {
+    return {};
+  }
+  std::optional<std::uint16_t> port;
+  if (!environment.http_endpoint.empty()) {
+    port = parse_endpoint(environment.http_endpoint);
+    if (!port) {
+      return fail(Reason::BadRequest,
+                  "{}: \"{}\" is no sidecar of this machine; it is reached over http at 127.0.0.1, as in "
+                  "http://127.0.0.1:3500",
+                  kHttpEndpointVariable, environment.http_endpoint);
+    }
+  } else if (!environment.http_port.empty()) {
+    port = parse_port(environment.http_port);
+    if (!port) {
+      return fail(Reason::BadRequest, "{}: \"{}\" is no port from 1 to 65535", kHttpPortVariable,
+                  environment.http_port);
+    }
+  }
+  if (port) {
+    at->sidecar->http = *port;
+    manifest.origins[fmt::format("app.{}.sidecar.http", at->id)] = {Origin::Environment, {}};
+  }
+  return {};
+}
+
+}  // namespace trilby::app
