@@ -23,16 +23,17 @@ SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|:\d+:\d+: runtime error: ")
 class System:
     """A running system. `url(app)` and `admin` are without a slash at the end. `wrapper` are words of a command that execs the rest."""
 
-    def __init__(self, manifest, scratch, options=(), env=None, stderr=None, file_size=None, prepare=None, pass_fds=(), wrapper=()):
-        """`stderr`: where the log goes instead of `log()`. `file_size`: the most bytes that a file may have, as on a full disk. `prepare`:
+    def __init__(self, manifest, scratch, options=(), env=None, stderr=None, file_size=None, prepare=None, pass_fds=(), wrapper=(), serve=None):
+        """`serve`: an app-id; the system is this app alone, by `trilby serve`. `stderr`: where the log goes instead of `log()`. `file_size`: the most bytes that a file may have, as on a full disk. `prepare`:
         what the process does before it is the program."""
         self.manifest = Path(manifest)
         self.log_path = scratch / "log"
         self._ready_path = scratch / "ready.json"
         self._was_signalled = False
-        apps = tomllib.loads(Path(manifest).read_text())["app"]
+        apps = [serve] if serve else tomllib.loads(Path(manifest).read_text())["app"]
         ports = [word for app in apps for word in ("--port", f"{app}=0")]
-        command = [*wrapper, PROGRAM, "up", manifest, *ports, "--admin-port", "0", "--ready-file", self._ready_path, *options]
+        words = ["serve", serve, "-m", manifest] if serve else ["up", manifest]
+        command = [*wrapper, PROGRAM, *words, *ports, "--admin-port", "0", "--ready-file", self._ready_path, *options]
 
         def before():
             if file_size:

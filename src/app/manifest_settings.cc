@@ -178,6 +178,10 @@ Result<void> apply(Manifest& manifest, const std::vector<PortOverride>& override
     *port = change.port;
     manifest.origins[change.field] = {change.origin, {}};
   }
+  return {};
+}
+
+Result<void> check_addresses(const Manifest& manifest) {
   const auto clashes = address_clashes(manifest);
   if (!clashes.empty()) {
     return fail(Reason::Manifest, "{}: {}", clashes.front().field, clashes.front().message);

@@ -26,8 +26,10 @@ struct PortOverride {
 [[nodiscard]] Result<PortOverride> parse_admin_port(std::string_view text, Origin origin, std::string_view source);
 
 /// Puts the overrides in force, in order, and notes where each value came from.
-/// \return Reason::BadRequest when an app is not defined, Reason::Manifest when two listeners now want one address
+/// \return Reason::BadRequest when an app is not defined
 [[nodiscard]] Result<void> apply(Manifest& manifest, const std::vector<PortOverride>& overrides);
+/// Once everything is in force. \return Reason::Manifest when two listeners want one address
+[[nodiscard]] Result<void> check_addresses(const Manifest& manifest);
 
 /// A value in force, as people write it.
 struct Setting {

@@ -50,7 +50,9 @@ TEST(PortOverride, SaysWhatIsWrong) {
 
 TEST(PortOverride, MayNotMakeTwoListenersShareAPort) {
   Manifest target = manifest();
-  EXPECT_EQ(override_port(target, "images=8080").error().message,
+  EXPECT_TRUE(check_addresses(target));
+  ASSERT_TRUE(override_port(target, "images=8080"));
+  EXPECT_EQ(check_addresses(target).error().message,
             "app.images.port: port 8080 is taken by app.web.port (line 3); give each its own");
 }
 

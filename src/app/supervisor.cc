@@ -19,6 +19,7 @@
 #include "app/file_watch.h"
 #include "app/supervisor_memory.h"
 #include "app/supervisor_process.h"
+#include "app/supervisor_sidecar_wait.h"
 #include "app/supervisor_signals.h"
 #include "app/supervisor_sockets.h"
 #include "base/log.h"
@@ -130,6 +131,9 @@ class Supervisor {
     made->manifest_path = loaded.manifest.path;
     TRILBY_ASSIGN(made->listeners, open_listeners(loaded.manifest, held));
     TRILBY_ASSIGN(made->manifest_file, make_sealed_file(loaded.text));
+    if (const App& app = loaded.manifest.apps.front(); options_.await_sidecar && !awaited_ && app.sidecar) {
+      awaited_.emplace(AwaitedSidecar{app.id, {"127.0.0.1", app.sidecar->http}}, Clock::now());
+    }
     return made;
   }
 
@@ -414,10 +418,11 @@ class Supervisor {
 
   void wait() {
     const Worker* before = predecessor();
-    std::array<pollfd, 4> watched = {{{signals_.descriptor(), POLLIN, 0},
+    std::array<pollfd, 5> watched = {{{signals_.descriptor(), POLLIN, 0},
                                       {starting_ ? starting_->process.reports.get() : -1, POLLIN, 0},
                                       {before != nullptr ? before->process.reports.get() : -1, POLLIN, 0},
-                                      {watch_ ? watch_->descriptor() : -1, POLLIN, 0}}};
+                                      {watch_ ? watch_->descriptor() : -1, POLLIN, 0},
+                                      awaited_ ? awaited_->polled() : pollfd{-1, 0, 0}}};
     if (poll(watched.data(), watched.size(), timeout()) <= 0) {
       return;
     }
@@ -446,6 +451,7 @@ class Supervisor {
     };
     consider(restart_at_);
     consider(watch_ ? watch_->due() : std::nullopt);
+    consider(awaited_ ? awaited_->due() : std::nullopt);
     for (const Worker& worker : leaving_) {
       consider(worker.kill_at);
     }
@@ -459,6 +465,9 @@ class Supervisor {
 
   void act_on_time() {
     const auto now = Clock::now();
+    if (awaited_) {
+      awaited_->advance(now);
+    }
     if (restart_at_ && now >= *restart_at_) {
       restart_at_.reset();
       if (const auto started = start(in_force_); !started) {
@@ -519,6 +528,7 @@ class Supervisor {
   SupervisorOptions options_;
   Signals signals_;
   std::optional<FileWatch> watch_;
+  std::optional<SidecarWait> awaited_;
   RunningSystem system_;
 
   std::shared_ptr<const Generation> in_force_;  // what a worker that died is replaced with; none once it stops

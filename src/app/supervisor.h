@@ -21,11 +21,12 @@ struct LoadedManifest {
 };
 
 struct SupervisorOptions {
-  /// Reads the manifest: at the start, and for each reload.
+  /// Reads the manifest, which has at least one app: at the start, and for each reload.
   std::function<Result<LoadedManifest>()> load;
   std::vector<std::string> worker_arguments;  ///< handed through: how to log, how many loops
   Duration grace = std::chrono::seconds(10);  ///< how long a worker may drain; a little later it is killed
   bool watch = false;                         ///< reload when the manifest, a module or a model has changed
+  bool await_sidecar = false;        ///< of the first app: somebody else starts it, and the log says when it is there
   std::filesystem::path ready_file;  ///< written when the system serves, removed when it has stopped; empty: none
   std::function<void(const RunningSystem&)> on_serving;  ///< runs once, when the system serves for the first time
 };

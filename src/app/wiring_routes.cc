@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 #include <utility>
 
+#include "app/manifest_selection.h"
 #include "app/manifest_triggers.h"
 #include "app/wiring.h"
 #include "app/wiring_triggers.h"
@@ -53,21 +53,7 @@ struct TargetMaker {
 
 /// \return null when its functions cannot run more calls at once than the app may
 std::shared_ptr<invoke::Admission> make_admission(const Manifest& manifest, const App& app) {
-  std::set<std::string_view> called;
-  for (const Route& route : app.routes) {
-    if (const auto* target = std::get_if<FunctionTarget>(&route.target)) {
-      called.insert(target->function);
-    }
-  }
-  const auto add = [&](const auto& all) {
-    for (const auto& trigger : all) {
-      called.insert(trigger.function);
-    }
-  };
-  add(app.topics);
-  add(app.bindings);
-  add(app.jobs);
-  add(app.configurations);
+  const auto called = called_functions(app);
   std::uint64_t at_once = 0;
   for (const Function& function : manifest.functions) {
     at_once += called.contains(function.name) ? function.policy.limits.concurrency : 0;

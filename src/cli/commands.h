@@ -8,6 +8,7 @@
 namespace trilby::cli {
 
 [[nodiscard]] std::unique_ptr<Command> make_up();
+[[nodiscard]] std::unique_ptr<Command> make_serve();
 [[nodiscard]] std::unique_ptr<Command> make_worker();
 [[nodiscard]] std::unique_ptr<Command> make_init();
 [[nodiscard]] std::unique_ptr<Command> make_invoke();

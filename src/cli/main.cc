@@ -8,6 +8,7 @@ int main(int count, char** words) {
   (void)std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error, as a full disk is, and no signal
   Commands commands;
   commands.push_back(make_up());
+  commands.push_back(make_serve());
   commands.push_back(make_init());
   commands.push_back(make_check());
   commands.push_back(make_invoke());

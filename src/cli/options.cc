@@ -5,6 +5,7 @@
 #include <iterator>
 #include <system_error>
 
+#include "app/manifest_selection.h"
 #include "app/manifest_settings.h"
 #include "app/manifest_sidecar.h"
 
@@ -49,10 +50,22 @@ std::vector<Option> ManifestOptions::port_options() {
   };
 }
 
+void ManifestOptions::serve_only(std::string app, std::optional<std::uint16_t> port) {
+  only_app_ = std::move(app);
+  told_port_ = port;
+}
+
 Result<ManifestOptions::Loaded> ManifestOptions::load() const {
   TRILBY_ASSIGN(std::string text, app::read_manifest(path));
   TRILBY_ASSIGN(app::Manifest manifest, app::parse_manifest(text, path));
   std::vector<app::PortOverride> overrides;
+  if (!only_app_.empty()) {
+    overrides.push_back({"admin.listen", 0, app::Origin::Environment, {}});
+  }
+  if (told_port_) {
+    overrides.push_back({fmt::format("app.{}.port", only_app_), *told_port_, app::Origin::Environment,
+                         fmt::format("APP_PORT {}", *told_port_)});
+  }
   const auto add = [&](Result<app::PortOverride> change) -> Result<void> {
     TRILBY_ASSIGN(app::PortOverride parsed, std::move(change));
     overrides.push_back(std::move(parsed));
@@ -71,7 +84,11 @@ Result<ManifestOptions::Loaded> ManifestOptions::load() const {
     TRILBY_CHECK(add(app::parse_admin_port(admin_port_, app::Origin::Flag, "--admin-port")));
   }
   TRILBY_CHECK(app::apply(manifest, overrides));
+  if (!only_app_.empty()) {
+    TRILBY_CHECK(app::keep_only(manifest, only_app_));
+  }
   TRILBY_CHECK(app::apply(manifest, app::SidecarEnvironment::of_process()));
+  TRILBY_CHECK(app::check_addresses(manifest));
   return Loaded{std::move(text), std::move(manifest)};
 }
 

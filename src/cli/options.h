@@ -1,7 +1,9 @@
 /// \file  Options that several commands share.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,10 @@ class ManifestOptions {
   [[nodiscard]] Option manifest_option();
   [[nodiscard]] std::vector<Option> port_options();
 
+  /// From here on load() gives one app of the manifest and what it needs, on `port` unless a flag or variable of ours
+  /// says otherwise, and an admin listener on any free port unless one of them does: others serve theirs beside it.
+  void serve_only(std::string app, std::optional<std::uint16_t> port);
+
   struct Loaded {
     std::string text;
     app::Manifest manifest;
@@ -31,6 +37,8 @@ class ManifestOptions {
  private:
   std::vector<std::string> ports_;
   std::string admin_port_;
+  std::string only_app_;  // empty: all of them
+  std::optional<std::uint16_t> told_port_;
 };
 
 /// `-o text|json`

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/manifest_selection.h"
 #include "app/manifest_sidecar.h"
 #include "app/supervisor_handover.h"
 #include "app/tokens.h"
@@ -46,13 +47,13 @@ void set_close_on_exec(int descriptor) {
   fcntl(descriptor, F_SETFD, FD_CLOEXEC);
 }
 
-/// The process that serves. `trilby up` starts it; people do not.
+/// The process that serves. `trilby up` and `trilby serve` start it; people do not.
 class Worker final : public Command {
  public:
   [[nodiscard]] About about() const override {
     return {.name = "worker",
             .summary = "Serve on sockets that a supervisor handed over",
-            .details = "\"trilby up\" starts this; it is of no use by hand.",
+            .details = "\"trilby up\" and \"trilby serve\" start this; it is of no use by hand.",
             .examples = {},
             .hidden = true};
   }
@@ -62,6 +63,7 @@ class Worker final : public Command {
     out.options = {
         {"--manifest", "FILE", "the manifest's path", &path_, {}, {}},
         {"--manifest-fd", "N", "a descriptor with the manifest's text", &manifest_fd_, {}, {}},
+        {"--app", "APP", "serve only this one", &app_, {}, {}},
         {"--reports-fd", "N", "a descriptor for what it reports", &reports_fd_, {}, {}},
         {"--orders-fd", "N", "a descriptor for what it is told", &orders_fd_, {}, {}},
         {"--beside", {}, "another one serves until this one does", &beside_, {}, {}},
@@ -114,6 +116,9 @@ class Worker final : public Command {
     TRILBY_ASSIGN(const std::string text, read_all_of(manifest_fd));
     close(manifest_fd);
     TRILBY_ASSIGN(app::Manifest manifest, app::parse_manifest(text, path_));
+    if (!app_.empty()) {
+      TRILBY_CHECK(app::keep_only(manifest, app_));
+    }
     TRILBY_CHECK(app::apply(manifest, app::SidecarEnvironment::of_process()));
     prctl(PR_SET_NAME, "trilby-worker");  // it was started by the name of /proc/self/exe
     options.report = [reports_fd](app::Report report) {
@@ -125,6 +130,7 @@ class Worker final : public Command {
   }
 
   std::string path_;
+  std::string app_;
   std::string manifest_fd_;
   std::string reports_fd_;
   std::string orders_fd_;

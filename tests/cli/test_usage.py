@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-COMMANDS = ["up", "init", "check", "invoke", "inspect", "compile", "calls", "doctor", "selftest", "completion"]
+COMMANDS = ["up", "serve", "init", "check", "invoke", "inspect", "compile", "calls", "doctor", "selftest", "completion"]
 
 
 def test_help_lists_the_commands(run):

@@ -118,15 +118,17 @@ def _status(url, **headers):
 class Daprd(Process):
     """Dapr's sidecar, before one app. Ready once the app has told it what it wants."""
 
-    def __init__(self, app_id, app_port, resources, scratch, options=(), app_token=None, ready=True):
+    def __init__(self, app_id, app_port, resources, scratch, options=(), app_token=None, ready=True, http_port=None, protocol="http"):
+        """`http_port`: where it answers, if that was told somebody before."""
         self.app_id = app_id
         http, grpc, internal, metrics = free_ports(4)
+        http = http_port or http
         self.url = f"http://127.0.0.1:{http}/v1.0"
         command = [PROGRAMS / "daprd", "--app-id", app_id, "--dapr-http-port", http, "--dapr-grpc-port", grpc, "--dapr-internal-grpc-port",
                    internal, "--metrics-port", metrics, "--dapr-listen-addresses", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
                    "--resources-path", resources, "--log-level", "debug", "--dapr-graceful-shutdown-seconds", "2", *options]
         if app_port is not None:
-            command += ["--app-port", app_port, "--app-protocol", "http"]
+            command += ["--app-port", app_port, "--app-protocol", protocol]
         super().__init__(command, scratch / f"{app_id}.log", env={"APP_API_TOKEN": app_token} if app_token else {})
         self.client = httpx.Client(base_url=self.url, timeout=20)
         if ready:

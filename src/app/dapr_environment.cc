@@ -1,0 +1,65 @@
+#include "app/dapr_environment.h"
+
+#include <charconv>
+#include <cstdlib>
+
+#include "base/text.h"
+
+namespace trilby::app {
+namespace {
+
+constexpr std::size_t kMostShown = 100;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+Result<std::optional<std::uint16_t>> read_port(const char* name) {
+  const std::string text = variable(name);
+  if (text.empty()) {
+    return std::nullopt;
+  }
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || port == 0) {
+    return fail(Reason::BadRequest, "{}: \"{}\" is no port from 1 to 65535", name, printable_line(text, kMostShown));
+  }
+  return port;
+}
+
+/// Every app channel takes HTTP/1.1, and HTTP/2 from who begins with it.
+Result<void> check_protocol() {
+  const std::string protocol = variable("APP_PROTOCOL");
+  if (protocol.empty() || protocol == "http" || protocol == "h2c") {
+    return {};
+  }
+  return fail(Reason::BadRequest,
+              "APP_PROTOCOL: app channels speak http and h2c, not \"{}\"\ntry: dapr run --app-protocol http",
+              printable_line(protocol, kMostShown));
+}
+
+}  // namespace
+
+Result<DaprEnvironment> read_dapr_environment() {
+  TRILBY_CHECK(check_protocol());
+  DaprEnvironment told;
+  told.app_id = variable("APP_ID");
+  TRILBY_ASSIGN(told.app_port, read_port("APP_PORT"));
+  return told;
+}
+
+Result<std::string> choose_app(std::string_view asked, const DaprEnvironment& told) {
+  if (asked.empty() && told.app_id.empty()) {
+    return fail(Reason::BadRequest, "which app is to be served? Neither APP nor the variable APP_ID names one");
+  }
+  if (!asked.empty() && !told.app_id.empty() && asked != told.app_id) {
+    return fail(Reason::BadRequest,
+                "the app to be served is \"{}\", but its sidecar is that of \"{}\" (APP_ID)\n"
+                "try: dapr run --app-id {}",
+                asked, printable_line(told.app_id, kMostShown), asked);
+  }
+  return std::string(asked.empty() ? told.app_id : asked);
+}
+
+}  // namespace trilby::app

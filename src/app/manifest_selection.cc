@@ -1,0 +1,62 @@
+#include "app/manifest_selection.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "app/manifest_section.h"
+
+namespace trilby::app {
+
+std::set<std::string_view> called_functions(const App& app) {
+  std::set<std::string_view> called;
+  for (const Route& route : app.routes) {
+    if (const auto* target = std::get_if<FunctionTarget>(&route.target)) {
+      called.insert(target->function);
+    }
+  }
+  const auto add = [&](const auto& triggers) {
+    for (const auto& trigger : triggers) {
+      called.insert(trigger.function);
+    }
+  };
+  add(app.topics);
+  add(app.bindings);
+  add(app.jobs);
+  add(app.configurations);
+  return called;
+}
+
+Result<void> keep_only(Manifest& manifest, std::string_view app_id) {
+  const auto at =
+      std::find_if(manifest.apps.begin(), manifest.apps.end(), [&](const App& app) { return app.id == app_id; });
+  if (at == manifest.apps.end()) {
+    std::vector<std::string_view> known;
+    std::transform(manifest.apps.begin(), manifest.apps.end(), std::back_inserter(known),
+                   [](const App& app) { return std::string_view(app.id); });
+    return fail(Reason::BadRequest, "there is no app \"{}\" in {}{}", app_id, manifest.path.string(),
+                suggestion(app_id, known));
+  }
+  std::vector<App> kept;
+  kept.push_back(std::move(*at));
+  manifest.apps = std::move(kept);
+  std::optional<Sidecar>& sidecar = manifest.apps.front().sidecar;
+  sidecar = sidecar.value_or(Sidecar{});
+
+  const auto called = called_functions(manifest.apps.front());
+  std::erase_if(manifest.functions, [&](const Function& function) { return !called.contains(function.name); });
+  std::set<std::string_view> models;
+  std::set<std::string_view> secrets;
+  for (const Function& function : manifest.functions) {
+    models.insert(function.policy.grants.models.begin(), function.policy.grants.models.end());
+    secrets.insert(function.policy.grants.secrets.begin(), function.policy.grants.secrets.end());
+  }
+  std::erase_if(manifest.models, [&](const Model& model) { return !models.contains(model.name); });
+  std::erase_if(manifest.secrets, [&](const Secret& secret) { return !secrets.contains(secret.name); });
+  return {};
+}
+
+}  // namespace trilby::app

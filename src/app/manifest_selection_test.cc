@@ -1,0 +1,118 @@
+#include "app/manifest_selection.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace trilby::app {
+namespace {
+
+Manifest manifest() {
+  return parse_manifest(R"(
+trilby = 1
+[app.web]
+port = 8080
+[[app.web.route]]
+path = "/"
+function = "page"
+[[app.web.route]]
+path = "/gray"
+invoke = "images/gray"
+[app.images]
+port = 9004
+[[app.images.route]]
+path = "/gray"
+function = "gray"
+[[app.images.topic]]
+pubsub = "p"
+topic = "t"
+function = "event"
+[[app.images.binding]]
+name = "b"
+function = "bound"
+[[app.images.job]]
+name = "j"
+function = "job"
+[[app.images.configuration]]
+store = "c"
+function = "setting"
+[function.page]
+module = "page.wasm"
+allow.models = ["food"]
+[function.gray]
+module = "gray.wasm"
+allow.models = ["light"]
+allow.secrets = ["key"]
+[function.event]
+module = "event.wasm"
+[function.bound]
+module = "event.wasm"
+[function.job]
+module = "event.wasm"
+[function.setting]
+module = "event.wasm"
+[function.idle]
+module = "idle.wasm"
+[model.food]
+path = "food.xml"
+[model.light]
+path = "light.xml"
+[secret.key]
+env = "KEY"
+[secret.other]
+env = "OTHER"
+)",
+                        "/s/t.toml")
+      .value();
+}
+
+template <typename Named>
+std::string names(const std::vector<Named>& all) {
+  std::string out;
+  std::for_each(all.begin(), all.end(), [&](const Named& one) { out += one.name + " "; });
+  return out;
+}
+
+TEST(KeepOnly, LeavesWhatTheAppNeeds) {
+  Manifest one = manifest();
+  ASSERT_TRUE(keep_only(one, "images"));
+  ASSERT_EQ(one.apps.size(), 1U);
+  EXPECT_EQ(one.apps.front().id, "images");
+  EXPECT_EQ(names(one.functions), "gray event bound job setting ");
+  EXPECT_EQ(names(one.models), "light ");
+  EXPECT_EQ(names(one.secrets), "key ");
+}
+
+TEST(KeepOnly, LeavesRoutesToAppsThatAreNotServedHere) {
+  Manifest one = manifest();
+  ASSERT_TRUE(keep_only(one, "web"));
+  EXPECT_EQ(one.apps.front().routes.size(), 2U);
+  EXPECT_EQ(names(one.functions), "page ");
+  EXPECT_EQ(names(one.models), "food ");
+  EXPECT_EQ(names(one.secrets), "");
+}
+
+TEST(KeepOnly, GivesTheAppASidecar) {
+  Manifest one = manifest();
+  ASSERT_TRUE(keep_only(one, "web"));
+  EXPECT_EQ(one.apps.front().sidecar.value().http, 3500);
+  Manifest other = manifest();
+  other.apps.back().sidecar.emplace().http = 3502;
+  ASSERT_TRUE(keep_only(other, "images"));
+  EXPECT_EQ(other.apps.front().sidecar.value().http, 3502);
+}
+
+TEST(KeepOnly, SaysWhichAppsThereAreAndChangesNothing) {
+  Manifest whole = manifest();
+  const auto none = keep_only(whole, "image");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().reason, Reason::BadRequest);
+  EXPECT_EQ(none.error().message, R"(there is no app "image" in /s/t.toml; did you mean "images"?)");
+  EXPECT_EQ(whole.apps.size(), 2U);
+  EXPECT_EQ(whole.functions.size(), 7U);
+}
+
+}  // namespace
+}  // namespace trilby::app

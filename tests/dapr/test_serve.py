@@ -1,0 +1,83 @@
+"""One app beside its own sidecar, as `dapr run -- trilby serve APP` starts them: with the environment that Dapr gives an app."""
+
+import io
+from pathlib import Path
+
+import httpx
+import pytest
+import skimage
+from PIL import Image
+from sidecar import ROOT, free_ports
+
+IMAGES = ROOT / "examples/images/trilby.toml"
+TOKEN = "app-token-51c2"
+
+
+@pytest.fixture(scope="module")
+def cat():
+    out = io.BytesIO()
+    Image.open(Path(skimage.data_dir) / "chelsea.png").convert("RGB").save(out, "PNG")
+    return out.getvalue()
+
+
+def is_gray(picture):
+    red, green, blue = Image.open(io.BytesIO(picture)).convert("RGB").split()
+    return red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+@pytest.fixture
+def start(system_class, sidecar_class, tmp_path):
+    """Starts apps and sidecars of one test, each in a folder of its own; apps are drained before their sidecars end."""
+    systems, sidecars = [], []
+    (tmp_path / "resources").mkdir()
+
+    def scratch(name):
+        (tmp_path / name).mkdir()
+        return tmp_path / name
+
+    def app(app_id, http_port, **env):
+        """With what `dapr run` sets, but for the port of the app: that is any free one."""
+        told = {"APP_ID": app_id, "APP_PROTOCOL": "http", "DAPR_HTTP_PORT": str(http_port), "TRILBY_LOG_FORMAT": "json"} | env
+        systems.append(system_class(IMAGES, scratch(f"app-{app_id}"), env=told, serve=app_id))
+        return systems[-1]
+
+    def sidecar(app_id, system, **more):
+        port = system and system.url(app_id).rpartition(":")[2]
+        sidecars.append(sidecar_class(app_id, port, tmp_path / "resources", scratch(f"sidecar-{app_id}"), **more))
+        return sidecars[-1]
+
+    start = type("Start", (), {"app": staticmethod(app), "sidecar": staticmethod(sidecar)})
+    yield start
+    codes = [system.stop() for system in systems]
+    for one in sidecars:
+        one.stop()
+    assert codes == [0] * len(systems)
+
+
+def test_a_sidecar_that_comes_late_is_waited_for_while_the_app_serves(start, cat):
+    (http_port,) = free_ports(1)
+    app = start.app("image-api-rs", http_port)
+    waiting = app.wait_for_log("waiting for the sidecar; what needs none is served")
+    assert f'"address":"127.0.0.1:{http_port}"' in waiting
+    assert is_gray(httpx.post(app.url("image-api-rs") + "/api/image", content=cat, timeout=60).content)
+    start.sidecar("image-api-rs", app, http_port=http_port)
+    assert '"app":"image-api-rs"' in app.wait_for_log("the sidecar is there")
+
+
+@pytest.mark.parametrize("protocol", ["http", "h2c"])
+def test_another_app_is_answered_through_two_sidecars(start, cat, protocol):
+    (http_port,) = free_ports(1)
+    app = start.app("image-api-rs", http_port, APP_PROTOCOL=protocol, APP_API_TOKEN=TOKEN)
+    start.sidecar("image-api-rs", app, http_port=http_port, protocol=protocol, app_token=TOKEN)
+    caller = start.sidecar("caller", None)
+    answer = caller.invoke("image-api-rs", "api/image", content=cat)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert is_gray(answer.content)
+    assert httpx.post(app.url("image-api-rs") + "/api/image", content=cat).status_code == 401, "only its sidecar knows the token"
+
+
+def test_an_app_loads_what_it_needs_and_nothing_else(start):
+    app = start.app("image-api-rs", free_ports(1)[0])
+    assert '"function":"grayscale"' in app.log_line("function ready")
+    assert "classify" not in app.log()
+    assert "models ready" not in app.log()
