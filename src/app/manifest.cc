@@ -240,7 +240,7 @@ class Reader {
     }
     app.public_address = read_address(section, "public");
     read_sidecar(section, app);
-    app.routes = read_routes(section, names_, folder_);
+    app.routes = read_routes(section, names_, folder_, app);
     read_triggers(section, names_, app);
     if (auto limits = section.table("limits")) {
       read_limits(*limits, app.limits);

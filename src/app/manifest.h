@@ -53,12 +53,37 @@ struct TextTarget {
 };
 using RouteTarget = std::variant<FilesTarget, FunctionTarget, InvokeTarget, TextTarget>;
 
+// What becomes of what a function returned, beside its answer. Texts with names in braces are made for each event
+// (base/text_template.h).
+struct PublishOutput {
+  std::string pubsub;
+  std::string topic;
+  bool raw = false;                               ///< the bytes as they are, not in a CloudEvent
+  std::map<std::string, std::string> attributes;  ///< of the CloudEvent
+  std::map<std::string, std::string> metadata;
+};
+struct StateOutput {
+  std::string store;
+  std::string key;
+  std::map<std::string, std::string> metadata;
+};
+struct BindingOutput {
+  std::string binding;
+  std::string operation;
+  std::map<std::string, std::string> metadata;
+};
+struct Output {
+  std::variant<PublishOutput, StateOutput, BindingOutput, InvokeTarget> what;
+  Source source;
+};
+
 struct Route {
   std::string method;                                        ///< upper case; empty: any
   std::string path;                                          ///< exact, or a prefix that ends in "/*"
   std::vector<std::pair<std::string, std::string>> headers;  ///< all must match: names without case, values exactly
   std::string cors;                                          ///< allowed origin: "*" or one origin; empty: no CORS
   RouteTarget target;
+  std::vector<Output> outputs;  ///< of a function
   Source source;
 };
 
@@ -80,6 +105,7 @@ struct TopicTrigger {
   std::string path;   ///< on the app channel
   std::string function;
   FailureActions actions;
+  std::vector<Output> outputs;
   std::string dead_letter;  ///< a topic; empty: none
   std::optional<Bulk> bulk;
   std::map<std::string, std::string> metadata;  ///< for the component
@@ -92,6 +118,7 @@ struct BindingTrigger {
   std::string path;
   std::string function;
   FailureActions actions;
+  std::vector<Output> outputs;
   Source source;
 };
 
@@ -101,6 +128,7 @@ struct JobTrigger {
   std::string path;
   std::string function;
   FailureActions actions;
+  std::vector<Output> outputs;
   Source source;
 };
 
@@ -110,6 +138,7 @@ struct ConfigurationTrigger {
   std::string key;   ///< empty: every key
   std::string path;  ///< ends in "/*" for every key
   std::string function;
+  std::vector<Output> outputs;
   Source source;
 };
 

@@ -7,6 +7,7 @@
 
 #include <fmt/ranges.h>
 
+#include "app/manifest_outputs.h"
 #include "base/text.h"
 
 namespace trilby::app {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxRoutes = 200;
 constexpr std::size_t kMaxHeaders = 16;
+constexpr std::size_t kMaxAppIdBytes = 63;  // a DNS label
 
 bool is_token(std::string_view text) {  // RFC 9110 section 5.6.2
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -108,21 +110,19 @@ void read_cors(Section& section, Route& route) {
   }
 }
 
-RouteTarget read_invoke(const Section& section, std::string_view text, const DefinedNames& names) {
-  const std::size_t slash = std::min(text.find('/'), text.size());
-  InvokeTarget target{std::string(text.substr(0, slash)), slash == text.size() ? "/" : std::string(text.substr(slash))};
-  check_defined(section, "invoke", "app", target.app, names.apps);
-  std::string_view defect = path_defect(target.path);
-  if (defect.empty() && target.path.find('*') != std::string::npos) {
-    defect = "must not contain '*'";
-  }
-  if (!defect.empty()) {
-    section.problem("invoke", fmt::format("its path \"{}\" {}", target.path, defect));
-  }
-  return target;
+/// What Dapr may find that the manifest does not have: an app-id, or one with its namespace.
+bool is_app_elsewhere(std::string_view id) {
+  const std::size_t point = std::min(id.find('.'), id.size());
+  const auto is_name = [](std::string_view name) {
+    return !name.empty() && name.size() <= kMaxAppIdBytes && std::all_of(name.begin(), name.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    });
+  };
+  return is_name(id.substr(0, point)) && (point == id.size() || is_name(id.substr(point + 1)));
 }
 
-void read_target(Section& section, Route& route, const DefinedNames& names, const std::filesystem::path& folder) {
+void read_target(Section& section, Route& route, const DefinedNames& names, const std::filesystem::path& folder,
+                 const App& app) {
   std::vector<std::string_view> given;
   const auto read = [&](std::string_view field, bool may_be_empty, auto make) {
     if (const std::string* value = section.text(field)) {
@@ -141,7 +141,7 @@ void read_target(Section& section, Route& route, const DefinedNames& names, cons
     check_defined(section, "function", "function", name, names.functions);
     return FunctionTarget{name};
   });
-  read("invoke", false, [&](const std::string& text) { return read_invoke(section, text, names); });
+  read("invoke", false, [&](const std::string& text) { return read_invoke_target(section, text, names, app); });
   read("text", true, [&](const std::string& text) { return TextTarget{text}; });
   if (given.empty()) {
     section.problem("leads nowhere; give it one of: files, function, invoke, text");
@@ -194,15 +194,39 @@ void check_defined(const Section& section, std::string_view field, std::string_v
   section.problem(field, fmt::format("{} \"{}\" is not defined{}", kind, name, hint));
 }
 
-std::vector<Route> read_routes(Section& app, const DefinedNames& names, const std::filesystem::path& folder) {
+InvokeTarget read_invoke_target(const Section& section, std::string_view text, const DefinedNames& names,
+                                const App& app) {
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  InvokeTarget target{std::string(text.substr(0, slash)), slash == text.size() ? "/" : std::string(text.substr(slash))};
+  if (!app.sidecar) {
+    check_defined(section, "invoke", "app", target.app, names.apps);
+  } else if (!is_app_elsewhere(target.app)) {
+    section.problem("invoke", fmt::format("\"{}\" is no app-id; write it as in \"billing/charge\"", target.app));
+  }
+  std::string_view defect = path_defect(target.path);
+  if (defect.empty() && target.path.find('*') != std::string::npos) {
+    defect = "must not contain '*'";
+  }
+  if (!defect.empty()) {
+    section.problem("invoke", fmt::format("its path \"{}\" {}", target.path, defect));
+  }
+  return target;
+}
+
+std::vector<Route> read_routes(Section& of_app, const DefinedNames& names, const std::filesystem::path& folder,
+                               const App& app) {
   std::vector<Route> routes;
-  for (Section& section : app.listed_tables("route", kMaxRoutes)) {
+  for (Section& section : of_app.listed_tables("route", kMaxRoutes)) {
     Route route;
     route.source.line = section.line();
     read_method(section, route);
     read_path(section, route);
     read_headers(section, route);
-    read_target(section, route, names, folder);
+    read_target(section, route, names, folder, app);
+    route.outputs = read_outputs(section, Caller::Route, names, app);
+    if (!route.outputs.empty() && !std::holds_alternative<FunctionTarget>(route.target)) {
+      section.problem("output", "is for what a function returned; this route leads to none");
+    }
     read_cors(section, route);
     section.finish();
     const auto first =

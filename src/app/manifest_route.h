@@ -25,9 +25,15 @@ void check_defined(const Section& section, std::string_view field, std::string_v
 /// What keeps `path` from ever being a request's path; empty when nothing does.
 [[nodiscard]] std::string_view path_defect(std::string_view path);
 
-/// Reads [[app.ID.route]]. Routes that are wrong, or that no request could reach, become problems.
+/// Reads "APP/PATH" in the field `invoke` of a route or an output of `app`. An app that the manifest does not have can
+/// only be reached through the sidecar of `app`.
+[[nodiscard]] InvokeTarget read_invoke_target(const Section& section, std::string_view text, const DefinedNames& names,
+                                              const App& app);
+
+/// Reads [[app.ID.route]] of `app`, whose sidecar has been read. Routes that are wrong, or that no request could reach,
+/// become problems.
 /// \param folder where relative paths begin
-[[nodiscard]] std::vector<Route> read_routes(Section& app, const DefinedNames& names,
-                                             const std::filesystem::path& folder);
+[[nodiscard]] std::vector<Route> read_routes(Section& of_app, const DefinedNames& names,
+                                             const std::filesystem::path& folder, const App& app);
 
 }  // namespace trilby::app

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "app/manifest_addresses.h"
+#include "app/manifest_outputs.h"
 #include "app/manifest_section.h"
 #include "app/manifest_triggers.h"
 
@@ -51,9 +52,10 @@ class Listing {
     add(prefix + "limits.queue_wait", format(app.limits.queue_wait));
     for (std::size_t i = 0; i < app.routes.size(); ++i) {
       const Route& route = app.routes[i];
-      out_.push_back({fmt::format("{}route[{}]", prefix, i + 1),
-                      fmt::format("{} -> {}", describe_request(route), describe_target(route)),
-                      {Origin::Manifest, route.source}});
+      out_.push_back(
+          {fmt::format("{}route[{}]", prefix, i + 1),
+           fmt::format("{} -> {}{}", describe_request(route), describe_target(route), describe(route.outputs)),
+           {Origin::Manifest, route.source}});
     }
     add_triggers(prefix + "topic", app.topics);
     add_triggers(prefix + "binding", app.bindings);
@@ -63,10 +65,10 @@ class Listing {
   template <typename Triggers>
   void add_triggers(const std::string& list, const Triggers& triggers) {
     for (std::size_t i = 0; i < triggers.size(); ++i) {
-      out_.push_back(
-          {fmt::format("{}[{}]", list, i + 1),
-           fmt::format("{} at {} -> function {}", describe(triggers[i]), triggers[i].path, triggers[i].function),
-           {Origin::Manifest, triggers[i].source}});
+      out_.push_back({fmt::format("{}[{}]", list, i + 1),
+                      fmt::format("{} at {} -> function {}{}", describe(triggers[i]), triggers[i].path,
+                                  triggers[i].function, describe(triggers[i].outputs)),
+                      {Origin::Manifest, triggers[i].source}});
     }
   }
   void add_function(const Function& function) {

@@ -4,7 +4,10 @@
 #include <set>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
+
+#include "app/manifest_outputs.h"
 
 namespace trilby::app {
 namespace {
@@ -140,7 +143,20 @@ void read_metadata(Section& section, TopicTrigger& trigger) {
   }
 }
 
-TopicTrigger read_topic(Section& section, const DefinedNames& names) {
+/// What a trigger publishes must not come back to it.
+void check_circle(const Section& section, const TopicTrigger& trigger) {
+  for (const Output& output : trigger.outputs) {
+    const auto* publish = std::get_if<PublishOutput>(&output.what);
+    if (trigger.match.empty() && publish != nullptr && publish->pubsub == trigger.pubsub &&
+        publish->topic == trigger.topic) {
+      section.problem("output",
+                      "publishes to the trigger's own topic, which would go round for ever; give the trigger "
+                      "a match that its own events do not meet");
+    }
+  }
+}
+
+TopicTrigger read_topic(Section& section, const DefinedNames& names, const App& app) {
   TopicTrigger trigger;
   trigger.source.line = section.line();
   trigger.pubsub = read_name(section, "pubsub", R"(give the pub/sub component, as in pubsub = "pubsub")");
@@ -164,6 +180,8 @@ TopicTrigger read_topic(Section& section, const DefinedNames& names) {
   read_bulk(section, trigger);
   read_metadata(section, trigger);
   trigger.actions = read_actions(section);
+  trigger.outputs = read_outputs(section, Caller::Topic, names, app);
+  check_circle(section, trigger);
   section.finish();
   return trigger;
 }
@@ -228,7 +246,7 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
   app.health = read_path(section, "health", app.health);
   paths.take(section, "health", app.health, "GET", app.routes);
   for (Section& one : section.listed_tables("topic", kMaxTriggers)) {
-    TopicTrigger trigger = read_topic(one, names);
+    TopicTrigger trigger = read_topic(one, names, app);
     check_subscription(one, app.topics, trigger);
     paths.take(one, "path", trigger.path, "POST", app.routes);
     app.topics.push_back(std::move(trigger));
@@ -246,6 +264,7 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
     }
     trigger.function = read_function(one, names);
     trigger.actions = read_actions(one);
+    trigger.outputs = read_outputs(one, Caller::Binding, names, app);
     one.finish();
     paths.take(one, one.has("path") ? "path" : "name", trigger.path, "POST", app.routes);
     app.bindings.push_back(std::move(trigger));
@@ -260,6 +279,7 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
     trigger.path = "/job/" + trigger.name;
     trigger.function = read_function(one, names);
     trigger.actions = read_actions(one);
+    trigger.outputs = read_outputs(one, Caller::Job, names, app);
     one.finish();
     paths.take(one, "name", trigger.path, "POST", app.routes);
     app.jobs.push_back(std::move(trigger));
@@ -276,6 +296,7 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
       one.problem("key", fmt::format("\"{}\" {}", trigger.key, defect));
     }
     trigger.function = read_function(one, names);
+    trigger.outputs = read_outputs(one, Caller::Configuration, names, app);
     one.finish();
     paths.take(one, one.has("key") ? "key" : "store", trigger.path, "POST", app.routes);
     app.configurations.push_back(std::move(trigger));

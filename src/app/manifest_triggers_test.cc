@@ -106,9 +106,9 @@ TEST(Triggers, NeedWhatTheyAreMadeOf) {
             "t.toml:10: app.a.configuration[1].key: \"a*\" must not contain '*' or '%'");
   EXPECT_EQ(problems_with("[[app.a.topics]]\n"),
             "t.toml:8: app.a.topics: there is no such field; did you mean \"topic\"?");
-  EXPECT_EQ(
-      problems_with("[[app.a.job]]\nname = 'a'\nfunction = 'f'\nschedule = '@daily'\n"),
-      "t.toml:11: app.a.job[1].schedule: there is no such field; known: name, function, on_bad_input, on_failure");
+  EXPECT_EQ(problems_with("[[app.a.job]]\nname = 'a'\nfunction = 'f'\nschedule = '@daily'\n"),
+            "t.toml:11: app.a.job[1].schedule: there is no such field; known: name, function, on_bad_input, "
+            "on_failure, output");
 }
 
 TEST(Triggers, HaveRanges) {

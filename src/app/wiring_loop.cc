@@ -7,6 +7,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kFlushAfter{200};
 constexpr std::size_t kKeptCalls = 256;
+/// Of this loop's requests to all sidecars. Time is bounded by sidecar.timeout, requests by the calls that make them.
+constexpr http::ClientLimits kSidecarLimits = {.waiting = 1000,
+                                               .addresses = 256,  // as many as apps
+                                               .queue_wait = std::chrono::seconds(5),
+                                               .head_timeout = std::chrono::minutes(10)};
 
 }  // namespace
 
@@ -17,7 +22,8 @@ ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format 
       log_(log_fd, format, sampling),
       flush_timer_(loop_),
       request_bodies_(budgets.requests),
-      invoker_(invoke::make_invoker(loop_, budgets, own)) {}
+      invoker_(invoke::make_invoker(loop_, budgets, own)),
+      answers_(budgets.answers) {}
 
 ServingLoop::~ServingLoop() {
   stop();
@@ -38,19 +44,46 @@ void ServingLoop::run() {
   loop_.run();
   // Connections go first, then the calls that answered them, then who made these.
   servers_.clear();
-  invoker_->cancel_all(Reason::Draining);
+  cancel_calls(Reason::Draining);
+  client_.reset();
   fronts_.clear();
   channels_.clear();
   routers_.clear();
+  ways_.clear();
   flush_timer_.cancel();
   log_.flush();
+}
+
+/// Outputs of calls that ended may begin others of the same delivery, so calls are ended before and after.
+void ServingLoop::cancel_calls(Reason why) {
+  invoker_->cancel_all(why);
+  for (const auto& router : routers_) {
+    router->cancel_outputs(why);
+  }
+  invoker_->cancel_all(why);
+}
+
+ServingLoop::Ways& ServingLoop::make_ways(const AppRoutes& app) {
+  Ways& ways = *ways_.emplace_back(std::make_unique<Ways>());
+  if (app.sidecar) {
+    if (!client_) {
+      client_.emplace(loop_, kSidecarLimits);
+    }
+    ways.far.emplace(*client_, app.sidecar);
+    ways.blocks.emplace(loop_, *client_, app.sidecar);
+  }
+  ways.invocation.emplace(invocation_, ways.far ? &*ways.far : nullptr);
+  return ways;
 }
 
 void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
                         const http::ServerLimits& limits) {
   for (const AppRoutes& app : apps) {
-    triggers::Router& router = *routers_.emplace_back(std::make_unique<triggers::Router>(
-        app.app, app.table, triggers::LoopServices{*invoker_, invocation_, metrics_, ids_, calls_}));
+    Ways& ways = make_ways(app);
+    triggers::Router& router = *routers_.emplace_back(
+        std::make_unique<triggers::Router>(app.app, app.table,
+                                           triggers::LoopServices{*invoker_, *ways.invocation, metrics_, ids_, calls_,
+                                                                  ways.blocks ? &*ways.blocks : nullptr, answers_}));
     invocation_.add_app(app.app, [&router](Call call, OnOutcome done) {
       const triggers::Route* route = router.match(call);
       router.run(route, std::move(call), std::move(done));

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +12,10 @@
 #include "app/wiring_routes.h"
 #include "base/log.h"
 #include "dapr/embedded/service_invocation.h"
+#include "dapr/nearest_invocation.h"
+#include "dapr/sidecar/building_blocks.h"
+#include "dapr/sidecar/service_invocation.h"
+#include "http/client.h"
 #include "http/server.h"
 #include "invoke/invoker.h"
 #include "net/accepted.h"
@@ -65,10 +70,18 @@ class ServingLoop {
   void sample();
   /// Ends connections as they fall idle. `drained` runs once, when the last one closed.
   void drain(std::function<void()> drained);
-  void cancel_calls(Reason why) { invoker_->cancel_all(why); }
+  void cancel_calls(Reason why);
 
  private:
+  /// How one app reaches others, and Dapr.
+  struct Ways {
+    std::optional<dapr::sidecar::SidecarInvocation> far;  // with a sidecar
+    std::optional<dapr::sidecar::SidecarBlocks> blocks;   // with a sidecar
+    std::optional<dapr::NearestInvocation> invocation;
+  };
+
   void run();
+  [[nodiscard]] Ways& make_ways(const AppRoutes& app);
   void log_request(const observe::AccessEntry& entry);
   void flush_log();
 
@@ -80,7 +93,10 @@ class ServingLoop {
   net::Timer flush_timer_;
   BodyBudget* const request_bodies_;  // may be null
   std::unique_ptr<invoke::Invoker> invoker_;
+  BodyBudget* const answers_;           // may be null
+  std::optional<http::Client> client_;  // with apps that have sidecars; goes first
   dapr::embedded::LocalInvocation invocation_;
+  std::vector<std::unique_ptr<Ways>> ways_;                      // one for each app
   std::vector<std::unique_ptr<triggers::Router>> routers_;       // one for each app
   std::vector<std::unique_ptr<triggers::AppChannel>> channels_;  // one for each app
   std::vector<std::unique_ptr<triggers::HttpFront>> fronts_;     // one for each listener

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "app/manifest_selection.h"
 #include "app/manifest_triggers.h"
 #include "app/wiring.h"
+#include "app/wiring_outputs.h"
 #include "app/wiring_triggers.h"
 #include "invoke/admission.h"
 #include "triggers/files.h"
@@ -47,7 +49,7 @@ struct TargetMaker {
     return triggers::InvokeTarget{invoke.app, invoke.path};
   }
   Result<triggers::RouteTarget> operator()(const FunctionTarget& target) const {
-    return functions.target(target.function);
+    return functions.target(target.function, route.outputs);
   }
 };
 
@@ -75,16 +77,22 @@ std::vector<std::size_t> add_labels(observe::Labels& labels, const App& app, con
 
 FunctionTargets::FunctionTargets(const Manifest& manifest, const App& app, const SystemLabels& labels,
                                  const FindFunction& find_function)
-    : manifest_(manifest), labels_(labels), find_function_(find_function), admission_(make_admission(manifest, app)) {}
+    : manifest_(manifest),
+      app_(app),
+      labels_(labels),
+      find_function_(find_function),
+      admission_(make_admission(manifest, app)) {}
 
-Result<triggers::FunctionTarget> FunctionTargets::target(std::string_view name) const {
+Result<triggers::FunctionTarget> FunctionTargets::target(std::string_view name,
+                                                         const std::vector<Output>& outputs) const {
   const auto at = std::find_if(manifest_.functions.begin(), manifest_.functions.end(),
                                [&](const Function& known) { return known.name == name; });
   if (at == manifest_.functions.end()) {
     return fail(Reason::Manifest, "function = \"{}\" is not defined", name);
   }
   const auto label = labels_.functions[static_cast<std::size_t>(at - manifest_.functions.begin())];
-  return triggers::FunctionTarget{find_function_(at->name), at->policy.limits.request_body, label, admission_};
+  return triggers::FunctionTarget{find_function_(at->name), at->policy.limits.request_body, label, admission_,
+                                  make_outputs(labels_.labels, app_.id, outputs)};
 }
 
 SystemLabels make_labels(const Manifest& manifest) {
@@ -100,6 +108,7 @@ SystemLabels make_labels(const Manifest& manifest) {
     labels.jobs = add_labels(made.labels, app, app.jobs);
     labels.configurations = add_labels(made.labels, app, app.configurations);
     labels.dapr = made.labels.add_route(app.id, "dapr");
+    add_output_labels(made.labels, app);
   }
   for (const Function& function : manifest.functions) {
     made.functions.push_back(made.labels.add_function(function.name));
@@ -125,9 +134,20 @@ Result<std::vector<AppRoutes>> make_routes(const Manifest& manifest, const Syste
     }
     TRILBY_ASSIGN(auto triggers, make_triggers(manifest, app, labels.apps[i], functions));
     made.push_back({app.id, labels.apps[i].unmatched, std::make_shared<const triggers::RouteTable>(std::move(routes)),
-                    std::move(triggers)});
+                    std::move(triggers), nullptr});
   }
   return made;
+}
+
+void add_sidecars(const Manifest& manifest, const std::string& token, std::vector<AppRoutes>& apps) {
+  for (std::size_t i = 0; i < apps.size(); ++i) {
+    const std::optional<Sidecar>& sidecar = manifest.apps[i].sidecar;
+    const auto address = sidecar ? net::Address::parse("127.0.0.1", sidecar->http) : std::nullopt;
+    if (address) {
+      apps[i].sidecar = std::make_shared<const dapr::sidecar::Settings>(
+          dapr::sidecar::Settings{*address, token, sidecar->timeout, sidecar->max_body});
+    }
+  }
 }
 
 }  // namespace trilby::app

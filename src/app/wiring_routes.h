@@ -9,6 +9,7 @@
 
 #include "app/manifest.h"
 #include "base/result.h"
+#include "dapr/sidecar/settings.h"
 #include "invoke/invoker.h"
 #include "observe/metrics.h"
 #include "triggers/app_channel.h"
@@ -41,6 +42,7 @@ struct AppRoutes {
   std::size_t unmatched_label = 0;
   std::shared_ptr<const triggers::RouteTable> table;
   std::shared_ptr<const triggers::AppTriggers> triggers;
+  std::shared_ptr<const dapr::sidecar::Settings> sidecar;  ///< null: the app has none
 };
 
 /// Gives the loaded function of a name.
@@ -51,11 +53,14 @@ class FunctionTargets {
  public:
   FunctionTargets(const Manifest& manifest, const App& app, const SystemLabels& labels,
                   const FindFunction& find_function);
+  /// \param outputs  of the route or trigger that calls it
   /// \return Reason::Manifest when there is no such function
-  [[nodiscard]] Result<triggers::FunctionTarget> target(std::string_view name) const;
+  [[nodiscard]] Result<triggers::FunctionTarget> target(std::string_view name,
+                                                        const std::vector<Output>& outputs) const;
 
  private:
   const Manifest& manifest_;
+  const App& app_;
   const SystemLabels& labels_;
   const FindFunction& find_function_;
   const std::shared_ptr<invoke::Admission> admission_;  // of the app
@@ -65,5 +70,8 @@ class FunctionTargets {
 /// or does not go with its path
 [[nodiscard]] Result<std::vector<AppRoutes>> make_routes(const Manifest& manifest, const SystemLabels& labels,
                                                          const FindFunction& find_function);
+
+/// Gives each app its sidecar, where it has one. \param token  what they want to see (DAPR_API_TOKEN)
+void add_sidecars(const Manifest& manifest, const std::string& token, std::vector<AppRoutes>& apps);
 
 }  // namespace trilby::app

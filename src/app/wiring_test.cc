@@ -208,5 +208,48 @@ limits.concurrency = 3
   EXPECT_EQ(labels.labels.routes()[settings.own_label].route, "dapr");
 }
 
+TEST(WiringOutputs, BecomeWhatTheTriggersSend) {
+  constexpr std::string_view kOutputs = R"(
+trilby = 1
+[app.a]
+port = 0
+sidecar = { http = 3501, timeout = "2s", max_body = "1MiB" }
+[[app.a.route]]
+path = "/"
+function = "f"
+output = [{ state = "s", key = "{REQUEST_ID}" }]
+[[app.a.topic]]
+pubsub = "p"
+topic = "t"
+function = "f"
+output = [{ publish = "p/u", attributes = { id = "{CE_ID}" } }, { invoke = "far/x" }, { state = "s", key = "k" }]
+[app.b]
+port = 0
+[function.f]
+module = "f.wasm"
+)";
+  const auto manifest = parse_manifest(kOutputs, "/m/t.toml").value();
+  const SystemLabels labels = make_labels(manifest);
+  EXPECT_EQ(labels.labels.outputs().size(), 3U) << "a store is one, whoever saves in it";
+  auto apps = make_routes(manifest, labels, [](std::string_view) { return nullptr; });
+  ASSERT_TRUE(apps) << apps.error().message;
+  const auto& outputs = apps->at(0).triggers->settings().triggers.at(0).function.outputs;
+  ASSERT_EQ(outputs->size(), 3U);
+  EXPECT_EQ(std::get<triggers::PublishOutput>(outputs->at(0).what).topic, "u");
+  EXPECT_EQ(std::get<triggers::PublishOutput>(outputs->at(0).what).attributes.at(0).second.names().at(0), "CE_ID");
+  EXPECT_EQ(std::get<triggers::InvokeOutput>(outputs->at(1).what).path, "/x");
+  EXPECT_EQ(outputs->at(1).name, "invoke far/x");
+  EXPECT_EQ(labels.labels.outputs()[outputs->at(2).label].to, "s");
+  const auto& route = std::get<triggers::FunctionTarget>(apps->at(0).table->routes().at(0).target);
+  EXPECT_EQ(route.outputs->at(0).label, outputs->at(2).label);
+  add_sidecars(manifest, "token", *apps);
+  ASSERT_NE(apps->at(0).sidecar, nullptr);
+  EXPECT_EQ(apps->at(0).sidecar->address.text(), "127.0.0.1:3501");
+  EXPECT_EQ(apps->at(0).sidecar->token, "token");
+  EXPECT_EQ(apps->at(0).sidecar->timeout, std::chrono::seconds(2));
+  EXPECT_EQ(apps->at(0).sidecar->max_body, Bytes{1U << 20U});
+  EXPECT_EQ(apps->at(1).sidecar, nullptr);
+}
+
 }  // namespace
 }  // namespace trilby::app

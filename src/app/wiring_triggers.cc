@@ -44,13 +44,15 @@ class Maker {
  public:
   Maker(const Manifest& manifest, const FunctionTargets& functions) : manifest_(manifest), functions_(functions) {}
 
-  Result<void> add(EventTrigger trigger, std::string_view function, Source source) {
-    auto target = functions_.target(function);
+  /// \param from  what the manifest says of it
+  template <typename Trigger>
+  Result<void> add(EventTrigger trigger, const Trigger& from) {
+    auto target = functions_.target(from.function, from.outputs);
     if (!target) {
-      return fail(located(manifest_, source, std::move(target).error()));
+      return fail(located(manifest_, from.source, std::move(target).error()));
     }
     const auto known = std::find_if(manifest_.functions.begin(), manifest_.functions.end(),
-                                    [&](const Function& one) { return one.name == function; });
+                                    [&](const Function& one) { return one.name == from.function; });
     trigger.at_once = std::clamp(known->policy.limits.concurrency, 1U, kMostAtOnce);
     const bool has_envelope =
         trigger.kind == EventTrigger::Kind::Topic || trigger.kind == EventTrigger::Kind::Configuration;
@@ -91,23 +93,19 @@ Result<std::shared_ptr<const triggers::AppTriggers>> make_triggers(const Manifes
   };
   for (std::size_t i = 0; i < app.topics.size(); ++i) {
     const TopicTrigger& one = app.topics[i];
-    TRILBY_CHECK(maker.add(make(Kind::Topic, one.path, one.pubsub, one.topic, one.actions, labels.topics[i]),
-                           one.function, one.source));
+    TRILBY_CHECK(maker.add(make(Kind::Topic, one.path, one.pubsub, one.topic, one.actions, labels.topics[i]), one));
   }
   for (std::size_t i = 0; i < app.bindings.size(); ++i) {
     const BindingTrigger& one = app.bindings[i];
-    TRILBY_CHECK(maker.add(make(Kind::Binding, one.path, one.name, {}, one.actions, labels.bindings[i]), one.function,
-                           one.source));
+    TRILBY_CHECK(maker.add(make(Kind::Binding, one.path, one.name, {}, one.actions, labels.bindings[i]), one));
   }
   for (std::size_t i = 0; i < app.jobs.size(); ++i) {
     const JobTrigger& one = app.jobs[i];
-    TRILBY_CHECK(
-        maker.add(make(Kind::Job, one.path, {}, one.name, one.actions, labels.jobs[i]), one.function, one.source));
+    TRILBY_CHECK(maker.add(make(Kind::Job, one.path, {}, one.name, one.actions, labels.jobs[i]), one));
   }
   for (std::size_t i = 0; i < app.configurations.size(); ++i) {
     const ConfigurationTrigger& one = app.configurations[i];
-    TRILBY_CHECK(maker.add(make(Kind::Configuration, one.path, one.store, one.key, {}, labels.configurations[i]),
-                           one.function, one.source));
+    TRILBY_CHECK(maker.add(make(Kind::Configuration, one.path, one.store, one.key, {}, labels.configurations[i]), one));
   }
   return std::make_shared<const triggers::AppTriggers>(triggers::AppTriggers::Settings{
       app.health, triggers::subscriptions_document(subscriptions_of(app)), maker.take(), labels.dapr});

@@ -199,8 +199,9 @@ Result<std::size_t> Worker::app_index(const std::string& id) const {
 }
 
 Result<void> Worker::prepare_apps() {
-  TRILBY_ASSIGN(const std::vector<AppRoutes> apps,
+  TRILBY_ASSIGN(std::vector<AppRoutes> apps,
                 make_routes(manifest_, labels_, [this](std::string_view name) { return runtime_->function(name); }));
+  add_sidecars(manifest_, options_.dapr_token, apps);
   std::vector<ServedListener> served;
   std::vector<net::Loop*> all;
   std::transform(loops_.begin(), loops_.end(), std::back_inserter(all), [](const auto& loop) { return &loop->loop(); });

@@ -45,6 +45,7 @@ struct WorkerOptions {
   std::uint32_t loops = 0;          ///< event loops, 1..256; 0: one per core
   std::filesystem::path aot_cache;  ///< folder for compiled modules; empty: the user's cache folder
   std::string app_token;            ///< what callers of app channels must show (Dapr's APP_API_TOKEN); empty: nothing
+  std::string dapr_token;           ///< what sidecars want to see (DAPR_API_TOKEN); empty: nothing
   int access_log = 2;               ///< where access lines go, in the format of log::format(); negative: nowhere
   Duration grace =
       std::chrono::seconds(10);  ///< how long calls may go on once the worker drains; then they are cancelled

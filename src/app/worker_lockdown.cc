@@ -63,6 +63,11 @@ LockdownNeeds make_lockdown_needs(const Manifest& manifest) {
       }
     }
   }
+  for (const App& app : manifest.apps) {
+    if (app.sidecar) {
+      needs.connect_ports.push_back(app.sidecar->http);
+    }
+  }
   for (const policy::Directory& directory : granted_directories(manifest)) {
     add(directory.write ? needs.read_write : needs.read, directory.path);
   }

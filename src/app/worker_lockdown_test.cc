@@ -48,6 +48,15 @@ TEST(WorkerLockdown, NeedsTheDirectoriesThatFunctionsAreGranted) {
   fs::remove_all(folder);
 }
 
+TEST(WorkerLockdown, ReachesSidecarsAndNothingElse) {
+  Manifest manifest;
+  manifest.apps.resize(3);
+  EXPECT_TRUE(make_lockdown_needs(manifest).connect_ports.empty());
+  manifest.apps[0].sidecar.emplace().http = 3500;
+  manifest.apps[2].sidecar.emplace().http = 3502;
+  EXPECT_EQ(make_lockdown_needs(manifest).connect_ports, (std::vector<std::uint16_t>{3500, 3502}));
+}
+
 TEST(WorkerLockdown, NeedsNativeCodeForModelsOnly) {
   Manifest manifest;
   EXPECT_FALSE(make_lockdown_needs(manifest).native_code);

@@ -10,4 +10,7 @@ namespace trilby {
 /// Decodes the standard alphabet with its padding. \return nothing for anything else, blanks and line ends included
 [[nodiscard]] std::optional<std::string> decode_base64(std::string_view text);
 
+/// Appends `bytes` in the standard alphabet, with padding.
+void append_base64(std::string& out, std::string_view bytes);
+
 }  // namespace trilby

@@ -23,5 +23,23 @@ TEST(Base64, RefusesEverythingElse) {
   }
 }
 
+TEST(Base64, WritesWhatItReads) {
+  const auto encoded = [](std::string_view bytes) {
+    std::string out = ">";
+    append_base64(out, bytes);
+    return out;
+  };
+  EXPECT_EQ(encoded(""), ">");
+  EXPECT_EQ(encoded("f"), ">Zg==");
+  EXPECT_EQ(encoded("fo"), ">Zm8=");
+  EXPECT_EQ(encoded("foo"), ">Zm9v");
+  EXPECT_EQ(encoded("foobar"), ">Zm9vYmFy");
+  std::string all;
+  for (int c = 0; c < 256; ++c) {
+    all += static_cast<char>(c);
+    EXPECT_EQ(decode_base64(encoded(all).substr(1)), all);
+  }
+}
+
 }  // namespace
 }  // namespace trilby

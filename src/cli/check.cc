@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "app/environment.h"
+#include "app/manifest_outputs.h"
 #include "app/manifest_settings.h"
 #include "app/manifest_triggers.h"
 #include "base/json.h"
@@ -126,12 +127,13 @@ std::string apps_text(const app::Manifest& manifest) {
                        value(limits + "concurrency"), value(limits + "queue"), value(limits + "queue_wait"));
     std::vector<std::vector<std::string>> rows;
     for (const app::Route& route : app.routes) {
-      rows.push_back({"  " + app::describe_request(route), app::describe_target(route),
+      rows.push_back({"  " + app::describe_request(route), app::describe_target(route) + app::describe(route.outputs),
                       route.cors.empty() ? "" : "CORS " + route.cors});
     }
     const auto add_triggers = [&](const auto& triggers) {
       for (const auto& trigger : triggers) {
-        rows.push_back({"  " + app::describe(trigger), "function " + trigger.function, ""});
+        rows.push_back(
+            {"  " + app::describe(trigger), "function " + trigger.function + app::describe(trigger.outputs), ""});
       }
     };
     add_triggers(app.topics);

@@ -100,7 +100,9 @@ class Worker final : public Command {
     TRILBY_ASSIGN(const int manifest_fd, parse_number("--manifest-fd", manifest_fd_, kMaxDescriptor));
     TRILBY_ASSIGN(const int reports_fd, parse_number("--reports-fd", reports_fd_, kMaxDescriptor));
     app::WorkerOptions options;
-    options.app_token = app::take_tokens().app;  // the other one is for the sidecar, to which nothing speaks yet
+    app::Tokens tokens = app::take_tokens();
+    options.app_token = std::move(tokens.app);
+    options.dapr_token = std::move(tokens.dapr);
     TRILBY_ASSIGN(options.orders, parse_number("--orders-fd", orders_fd_, kMaxDescriptor));
     options.beside = beside_;
     set_close_on_exec(reports_fd);

@@ -44,8 +44,19 @@ std::size_t Labels::add_function(std::string_view name) {
   return functions_.size() - 1;
 }
 
+std::size_t Labels::add_output(std::string_view app, std::string_view kind, std::string_view to) {
+  const auto at = std::find_if(outputs_.begin(), outputs_.end(), [&](const Output& known) {
+    return known.app == app && known.kind == kind && known.to == to;
+  });
+  if (at != outputs_.end()) {
+    return static_cast<std::size_t>(at - outputs_.begin());
+  }
+  outputs_.push_back({std::string(app), std::string(kind), std::string(to)});
+  return outputs_.size() - 1;
+}
+
 LoopMetrics::LoopMetrics(const Labels& labels)
-    : routes_(labels.routes().size()), functions_(labels.functions().size()) {}
+    : routes_(labels.routes().size()), functions_(labels.functions().size()), outputs_(labels.outputs().size()) {}
 
 void LoopMetrics::count_request(const RequestSample& sample) {
   RouteMetrics* route = routes_[sample.route].load(std::memory_order_relaxed);
@@ -91,6 +102,12 @@ void LoopMetrics::call_ended(std::size_t function, Reason reason, const Record& 
   }
 }
 
+void LoopMetrics::output_ended(std::size_t output, Reason reason, Duration duration) {
+  OutputMetrics& metrics = outputs_[output];
+  metrics.sent[static_cast<std::size_t>(reason)].add();
+  metrics.duration.observe(count_of(duration));
+}
+
 /// Sums the loops, family by family.
 class Page {
  public:
@@ -101,6 +118,7 @@ class Page {
                      std::span<const OwnLoopMetrics* const> own) {
     requests();
     calls();
+    outputs();
     worker(version);
     own_loops(own);
     lockdown(wall);
@@ -111,6 +129,7 @@ class Page {
  private:
   using RouteMetrics = LoopMetrics::RouteMetrics;
   using FunctionMetrics = LoopMetrics::FunctionMetrics;
+  using OutputMetrics = LoopMetrics::OutputMetrics;
 
   // Each of these finds the block of one index in one loop; null when that loop has none yet.
   static const RouteMetrics* block(const LoopMetrics& loop, std::size_t index, const RouteMetrics* /*kind*/) {
@@ -118,6 +137,9 @@ class Page {
   }
   static const FunctionMetrics* block(const LoopMetrics& loop, std::size_t index, const FunctionMetrics* /*kind*/) {
     return &loop.functions_[index];
+  }
+  static const OutputMetrics* block(const LoopMetrics& loop, std::size_t index, const OutputMetrics* /*kind*/) {
+    return &loop.outputs_[index];
   }
 
   /// Adds up what `read` sees in the block of `index`, over all loops.
@@ -254,6 +276,31 @@ class Page {
     per_function("trilby_call_output_bytes", "bytes", "Bytes that a call wrote.", &FunctionMetrics::output, 1);
     per_function("trilby_call_inference_seconds", "seconds", "Time that a call waited for its inferences.",
                  &FunctionMetrics::inference, kNanoseconds);
+  }
+
+  void outputs() {
+    if (labels_.outputs().empty()) {
+      return;
+    }
+    const auto labels = [&](std::size_t output) {
+      const Labels::Output& named = labels_.outputs()[output];
+      return LabelSet().add("app", named.app).add("kind", named.kind).add("to", named.to);
+    };
+    out_.family("trilby_outputs_total", MetricType::Counter, "",
+                "Times that what a function returned was sent on, by how that ended.");
+    for (std::size_t output = 0; output < labels_.outputs().size(); ++output) {
+      for (std::size_t reason = 0; reason < kReasonCount; ++reason) {
+        const auto count = sum<OutputMetrics>(output, [&](const OutputMetrics& m) { return m.sent[reason].value(); });
+        if (count > 0 || static_cast<Reason>(reason) == Reason::Ok) {
+          out_.sample(labels(output).add("reason", name(static_cast<Reason>(reason))), count);
+        }
+      }
+    }
+    out_.family("trilby_output_seconds", MetricType::Histogram, "seconds",
+                "Time until what was sent on was acknowledged, or failed.");
+    for (std::size_t output = 0; output < labels_.outputs().size(); ++output) {
+      histogram(labels(output), output, &OutputMetrics::duration, kNanoseconds);
+    }
   }
 
   template <typename Value>

@@ -35,17 +35,26 @@ class Labels {
     std::string app;
     std::string route;  ///< as in the manifest; "" for requests that match no route
   };
+  /// Where what functions returned goes.
+  struct Output {
+    std::string app;
+    std::string kind;  ///< "publish", "state", "binding", "invoke"
+    std::string to;    ///< as in the manifest
+  };
 
   /// \return the index; that of the earlier one when the same was added before
   std::size_t add_route(std::string_view app, std::string_view route);
   std::size_t add_function(std::string_view name);
+  std::size_t add_output(std::string_view app, std::string_view kind, std::string_view to);
 
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
   [[nodiscard]] const std::vector<std::string>& functions() const { return functions_; }
+  [[nodiscard]] const std::vector<Output>& outputs() const { return outputs_; }
 
  private:
   std::vector<Route> routes_;
   std::vector<std::string> functions_;
+  std::vector<Output> outputs_;
 };
 
 /// One answered request.
@@ -75,6 +84,7 @@ class LoopMetrics {
   void count_request(const RequestSample& sample);
   void call_started(std::size_t function);
   void call_ended(std::size_t function, Reason reason, const Record& record);
+  void output_ended(std::size_t output, Reason reason, Duration duration);
 
   Gauge connections;
   Gauge live_requests;
@@ -106,10 +116,16 @@ class LoopMetrics {
     DurationHistogram inference;
   };
 
+  struct OutputMetrics {
+    std::array<Counter, kReasonCount> sent;
+    DurationHistogram duration;
+  };
+
   // A route's block is some kilobytes, so it is made when the route is first asked for.
   std::vector<std::atomic<RouteMetrics*>> routes_;
   std::vector<std::unique_ptr<RouteMetrics>> owned_routes_;
   std::vector<FunctionMetrics> functions_;
+  std::vector<OutputMetrics> outputs_;
 };
 
 /// The counts of one of the loops that run the calls of functions with files and with much memory. Threading:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "base/text.h"
@@ -64,6 +65,14 @@ Result<Clock::time_point> deadline_of(const Fields& fields, Clock::time_point st
     return fail(Reason::BadRequest, "{} is one duration from 1ms to 24h, as in 250ms or 1.5s", kField);
   }
   return start + *timeout;
+}
+
+/// Through how many apps a call came, as another Trilby says it to the sidecar between.
+unsigned hops_of(const Fields& fields) {
+  const std::string_view text = only(fields, "trilby-hops");
+  unsigned hops = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hops);
+  return error == std::errc{} && end == text.data() + text.size() ? std::min(hops, kMaxHops) : 0;
 }
 
 bool has_no_body(int status) {
@@ -202,6 +211,9 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
       !given.traceparent.empty()) {
     request->trace_id = observe::trace_id(given.traceparent);
     call.trace = observe::child_trace(given, ids_.next());
+  }
+  if (options_.channel != nullptr) {
+    call.hops = hops_of(head.fields);
   }
   call.fields = std::move(head.fields);
   const auto taken = options_.channel == nullptr ? std::nullopt : options_.channel->match(call);

@@ -342,6 +342,23 @@ TEST_F(HttpFrontTest, TakesWhatIsDaprsOnTheAppChannelOnly) {
   EXPECT_FALSE(invoker.call);
 }
 
+TEST_F(HttpFrontTest, CountsTheHopsThatAnotherTrilbySaysOnTheAppChannelOnly) {
+  const auto hops = [&](const char* told) {
+    send("POST", "/f", {{"trilby-hops", told}}, "x");
+    const unsigned counted = invoker.call->hops;
+    EXPECT_EQ(invoker.call->fields.find("trilby-hops"), nullptr);
+    invoker.answer(refusal(Reason::Ok));
+    return counted;
+  };
+  EXPECT_EQ(hops("3"), 0U) << "a caller from outside";
+  make_channel();
+  EXPECT_EQ(hops("3"), 3U);
+  EXPECT_EQ(hops("4000"), kMaxHops);
+  for (const char* told : {"", "-1", "3x", "99999999999999"}) {
+    EXPECT_EQ(hops(told), 0U) << told;
+  }
+}
+
 TEST_F(HttpFrontTest, AnswersEventsAsDaprReadsThem) {
   make_channel();
   const auto exchange =

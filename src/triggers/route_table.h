@@ -13,6 +13,7 @@
 #include "call/fields.h"
 #include "invoke/invoker.h"
 #include "triggers/files.h"
+#include "triggers/output.h"
 
 namespace trilby::triggers {
 
@@ -28,6 +29,7 @@ struct FunctionTarget {
   Bytes request_body;     ///< the function's limit: longer announced bodies are refused unread
   std::size_t label = 0;  ///< in observe::Labels::functions()
   std::shared_ptr<invoke::Admission> app = nullptr;  ///< of the route's app; null when its functions' limits are less
+  std::shared_ptr<const OutputList> outputs = nullptr;  ///< what becomes of what it returns; null: it is answered
 };
 struct InvokeTarget {
   std::string app;   ///< app-id

@@ -72,10 +72,7 @@ void Router::run(const Route* route, Call call, OnOutcome done) {
   if (const Bytes limit = body_limit(route->target); call.body->length().value_or(0) > limit.count) {
     Outcome refused = refusal(Reason::BodyTooLarge, fmt::format("at most {} are taken here", format(limit)));
     if (const auto* function = std::get_if<FunctionTarget>(&route->target)) {
-      services_.metrics.call_started(function->label);
-      refused.call_id = std::move(call.id);
-      refused.record.ended = Clock::now();
-      end_call(function->label, refused);
+      refused = refuse_call(function->label, std::move(call.id), std::move(refused));
     }
     return done(std::move(refused));
   }
@@ -92,6 +89,16 @@ void Router::run(const Route* route, Call call, OnOutcome done) {
 }
 
 void Router::call_function(const FunctionTarget& target, Call call, OnOutcome done) {
+  if (target.outputs != nullptr) {
+    auto sending = outputs_.prepare(*target.outputs, call);
+    if (!sending) {
+      Error error = std::move(sending).error();
+      return done(refuse_call(target.label, std::move(call.id), refusal(error.reason, std::move(error.message))));
+    }
+    done = [this, sending = std::move(*sending), done = std::move(done)](Outcome outcome) {
+      outputs_.send(sending, std::move(outcome), done);
+    };
+  }
   services_.metrics.call_started(target.label);
   call.app = target.app;
   services_.invoker.start(target.function, std::move(call),
@@ -99,6 +106,15 @@ void Router::call_function(const FunctionTarget& target, Call call, OnOutcome do
                             end_call(label, outcome);
                             done(std::move(outcome));
                           });
+}
+
+/// Counts and keeps a call that does not come to run.
+Outcome Router::refuse_call(std::size_t label, std::string call_id, Outcome refused) {
+  services_.metrics.call_started(label);
+  refused.call_id = std::move(call_id);
+  refused.record.ended = Clock::now();
+  end_call(label, refused);
+  return refused;
 }
 
 /// Counts and keeps a call, whether or not it came to run.

@@ -11,6 +11,7 @@
 #include "observe/call_ring.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
+#include "triggers/output.h"
 #include "triggers/route_table.h"
 
 namespace trilby::triggers {
@@ -25,13 +26,18 @@ struct LoopServices {
   observe::LoopMetrics& metrics;
   observe::IdSource& ids;
   observe::CallRing& calls;
+  dapr::BuildingBlocks* blocks = nullptr;  ///< null: the app has no sidecar
+  BodyBudget* answers = nullptr;           ///< of bodies that are answers; null: none
 };
 
 /// The routes of one app on one loop. Threading: loop-bound. Ownership: outlives its calls.
 class Router {
  public:
   Router(std::string app_id, std::shared_ptr<const RouteTable> table, LoopServices services)
-      : app_id_(std::move(app_id)), table_(std::move(table)), services_(services) {}
+      : app_id_(std::move(app_id)),
+        table_(std::move(table)),
+        services_(services),
+        outputs_(app_id_, {services.invocation, services.blocks, services.metrics, services.ids, services.answers}) {}
 
   [[nodiscard]] const std::string& app_id() const { return app_id_; }
 
@@ -39,17 +45,22 @@ class Router {
   [[nodiscard]] const Route* match(const Call& call) const { return table_->find(call.method, call.path, call.fields); }
   /// Takes `call` down `route`, which match() gave for it. `done` runs exactly once, possibly before this returns.
   void run(const Route* route, Call call, OnOutcome done);
-  /// Calls a function, and counts and keeps the call. `done` as in run().
+  /// Calls a function, and counts and keeps the call; then sends the target's outputs, if it has any. `done` as in
+  /// run(), once they are acknowledged.
   void call_function(const FunctionTarget& target, Call call, OnOutcome done);
+  /// Ends the sending of outputs (OutputSender::cancel_all).
+  void cancel_outputs(Reason why) { outputs_.cancel_all(why); }
 
  private:
   [[nodiscard]] Outcome refuse_unmatched(const Call& call) const;
   void end_call(std::size_t label, Outcome& outcome);
+  [[nodiscard]] Outcome refuse_call(std::size_t label, std::string call_id, Outcome refused);
   void run_invoke(const InvokeTarget& target, Call call, OnOutcome done);
 
   std::string app_id_;
   std::shared_ptr<const RouteTable> table_;
   LoopServices services_;
+  OutputSender outputs_;
 };
 
 }  // namespace trilby::triggers

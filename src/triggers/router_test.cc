@@ -291,5 +291,49 @@ TEST_F(Cors, IsNotThereForRoutesThatDoNotAskForIt) {
             "");
 }
 
+TEST_F(RouterTest, AnswersOnceTheOutputsAreDone) {
+  const auto outputs = std::make_shared<OutputList>();
+  outputs->push_back(
+      {InvokeOutput{"far", "/entry"}, "invoke far/entry", labels.add_output("near", "invoke", "far/entry")});
+  app("far", {route("POST", "/entry", function())});
+  FunctionTarget target = function();
+  target.outputs = outputs;
+  Router& near = app("near", {route("POST", "/gray", target)});
+  std::optional<Outcome> outcome;
+  const auto call = [&] {
+    Call made = request("POST", "/gray", {}, "x");
+    const Route* taken = near.match(made);
+    near.run(taken, std::move(made), [&](Outcome end) { outcome = std::move(end); });
+  };
+  call();
+  invoker.answer(image());
+  ASSERT_EQ(invoker.calls.size(), 2U) << "of the other app";
+  EXPECT_EQ(*invoker.calls[1].fields.find("content-type"), "image/png");
+  EXPECT_FALSE(outcome);
+  invoker.answer(image());
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->reason, Reason::Ok);
+  EXPECT_EQ(field(*outcome, "content-type"), "image/png");
+  outcome.reset();
+  call();
+  invoker.answer(image());
+  near.cancel_outputs(Reason::Draining);
+  invoker.answer(refusal(Reason::Draining));
+  EXPECT_EQ(outcome->reason, Reason::Draining);
+}
+
+TEST_F(RouterTest, CountsACallThatItsOutputsRefuse) {
+  const auto outputs = std::make_shared<OutputList>();
+  outputs->push_back({StateOutput{"s", TextTemplate::parse("{CE_ID}").value(), {}}, "state s", 0});
+  FunctionTarget target = function();
+  target.outputs = outputs;
+  Router& router = app("api", {route("POST", "/gray", target)});
+  const Outcome outcome = run(router, request("POST", "/gray", {}, "x")).value();
+  EXPECT_EQ(outcome.reason, Reason::BadRequest);
+  EXPECT_EQ(outcome.detail, "output 1 of 1: CE_ID is needed, and the event has none");
+  EXPECT_TRUE(invoker.calls.empty());
+  EXPECT_EQ(calls.newest(9, [](const observe::EndedCall&) { return true; }).size(), 1U);
+}
+
 }  // namespace
 }  // namespace trilby::triggers

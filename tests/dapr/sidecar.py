@@ -118,8 +118,8 @@ def _status(url, **headers):
 class Daprd(Process):
     """Dapr's sidecar, before one app. Ready once the app has told it what it wants."""
 
-    def __init__(self, app_id, app_port, resources, scratch, options=(), app_token=None, ready=True, http_port=None, protocol="http"):
-        """`http_port`: where it answers, if that was told somebody before."""
+    def __init__(self, app_id, app_port, resources, scratch, options=(), app_token=None, ready=True, http_port=None, protocol="http", api_token=None):
+        """`http_port`: where it answers, if that was told somebody before. `api_token`: what it wants to see from whoever asks it for something."""
         self.app_id = app_id
         http, grpc, internal, metrics = free_ports(4)
         http = http_port or http
@@ -129,8 +129,9 @@ class Daprd(Process):
                    "--resources-path", resources, "--log-level", "debug", "--dapr-graceful-shutdown-seconds", "2", *options]
         if app_port is not None:
             command += ["--app-port", app_port, "--app-protocol", protocol]
-        super().__init__(command, scratch / f"{app_id}.log", env={"APP_API_TOKEN": app_token} if app_token else {})
-        self.client = httpx.Client(base_url=self.url, timeout=20)
+        tokens = {"APP_API_TOKEN": app_token, "DAPR_API_TOKEN": api_token}
+        super().__init__(command, scratch / f"{app_id}.log", env={name: token for name, token in tokens.items() if token})
+        self.client = httpx.Client(base_url=self.url, timeout=20, headers={"dapr-api-token": api_token} if api_token else {})
         if ready:
             self.wait_until(lambda: _status(f"{self.url}/healthz") == 204, "the sidecar")
 

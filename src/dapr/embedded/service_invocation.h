@@ -19,6 +19,7 @@ class LocalInvocation final : public ServiceInvocation {
  public:
   /// Ownership: what `channel` refers to outlives the calls.
   void add_app(std::string app_id, AppChannel channel);
+  [[nodiscard]] bool has_app(std::string_view app_id) const { return channels_.contains(app_id); }
   void invoke(std::string_view app_id, Call call, OnOutcome done) override;
 
  private:

@@ -1,0 +1,403 @@
+// A client of a sidecar, and a peer that says what the test wants. What a real sidecar says is in tests/dapr.
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "dapr/nearest_invocation.h"
+#include "dapr/sidecar/building_blocks.h"
+#include "dapr/sidecar/request.h"
+#include "dapr/sidecar/service_invocation.h"
+#include "http/test_server.h"
+#include "net/socket.h"
+
+namespace trilby::dapr::sidecar {
+namespace {
+
+using namespace std::chrono_literals;
+
+Payload payload(std::string bytes, std::string type = "application/json") {
+  return {std::make_shared<const std::string>(std::move(bytes)), std::move(type)};
+}
+
+class SidecarTest : public testing::Test {
+ protected:
+  SidecarTest() : listening(net::listen_tcp("127.0.0.1", 0).value()), port(net::local_port(listening.get())) {
+    thread = std::thread([this] { loop.run(); });
+  }
+  ~SidecarTest() override {
+    on_loop([this] {
+      handle.reset();
+      reading.reset();
+      client.reset();
+      invocation.reset();
+      blocks.reset();
+      outcome.reset();
+    });
+    loop.stop();
+    thread.join();
+  }
+
+  void on_loop(const std::function<void()>& work) {
+    std::promise<void> done;
+    loop.post([&] {
+      work();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  /// With a token, a second of time and room for 1000 bytes.
+  void start(Duration timeout = 10s) {
+    const auto settings = std::make_shared<const Settings>(
+        Settings{net::Address::parse("127.0.0.1", port).value(), "secret-token", timeout, Bytes{1000}});
+    on_loop([&] {
+      client.emplace(loop, http::ClientLimits{});
+      blocks.emplace(loop, *client, settings);
+      invocation.emplace(*client, settings);
+    });
+  }
+
+  using Ask = std::function<std::shared_ptr<void>(BuildingBlocks&, BuildingBlocks::OnDone)>;
+  void ask(const Ask& asking) {
+    if (!client) {
+      start();
+    }
+    told = std::promise<std::string>();
+    on_loop([&] {
+      returned = false;
+      handle = asking(*blocks, [&](Result<void> result) {
+        EXPECT_TRUE(returned) << "later than the call that asks";
+        told.set_value(result ? "done" : fmt::format("{}: {}", name(result.error().reason), result.error().message));
+        handle.reset();
+      });
+      returned = true;
+    });
+  }
+  void publish() {
+    ask([](BuildingBlocks& to, auto done) {
+      return to.publish({"broker", "orders", false, {}, {}, payload("{}")}, {}, std::move(done));
+    });
+  }
+  void invoke(Call call, std::string app = "billing") {
+    if (!client) {
+      start();
+    }
+    told = std::promise<std::string>();
+    on_loop([&] {
+      invocation->invoke(app, std::move(call), [&](Outcome ended) {
+        outcome = std::move(ended);
+        if (!outcome->body) {
+          return told.set_value(fmt::format("{} {}: {}", outcome->status, name(outcome->reason), outcome->message));
+        }
+        reading = read_all(std::move(outcome->body), Bytes{1U << 20U}, [&](const Result<std::string>& body) {
+          told.set_value(
+              fmt::format("{} {} {}", outcome->status, name(outcome->reason), body ? *body : body.error().message));
+        });
+      });
+    });
+  }
+  static Call call(Fields fields = {}) {
+    Call made;
+    made.id = "request-0123456789";
+    made.method = "POST";
+    made.path = "/bill it";
+    made.query = "a=b";
+    made.fields = std::move(fields);
+    made.body = make_body("data");
+    made.caller = "shop";
+    made.cancellation = std::make_shared<Cancellation>();
+    return made;
+  }
+  /// What whoever asked was told. The sidecar's address is left out.
+  std::string answer() {
+    auto future = told.get_future();
+    if (future.wait_for(10s) != std::future_status::ready) {
+      return "nothing came";
+    }
+    std::string text = future.get();
+    const std::string peer = fmt::format("127.0.0.1:{}: ", port);
+    if (const std::size_t at = text.find(peer); at != std::string::npos) {
+      text.erase(at, peer.size());
+    }
+    return text;
+  }
+
+  http::TestPeer accept() const {
+    pollfd polled{.fd = listening.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&polled, 1, 10'000), 1) << "nobody connects";
+    return http::TestPeer(net::Socket(accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC)));
+  }
+  static void respond(http::TestPeer& peer, std::string_view status, std::string_view body,
+                      std::string_view more = "") {
+    peer.send(fmt::format("HTTP/1.1 {}\r\ncontent-length: {}\r\n{}\r\n{}", status, body.size(), more, body));
+  }
+  /// What is sent, and what whoever asked is told when that is answered so.
+  std::string told_after(std::string_view status, std::string_view body, std::string_view more = "") {
+    auto peer = accept();
+    seen = peer.request();
+    respond(peer, status, body, more);
+    std::string text = answer();
+    peer.close();
+    return text;
+  }
+  [[nodiscard]] std::string request_line() const { return seen.head.substr(0, seen.head.find("\r\n")); }
+
+  net::Loop loop;
+  net::Socket listening;
+  std::uint16_t port;
+  std::thread thread;
+  std::optional<http::Client> client;
+  std::optional<SidecarBlocks> blocks;
+  std::optional<SidecarInvocation> invocation;
+  std::shared_ptr<void> handle;
+  std::shared_ptr<void> reading;
+  std::optional<Outcome> outcome;
+  bool returned = false;  // the call that asks
+  std::promise<std::string> told;
+  http::Answer seen;
+};
+
+TEST_F(SidecarTest, Publishes) {
+  ask([](BuildingBlocks& to, auto done) {
+    Terms terms;
+    terms.trace = {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "a=b"};
+    return to.publish({"my broker", "or/ders?", true, {{"type", "a&b"}}, {{"x y", "1"}}, payload("{\"a\":1}")}, terms,
+                      std::move(done));
+  });
+  EXPECT_EQ(told_after("204 No Content", ""), "done");
+  EXPECT_EQ(request_line(),
+            "POST /v1.0/publish/my%20broker/or/ders%3F?metadata.rawPayload=true&metadata.cloudevent.type=a%26b"
+            "&metadata.x%20y=1 HTTP/1.1");
+  EXPECT_EQ(seen.field("content-type"), "application/json");
+  EXPECT_EQ(seen.field("dapr-api-token"), "secret-token");
+  EXPECT_EQ(seen.field("traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  EXPECT_EQ(seen.field("tracestate"), "a=b");
+  EXPECT_EQ(seen.body, "{\"a\":1}");
+}
+
+TEST_F(SidecarTest, SavesState) {
+  const auto save = [&](Payload what) {
+    ask([&](BuildingBlocks& to, auto done) {
+      return to.save_state({"orders", "key \"7\"", {{"ttlInSeconds", "60"}}, what}, {}, std::move(done));
+    });
+    EXPECT_EQ(told_after("204 No Content", ""), "done");
+    EXPECT_EQ(request_line(), "POST /v1.0/state/orders HTTP/1.1");
+    const std::string head = R"([{"key":"key \"7\"","metadata":{"ttlInSeconds":"60"},"value":)";
+    EXPECT_TRUE(seen.body.starts_with(head) && seen.body.ends_with("}]")) << seen.body;
+    return seen.body.substr(head.size(), seen.body.size() - head.size() - 2);
+  };
+  EXPECT_EQ(save(payload(" {\"n\": 12345678901234567890} ")), "{\"n\": 12345678901234567890}") << "as it was written";
+  EXPECT_EQ(save(payload("[1]", "application/vnd.x+json; charset=utf-8")), "[1]");
+  EXPECT_EQ(save(payload("{no json")), "\"{no json\"");
+  EXPECT_EQ(save(payload("a \"text\"\n", "text/plain; charset=utf-8")), R"("a \"text\"\n")");
+  EXPECT_EQ(save(payload("\xff\x01", "application/octet-stream")), "\"/wE=\"");
+  EXPECT_EQ(save(payload("text", "image/png")), "\"dGV4dA==\"");
+}
+
+TEST_F(SidecarTest, InvokesBindings) {
+  ask([](BuildingBlocks& to, auto done) {
+    return to.invoke_binding({"mail", "create", {{"to", "x@y"}}, payload("hi", "text/plain")}, {}, std::move(done));
+  });
+  EXPECT_EQ(told_after("200 OK", "{\"reply\":1}"), "done") << "what it replies is nobody's";
+  EXPECT_EQ(request_line(), "POST /v1.0/bindings/mail HTTP/1.1");
+  EXPECT_EQ(seen.body, R"({"operation":"create","metadata":{"to":"x@y"},"data":"hi"})");
+}
+
+TEST_F(SidecarTest, KeepsItsConnection) {
+  publish();
+  auto peer = accept();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(peer.request().whole);
+    respond(peer, "200 OK", "with a body");
+    EXPECT_EQ(answer(), "done");
+    publish();
+  }
+  EXPECT_TRUE(peer.request().whole);
+  respond(peer, "204 No Content", "");
+  EXPECT_EQ(answer(), "done");
+}
+
+TEST_F(SidecarTest, SaysWhatTheSidecarSays) {
+  publish();
+  EXPECT_EQ(
+      told_after("404 Not Found", R"({"errorCode":"ERR_PUBSUB_NOT_FOUND","message":"pubsub\nbroker is not found"})"),
+      "upstream-failed: the sidecar refuses: 404 ERR_PUBSUB_NOT_FOUND: pubsub\xef\xbf\xbd"
+      "broker is not found");
+  publish();
+  EXPECT_EQ(told_after("500 Internal Server Error", "{\"errorCode\":7}"), "upstream-failed: the sidecar refuses: 500");
+  publish();
+  EXPECT_EQ(told_after("301 Moved", "", "location: http://elsewhere\r\n"), "upstream-failed: the sidecar refuses: 301");
+  publish();
+  EXPECT_EQ(told_after("500 Internal Server Error", std::string(100'000, 'x')),
+            "upstream-failed: the sidecar refuses: 500");
+}
+
+TEST_F(SidecarTest, SaysWhatToDoAboutAWrongTokenAndNotWhichItWas) {
+  publish();
+  const std::string text = told_after("401 Unauthorized", "invalid api token\n");
+  EXPECT_EQ(
+      text,
+      "upstream-failed: the sidecar refuses: it refuses the API token: DAPR_API_TOKEN must be what the sidecar was "
+      "started with");
+}
+
+TEST_F(SidecarTest, FailsWhenNobodyIsThere) {
+  listening.close();
+  publish();
+  EXPECT_EQ(answer(), "upstream-failed: the sidecar cannot connect: Connection refused");
+}
+
+TEST_F(SidecarTest, FailsWhenTheConnectionBreaks) {
+  publish();
+  auto peer = accept();
+  EXPECT_TRUE(peer.request().whole);
+  peer.close();
+  EXPECT_EQ(answer(), "upstream-failed: the sidecar the connection ended before a response came");
+}
+
+TEST_F(SidecarTest, WaitsNoLongerThanItMay) {
+  start(100ms);
+  publish();
+  const auto silent = accept();
+  EXPECT_EQ(answer(), "upstream-failed: the sidecar the deadline of the request came (sidecar.timeout)");
+  ask([](BuildingBlocks& to, auto done) {
+    Terms terms;
+    terms.deadline = Clock::now() + 1ms;
+    return to.publish({"b", "t", false, {}, {}, payload("{}")}, terms, std::move(done));
+  });
+  EXPECT_EQ(answer(), "limit-wall: the sidecar the deadline of the request came") << "it was the caller's own";
+}
+
+TEST_F(SidecarTest, SendsNoMoreThanASidecarTakes) {
+  ask([](BuildingBlocks& to, auto done) {
+    return to.publish({"b", "t", false, {}, {}, payload(std::string(1001, 'x'))}, {}, std::move(done));
+  });
+  EXPECT_EQ(answer(), "limit-output: 1001 bytes are more than the sidecar takes (sidecar.max_body = 1000B)");
+}
+
+TEST_F(SidecarTest, GivesUpWhatNobodyWaitsFor) {
+  publish();
+  auto peer = accept();
+  EXPECT_TRUE(peer.request().whole);
+  on_loop([this] { handle.reset(); });
+  EXPECT_TRUE(peer.at_end());
+}
+
+TEST_F(SidecarTest, InvokesAnApp) {
+  Call made = call({{"Accept-Encoding", "gzip"}, {"x-own", "1"}, {"dapr-api-token", "forged"}});
+  made.trace.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  made.hops = 2;
+  invoke(std::move(made), "billing.prod");
+  EXPECT_EQ(told_after("201 Created", "billed", "content-type: text/plain\r\n"), "201 ok billed");
+  EXPECT_EQ(*outcome->fields.find("content-type"), "text/plain");
+  EXPECT_EQ(request_line(), "POST /v1.0/invoke/billing.prod/method/bill%20it?a=b HTTP/1.1");
+  EXPECT_EQ(seen.field("x-own"), "1");
+  EXPECT_EQ(seen.field("accept-encoding"), std::nullopt);
+  EXPECT_EQ(seen.field("dapr-api-token"), "secret-token");
+  EXPECT_EQ(seen.field("trilby-hops"), "3");
+  EXPECT_EQ(seen.field("x-request-id"), "request-0123456789");
+  EXPECT_TRUE(seen.field("traceparent"));
+  EXPECT_EQ(seen.body, "data");
+}
+
+TEST_F(SidecarTest, LetsNoCallerChooseAnotherApp) {
+  // "dapr-app-id:other" as a login: Dapr looks there before it looks at the path.
+  for (const char* login : {"Basic ZGFwci1hcHAtaWQ6b3RoZXI=", "basic ZGFwci1hcHAtaWQ6b3RoZXI=",
+                            "Basic REFQUi1BUFAtSUQ6b3RoZXI=", "Basic ZGFwci1hcHAtaWQ6"}) {
+    invoke(call({{"Authorization", login}, {"Dapr-App-Id", "other"}}));
+    EXPECT_EQ(told_after("200 OK", ""), "200 ok ");
+    EXPECT_EQ(seen.field("authorization"), std::nullopt) << login;
+    EXPECT_EQ(seen.field("dapr-app-id"), std::nullopt);
+  }
+  invoke(call({{"Authorization", "Basic dXNlcjpwYXNzd29yZA=="}}));
+  EXPECT_EQ(told_after("200 OK", ""), "200 ok ");
+  EXPECT_EQ(seen.field("authorization"), "Basic dXNlcjpwYXNzd29yZA==");
+}
+
+TEST_F(SidecarTest, PassesOnWhatAnAppAnswers) {
+  invoke(call());
+  EXPECT_EQ(told_after("404 Not Found", "{\"error\":\"no order\"}"), "404 ok {\"error\":\"no order\"}");
+  invoke(call());
+  EXPECT_EQ(told_after("500 Internal Server Error", "oops"), "500 ok oops");
+  invoke(call());
+  EXPECT_EQ(told_after("500 Internal Server Error", "why", "trilby-reason: trap\r\n"), "500 trap why");
+  invoke(call());
+  EXPECT_EQ(told_after("200 OK", "x", "trilby-reason: nonsense\r\n"), "200 ok x");
+}
+
+TEST_F(SidecarTest, TellsNoCallerWhatTheSidecarSays) {
+  invoke(call());
+  const std::string body = R"({"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, dial tcp 10.0.0.7:50002"})";
+  EXPECT_EQ(told_after("500 Internal Server Error", body),
+            "502 upstream-failed: billing: the sidecar refuses: 500 ERR_DIRECT_INVOKE: failed to invoke, dial tcp "
+            "10.0.0.7:50002");
+  EXPECT_EQ(outcome->detail, "the app did not answer");
+  invoke(call());
+  EXPECT_TRUE(told_after("401 Unauthorized", "invalid api token").starts_with("502 upstream-failed"));
+}
+
+TEST_F(SidecarTest, StopsWhenTheCallerGoesAway) {
+  Call made = call();
+  const auto cancellation = made.cancellation;
+  invoke(std::move(made));
+  auto peer = accept();
+  EXPECT_TRUE(peer.request().whole);
+  on_loop([&] { cancellation->cancel(Reason::Cancelled); });
+  EXPECT_EQ(answer(), "499 cancelled: ");
+  EXPECT_TRUE(peer.at_end());
+}
+
+TEST_F(SidecarTest, EndsLoopsBetweenApps) {
+  Call made = call();
+  made.hops = kMaxHops;
+  invoke(std::move(made));
+  EXPECT_TRUE(answer().starts_with("502 upstream-failed"));
+}
+
+TEST_F(SidecarTest, TellsThoseWhoWaitWhenTheClientEnds) {
+  invoke(call());
+  auto peer = accept();
+  EXPECT_TRUE(peer.request().whole);
+  on_loop([&] { client.reset(); });
+  EXPECT_TRUE(answer().starts_with("503 draining"));
+}
+
+TEST(NearestInvocation, GoesThroughTheSidecarOnlyToAppsThatAreElsewhere) {
+  struct Elsewhere final : ServiceInvocation {
+    void invoke(std::string_view app_id, Call /*call*/, OnOutcome done) override {
+      asked += app_id;
+      done(refusal(Reason::Ok));
+    }
+    std::string asked;
+  } elsewhere;
+  embedded::LocalInvocation here;
+  std::string asked_here;
+  here.add_app("near", [&](const Call&, const OnOutcome& done) {
+    asked_here += "near";
+    done(refusal(Reason::Ok));
+  });
+  const auto ended = [](ServiceInvocation& through, const char* app) {
+    Reason reason = Reason::Internal;
+    through.invoke(app, Call{}, [&](const Outcome& outcome) { reason = outcome.reason; });
+    return reason;
+  };
+  NearestInvocation with(here, &elsewhere);
+  EXPECT_EQ(ended(with, "near"), Reason::Ok);
+  EXPECT_EQ(ended(with, "far"), Reason::Ok);
+  EXPECT_EQ(asked_here, "near");
+  EXPECT_EQ(elsewhere.asked, "far");
+  NearestInvocation without(here, nullptr);
+  EXPECT_EQ(ended(without, "far"), Reason::UpstreamFailed);
+}
+
+}  // namespace
+}  // namespace trilby::dapr::sidecar
