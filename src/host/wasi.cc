@@ -56,7 +56,7 @@ bool put_variables(const wasm::GuestMemory& memory, const policy::Environment& f
   if (!pointers || !text) {
     return false;
   }
-  std::ranges::copy(std::as_bytes(std::span(block)), text->begin());
+  wasm::GuestMemory::copy(std::as_bytes(std::span(block)), *text);
   while (!block.empty()) {
     const std::size_t length = block.find('\0') + 1;
     std::ignore = memory.store(pointers_at, static_cast<std::uint32_t>(text_at));
@@ -131,7 +131,7 @@ std::uint32_t fd_read(Guest& guest, std::uint32_t fd, std::uint32_t vectors_at, 
   const std::size_t before = stdio.input_at;
   const Errno error = for_each_piece(guest, vectors_at, count, [&](std::span<std::byte> piece) {
     const std::size_t length = std::min(piece.size(), stdio.input.size() - stdio.input_at);
-    std::ranges::copy(std::as_bytes(std::span(stdio.input).subspan(stdio.input_at, length)), piece.begin());
+    wasm::GuestMemory::copy(std::as_bytes(std::span(stdio.input).subspan(stdio.input_at, length)), piece);
     stdio.input_at += length;
     return guest.charge(length / 1024) && length == piece.size();
   });

@@ -150,7 +150,7 @@ std::uint32_t get_output(Guest& guest, std::uint32_t handle, std::uint32_t index
     return code(NnErrno::InvalidArgument);
   }
   if (guest.charge(data.size() / 1024)) {
-    std::ranges::copy(data, target->begin());
+    wasm::GuestMemory::copy(data, *target);
   }
   return code(NnErrno::Success);
 }

@@ -54,6 +54,12 @@ class GuestMemory {
     }
     return piece.has_value();
   }
+  /// `to` holds at least as much. (g++ 12 copies std::byte one by one when asked by std::ranges::copy.)
+  static void copy(std::span<const std::byte> from, std::span<std::byte> to) {
+    if (!from.empty()) {
+      std::memcpy(to.data(), from.data(), from.size());
+    }
+  }
 
  private:
   std::span<std::byte> bytes_;

@@ -22,12 +22,24 @@ std::uint32_t luma(std::uint32_t red, std::uint32_t green, std::uint32_t blue) {
   return static_cast<std::uint32_t>(static_cast<int>(shade));
 }
 
-// A loop of its own for what JPEGs become: whole pixels, which compilers turn into vectors.
+void shade_of_rgbx(const std::uint8_t* from, std::uint8_t* to) {
+  std::uint32_t pixel = 0;
+  std::memcpy(&pixel, from, sizeof pixel);
+  *to = static_cast<std::uint8_t>(luma(pixel & 0xff, (pixel >> 8) & 0xff, (pixel >> 16) & 0xff));
+}
+
+// A loop of its own for what JPEGs become: whole pixels, which compilers turn into vectors; sixteen at a turn, since a
+// host that checks its clock does so at each.
 void shades_of_rgbx(const std::uint8_t* from, std::size_t count, std::uint8_t* to) {
-  for (std::size_t i = 0; i < count; ++i) {
-    std::uint32_t pixel = 0;
-    std::memcpy(&pixel, from + (4 * i), sizeof pixel);
-    to[i] = static_cast<std::uint8_t>(luma(pixel & 0xff, (pixel >> 8) & 0xff, (pixel >> 16) & 0xff));
+  constexpr std::size_t kUnrolled = 16;
+  std::size_t done = 0;
+  for (; done + kUnrolled <= count; done += kUnrolled) {
+    for (std::size_t i = done; i < done + kUnrolled; ++i) {
+      shade_of_rgbx(from + (4 * i), to + i);
+    }
+  }
+  for (; done < count; ++done) {
+    shade_of_rgbx(from + (4 * done), to + done);
   }
 }
 
