@@ -24,6 +24,7 @@ Connection::Wire::Wire(ServerCore& core, net::Accepted accepted, Connection& own
     : place(std::move(accepted.place)),
       stream(core.loop, std::move(accepted.socket), owner),
       timer(core.loop),
+      listening(core.loop),
       writer(core.loop, stream, Pace(core.limits.body_idle, core.limits.body_rate), owner) {}
 
 Connection::Connection(std::shared_ptr<ServerCore> core, net::Accepted accepted)
@@ -149,6 +150,15 @@ void Connection::listen() {
   wire_->stream.receive(is_large ? kBodyBuffer : kHeadBuffer);
 }
 
+/// Puts listen() off until the answers of this turn of the loop are out: behind the calls first, and from there behind
+/// what those have to say. By then the peer may have sent its next request, and one read does for two: the one that
+/// finds nothing yet, and the one that brings it.
+void Connection::listen_later() {
+  if (wire_) {
+    wire_->listening.start([this] { wire_->listening.start([this] { listen(); }); });
+  }
+}
+
 RequestParser::Step Connection::parse() {
   const auto step = parser_.next(wire_->stream.input());
   wire_->stream.consume(step.used);
@@ -200,7 +210,7 @@ void Connection::process() {
   while (wire_ && phase_ == Phase::Head && process_step()) {
   }
   processing_ = false;
-  listen();
+  listen_later();
 }
 
 /// \return false when the input is used up

@@ -61,6 +61,7 @@ class Connection final : public ServerConnection,
     net::Place place;
     net::Stream stream;
     net::Timer timer;  // what the peer must do next
+    net::Deferred listening;
     MessageWriter writer;
   };
 
@@ -89,6 +90,7 @@ class Connection final : public ServerConnection,
   void linger();
   void throw_away_input();
   void listen();
+  void listen_later();
   void close();
 
   [[nodiscard]] bool is_current(RequestNumber request) const { return wire_ && request == request_; }

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxTimeoutBytes = 32;
 constexpr Duration kLeastTimeout = std::chrono::milliseconds(1);
 constexpr const char* kRetryAfter = "1";  // seconds: as long as a call waits for a slot
+constexpr std::size_t kOurFields = 5;  // those that respond() adds, at most
 
 /// Fields that belong to one connection (RFC 9110 section 7.6.1) or that frame a message.
 constexpr std::array<std::string_view, 12> kConnectionFields = {
@@ -238,6 +239,7 @@ http::Response HttpFront::respond(const std::shared_ptr<Request>& request, Outco
   http::Response response;
   response.status = outcome.status;
   response.fields = std::move(outcome.fields);
+  response.fields.reserve(response.fields.size() + kOurFields);
   response.fields.remove_if(is_ours);
   response.body = std::move(outcome.body);
   if (!response.body) {
