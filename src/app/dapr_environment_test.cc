@@ -42,7 +42,9 @@ TEST_F(DaprEnvironmentTest, SaysWhichVariableIsWrong) {
     EXPECT_EQ(error(), "APP_PORT: \"" + std::string(wrong) + "\" is no port from 1 to 65535");
   }
   setenv("APP_PORT", "8\n0", 1);
-  EXPECT_EQ(error(), "APP_PORT: \"8\xEF\xBF\xBD" "0\" is no port from 1 to 65535");
+  EXPECT_EQ(error(),
+            "APP_PORT: \"8\xEF\xBF\xBD"
+            "0\" is no port from 1 to 65535");
 }
 
 TEST_F(DaprEnvironmentTest, RefusesWhatAppChannelsDoNotSpeak) {

@@ -144,7 +144,7 @@ struct ConfigurationTrigger {
 
 /// The sidecar of one app, as far as Trilby asks something of it.
 struct Sidecar {
-  std::uint16_t http = 3500;                    ///< its HTTP API's port on 127.0.0.1
+  std::uint16_t http = 3500;                    ///< its HTTP API's port on 127.0.0.1; 0, where Trilby starts it: any
   Duration timeout = std::chrono::seconds(10);  ///< for one request to it, with the answer
   Bytes max_body{4U << 20U};                    ///< of one request to it
   Source source;

@@ -1,6 +1,7 @@
 #include "app/manifest_settings.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <iterator>
 #include <optional>
@@ -117,13 +118,17 @@ class Listing {
   std::vector<Setting> out_;
 };
 
+/// What may stand behind an app-id, which has no dots, and the field that is meant then.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kPortSuffixes = {
+    {{".public", "public"}, {".sidecar", "sidecar.http"}}};
+
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
   return error == std::errc{} && end == text.data() + text.size() ? std::optional(port) : std::nullopt;
 }
 
-/// The port that `field` names; nullptr when there is none such.
+/// The port that `field` names; nullptr when there is none such. An app whose sidecar is named has one.
 std::uint16_t* find_port(Manifest& manifest, std::string_view field) {
   if (field == "admin.listen") {
     return &manifest.admin.port;
@@ -135,6 +140,10 @@ std::uint16_t* find_port(Manifest& manifest, std::string_view field) {
     if (app.public_address && field == fmt::format("app.{}.public", app.id)) {
       return &app.public_address->port;
     }
+    if (field == fmt::format("app.{}.sidecar.http", app.id)) {
+      app.sidecar = app.sidecar.value_or(Sidecar{});
+      return &app.sidecar->http;
+    }
   }
   return nullptr;
 }
@@ -145,14 +154,19 @@ Result<PortOverride> parse_port_override(std::string_view text, Origin origin, s
   const std::size_t equals = std::min(text.find('='), text.size());
   const auto port = equals < text.size() ? parse_port(text.substr(equals + 1)) : std::nullopt;
   std::string_view app = text.substr(0, equals);
-  const bool is_public = app.ends_with(".public");
-  app.remove_suffix(is_public ? std::string_view(".public").size() : 0);
+  std::string_view which = "port";
+  for (const auto& [suffix, field] : kPortSuffixes) {
+    if (app.ends_with(suffix)) {
+      app.remove_suffix(suffix.size());
+      which = field;
+      break;
+    }
+  }
   if (!port || app.empty()) {
     return fail(Reason::BadRequest, "{}: \"{}\" is not APP=N with N from 0 (any free port) to 65535, as in web=8080",
                 source, text);
   }
-  return PortOverride{fmt::format("app.{}.{}", app, is_public ? "public" : "port"), *port, origin,
-                      fmt::format("{} {}", source, text)};
+  return PortOverride{fmt::format("app.{}.{}", app, which), *port, origin, fmt::format("{} {}", source, text)};
 }
 
 Result<PortOverride> parse_admin_port(std::string_view text, Origin origin, std::string_view source) {
@@ -170,7 +184,7 @@ Result<void> apply(Manifest& manifest, const std::vector<PortOverride>& override
       std::vector<std::string_view> apps;
       std::transform(manifest.apps.begin(), manifest.apps.end(), std::back_inserter(apps),
                      [](const App& app) { return std::string_view(app.id); });
-      const std::string_view app = std::string_view(change.field).substr(4, change.field.rfind('.') - 4);
+      const std::string_view app = std::string_view(change.field).substr(4, change.field.find('.', 4) - 4);
       const bool known = std::find(apps.begin(), apps.end(), app) != apps.end();
       return fail(
           Reason::BadRequest, "{}: {}", change.written,

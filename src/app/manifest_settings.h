@@ -14,13 +14,14 @@ namespace trilby::app {
 
 /// A port put in the place of the manifest's.
 struct PortOverride {
-  std::string field;  ///< "admin.listen", "app.ID.port" or "app.ID.public"
+  std::string field;  ///< "admin.listen", "app.ID.port", "app.ID.public" or "app.ID.sidecar.http"
   std::uint16_t port = 0;
   Origin origin = Origin::Flag;
   std::string written;  ///< as the person wrote it, with the flag or variable: "--port web=80"
 };
 
-/// Reads "APP=N", or "APP.public=N" for the public address. \return Reason::BadRequest, for it is a matter of usage
+/// Reads "APP=N", "APP.public=N" for the public address, or "APP.sidecar=N" for where the sidecar is. \return
+/// Reason::BadRequest, for it is a matter of usage
 [[nodiscard]] Result<PortOverride> parse_port_override(std::string_view text, Origin origin, std::string_view source);
 /// Reads "N" for the admin listener.
 [[nodiscard]] Result<PortOverride> parse_admin_port(std::string_view text, Origin origin, std::string_view source);

@@ -26,6 +26,16 @@ TEST(PortOverride, ReplacesThePortAndIsRemembered) {
   EXPECT_EQ(target.origins.at("app.images.port").origin, Origin::Manifest);
 }
 
+TEST(PortOverride, SaysWhereASidecarIs) {
+  Manifest target = manifest();
+  ASSERT_TRUE(override_port(target, "web.sidecar=3505"));
+  EXPECT_EQ(target.apps[0].sidecar.value().http, 3505);
+  EXPECT_FALSE(target.apps[1].sidecar);
+  EXPECT_EQ(target.origins.at("app.web.sidecar.http").origin, Origin::Flag);
+  EXPECT_EQ(override_port(target, "wbe.sidecar=1").error().message,
+            "--port wbe.sidecar=1: there is no app \"wbe\" in /s/t.toml; did you mean \"web\"?");
+}
+
 TEST(PortOverride, TheLastOneWins) {
   Manifest target = manifest();
   ASSERT_TRUE(apply(target, {parse_admin_port("1", Origin::Environment, "TRILBY_ADMIN_PORT").value(),

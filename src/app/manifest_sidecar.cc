@@ -56,7 +56,7 @@ void read_sidecar(Section& section, App& app) {
   }
   Sidecar sidecar;
   sidecar.source.line = table->line();
-  sidecar.http = static_cast<std::uint16_t>(table->integer("http", 1, 65535).value_or(sidecar.http));
+  sidecar.http = static_cast<std::uint16_t>(table->integer("http", 0, 65535).value_or(sidecar.http));
   if (const std::string* timeout = table->text("timeout")) {
     const auto parsed = parse_duration(*timeout);
     if (!parsed) {
@@ -102,7 +102,7 @@ void check_sidecars(const Manifest& manifest, Problems& problems) {
     return {};
   };
   for (const App& app : manifest.apps) {
-    if (!app.sidecar) {
+    if (!app.sidecar || app.sidecar->http == 0) {
       continue;
     }
     if (const std::string why = taken_by(app, app.sidecar->http); !why.empty()) {

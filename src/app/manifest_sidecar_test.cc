@@ -31,7 +31,7 @@ TEST(SidecarSettings, AreRead) {
 
 TEST(SidecarSettings, ThatAreWrongAreToldWithTheMend) {
   const std::string app = "[app.a]\nport = 1\nsidecar = ";
-  EXPECT_EQ(problems_with(app + "{ http = 0 }"), "t.toml:4: app.a.sidecar.http: must be between 1 and 65535, not 0");
+  EXPECT_EQ(problems_with(app + "{ http = -1 }"), "t.toml:4: app.a.sidecar.http: must be between 0 and 65535, not -1");
   EXPECT_EQ(problems_with(app + "{ timeout = '1ms' }"),
             "t.toml:4: app.a.sidecar.timeout: must be between 100ms and 10m, not 1ms");
   EXPECT_EQ(problems_with(app + "{ max_body = '1GiB' }"),
@@ -48,6 +48,9 @@ TEST(SidecarSettings, GiveEachAppASidecarOfItsOwn) {
             "t.toml:4: app.a.sidecar.http: port 3500 is Trilby's own: app.a.port");
   EXPECT_EQ(problems_with("[app.a]\nport = 1\nsidecar = { http = 9464 }"),
             "t.toml:4: app.a.sidecar.http: port 9464 is Trilby's own: admin.listen");
+  EXPECT_EQ(problems_with("[app.a]\nport = 0\nsidecar = { http = 0 }\n[app.b]\nport = 0\nsidecar = { http = 0 }"),
+            "nothing")
+      << "each has any free one";
 }
 
 TEST(SidecarSettings, AreShownWithTheirOrigin) {

@@ -60,6 +60,9 @@ std::string ready_document(const RunningSystem& system) {
     if (routes.kind == ListenerKind::Public) {
       json.member("public", url(routes.address));
     }
+    if (const auto sidecar = system.sidecars.find(channel.app); sidecar != system.sidecars.end()) {
+      json.member("sidecar", url({"127.0.0.1", sidecar->second}));
+    }
     json.close_object();
   }
   json.close_object();

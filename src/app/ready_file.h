@@ -1,7 +1,9 @@
 /// \file  Where a running system listens, for people's scripts and for tests: `--ready-file`.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +24,7 @@ struct BoundAddress {
 
 struct RunningSystem {
   std::vector<BoundAddress> addresses;
+  std::map<std::string, std::uint16_t> sidecars;  ///< of each app that has one: its port on 127.0.0.1
   pid_t supervisor = 0;
   pid_t worker = 0;
 };
@@ -32,7 +35,7 @@ struct RunningSystem {
 [[nodiscard]] const BoundAddress* routes_address(const RunningSystem& system, std::string_view app);
 
 /// {"apps":{"web":{"url":"http://127.0.0.1:8080","channel":"http://127.0.0.1:8080"}},"admin":"http://...","supervisor":1,"worker":2}
-/// "url" is where the app's routes are served, "public" is there only when the app has such an address.
+/// "url" is where the app's routes are served; "public" and "sidecar" are there only when the app has such an address.
 [[nodiscard]] std::string ready_document(const RunningSystem& system);
 
 /// Writes the whole file or nothing: a reader never sees a part of it. \return Reason::Manifest when it cannot be

@@ -30,11 +30,13 @@ TEST(ReadyDocument, SaysWhereEachAppIsReached) {
                               {ListenerKind::Public, "web", {"::", 80}},
                               {ListenerKind::AppChannel, "images", {"127.0.0.1", 9004}},
                               {ListenerKind::Admin, "", {"127.0.0.1", 9464}}},
+                             {{"images", 3502}},
                              12,
                              34};
   EXPECT_EQ(ready_document(system),
             R"({"apps":{"web":{"url":"http://[::]:80","channel":"http://127.0.0.1:8080","public":"http://[::]:80"},)"
-            R"("images":{"url":"http://127.0.0.1:9004","channel":"http://127.0.0.1:9004"}},)"
+            R"("images":{"url":"http://127.0.0.1:9004","channel":"http://127.0.0.1:9004",)"
+            R"("sidecar":"http://127.0.0.1:3502"}},)"
             R"("admin":"http://127.0.0.1:9464","supervisor":12,"worker":34})");
   EXPECT_EQ(routes_address(system, "nobody"), nullptr);
 }

@@ -1,7 +1,6 @@
 #include "app/supervisor.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -34,13 +33,16 @@ constexpr Duration kLongestPause = 5s;
 constexpr Duration kHealthyAfter = 10s;  // a worker that served this long ends a series of crashes
 constexpr Duration kGraceSlack = 3s;     // the worker keeps the grace period itself; this is for one that cannot
 constexpr Duration kAtOnce = 2s;
-constexpr std::size_t kMostLeaving = 3;  // each old worker holds its modules and models in memory while it drains
+constexpr Duration kSidecarPatience = 60s;  // before a system without its sidecars is said to serve
+constexpr std::size_t kMostLeaving = 3;     // each old worker holds its modules and models in memory while it drains
 
 /// One reading of the manifest, and what each worker of it is given. Once no worker needs its sockets, they close.
 struct Generation {
   std::filesystem::path manifest_path;
   net::Socket manifest_file;
   std::vector<OpenListener> listeners;
+  std::vector<SidecarPlan> sidecars;                                 // those that we start
+  std::vector<std::pair<std::string, std::uint16_t>> sidecar_ports;  // of all
 
   [[nodiscard]] Handover handover() const {
     Handover out;
@@ -49,6 +51,14 @@ struct Generation {
     for (const OpenListener& listener : listeners) {
       out.listeners.push_back({listener.bound.kind, listener.bound.app, listener.socket->get()});
     }
+    out.sidecars = sidecar_ports;
+    out.through_sidecars = !sidecars.empty();
+    return out;
+  }
+  [[nodiscard]] std::vector<BoundAddress> addresses() const {
+    std::vector<BoundAddress> out;
+    std::transform(listeners.begin(), listeners.end(), std::back_inserter(out),
+                   [](const OpenListener& listener) { return listener.bound; });
     return out;
   }
 };
@@ -79,11 +89,17 @@ class Supervisor {
   Supervisor(SupervisorOptions options, Signals signals, std::optional<FileWatch> watch)
       : options_(std::move(options)), signals_(std::move(signals)), watch_(std::move(watch)) {
     system_.supervisor = getpid();
+    if (options_.sidecars) {
+      sidecars_.emplace(std::move(*options_.sidecars));
+    }
   }
 
   Result<int> run() {
     TRILBY_ASSIGN(in_force_, load());
     TRILBY_CHECK(start(in_force_));
+    if (sidecars_) {
+      sidecars_->set(in_force_->sidecars, Clock::now());
+    }
     while (!exit_code_) {
       wait();
       act_on_time();
@@ -131,10 +147,32 @@ class Supervisor {
     made->manifest_path = loaded.manifest.path;
     TRILBY_ASSIGN(made->listeners, open_listeners(loaded.manifest, held));
     TRILBY_ASSIGN(made->manifest_file, make_sealed_file(loaded.text));
+    TRILBY_CHECK(place_sidecars(loaded.manifest, *made));
     if (const App& app = loaded.manifest.apps.front(); options_.await_sidecar && !awaited_ && app.sidecar) {
       awaited_.emplace(AwaitedSidecar{app.id, {"127.0.0.1", app.sidecar->http}}, Clock::now());
     }
     return made;
+  }
+
+  /// Where the sidecar of each app is that has one.
+  Result<void> place_sidecars(const Manifest& manifest, Generation& made) const {
+    if (sidecars_) {
+      TRILBY_ASSIGN(made.sidecars, sidecars_->plan(manifest, made.addresses()));
+      for (const SidecarPlan& plan : made.sidecars) {
+        made.sidecar_ports.emplace_back(plan.app, plan.http);
+      }
+      return {};
+    }
+    for (const App& app : manifest.apps) {
+      if (app.sidecar && app.sidecar->http == 0) {
+        return fail(Reason::Manifest, "app.{}.sidecar.http: any port is for sidecars that Trilby starts (--sidecar)",
+                    app.id);
+      }
+      if (app.sidecar) {
+        made.sidecar_ports.emplace_back(app.id, app.sidecar->http);
+      }
+    }
+    return {};
   }
 
   void begin_reload() {
@@ -206,13 +244,29 @@ class Supervisor {
       close_gone(*next.generation);
       in_force_ = next.generation;
       pause_ = kFirstPause / 2;
+      if (sidecars_) {
+        sidecars_->set(in_force_->sidecars, next.serving_since);
+      }
     }
     if (auto before = std::exchange(serving_, std::move(next))) {
       predecessor_ = before->process.pid;
       retire(std::move(*before), Order::Retire);
     } else {
-      publish();
+      publish_when_ready();
     }
+  }
+
+  /// For the first time, the sidecars have to be there as well, or to have had time enough.
+  void publish_when_ready() {
+    publish_by_.reset();
+    if (ever_served_ || !sidecars_ || sidecars_->all_ready()) {
+      return publish();
+    }
+    if (Clock::now() - serving_->serving_since >= kSidecarPatience) {
+      log::warn("sidecars are missing; what needs none is served");
+      return publish();
+    }
+    publish_by_ = serving_->serving_since + kSidecarPatience;
   }
 
   /// The one before has let go of the listeners: from here on whoever connects gets the new worker.
@@ -246,10 +300,9 @@ class Supervisor {
 
   void write_ready_file() {
     system_.worker = serving_->process.pid;
-    system_.addresses.clear();
-    for (const OpenListener& listener : in_force_->listeners) {
-      system_.addresses.push_back(listener.bound);
-    }
+    system_.addresses = in_force_->addresses();
+    system_.sidecars.clear();
+    system_.sidecars.insert(in_force_->sidecar_ports.begin(), in_force_->sidecar_ports.end());
     if (options_.ready_file.empty()) {
       return;
     }
@@ -291,12 +344,16 @@ class Supervisor {
         const bool told = stops_ == 2 && tell(worker.process, Order::Stop);
         worker.kill_at = Clock::now() + (told ? kAtOnce : Duration{});
       }
+      if (sidecars_ && leaving_.empty()) {
+        sidecars_->kill_all();
+      }
     }
     end_if_alone();
   }
 
   void begin_stop() {
     restart_at_.reset();
+    publish_by_.reset();
     // The workers accept what waits already, then close theirs; so nobody queues where nobody will serve.
     for (const auto* worker : {&serving_, &starting_}) {
       if (*worker) {
@@ -316,13 +373,26 @@ class Supervisor {
     }
   }
 
+  /// Sidecars go last, for calls that drain may need them.
   void end_if_alone() {
-    if (stops_ > 0 && leaving_.empty()) {
+    if (stops_ == 0 || !leaving_.empty()) {
+      return;
+    }
+    if (sidecars_) {
+      sidecars_->stop(Clock::now());
+    }
+    if (!sidecars_ || sidecars_->empty()) {
       exit_code_ = cut_off_ ? info(Reason::Cancelled).exit_code : 0;
     }
   }
 
   void on_child_exit(pid_t pid, int status, const rusage& usage) {
+    if (sidecars_ && sidecars_->on_exit(pid, status, Clock::now())) {
+      if (!ever_served_ && stops_ == 0 && sidecars_->failure()) {
+        failure_ = sidecars_->failure();
+      }
+      return end_if_alone();
+    }
     const auto is_it = [&](const Worker& worker) { return worker.process.pid == pid; };
     if (starting_ && is_it(*starting_)) {
       on_failed_start(*std::exchange(starting_, std::nullopt), status);
@@ -418,11 +488,14 @@ class Supervisor {
 
   void wait() {
     const Worker* before = predecessor();
-    std::array<pollfd, 5> watched = {{{signals_.descriptor(), POLLIN, 0},
-                                      {starting_ ? starting_->process.reports.get() : -1, POLLIN, 0},
-                                      {before != nullptr ? before->process.reports.get() : -1, POLLIN, 0},
-                                      {watch_ ? watch_->descriptor() : -1, POLLIN, 0},
-                                      awaited_ ? awaited_->polled() : pollfd{-1, 0, 0}}};
+    std::vector<pollfd> watched = {{signals_.descriptor(), POLLIN, 0},
+                                   {starting_ ? starting_->process.reports.get() : -1, POLLIN, 0},
+                                   {before != nullptr ? before->process.reports.get() : -1, POLLIN, 0},
+                                   {watch_ ? watch_->descriptor() : -1, POLLIN, 0},
+                                   awaited_ ? awaited_->polled() : pollfd{-1, 0, 0}};
+    if (sidecars_) {
+      sidecars_->append_polled(watched);
+    }
     if (poll(watched.data(), watched.size(), timeout()) <= 0) {
       return;
     }
@@ -452,6 +525,8 @@ class Supervisor {
     consider(restart_at_);
     consider(watch_ ? watch_->due() : std::nullopt);
     consider(awaited_ ? awaited_->due() : std::nullopt);
+    consider(sidecars_ ? sidecars_->due() : std::nullopt);
+    consider(serving_ ? publish_by_ : std::nullopt);
     for (const Worker& worker : leaving_) {
       consider(worker.kill_at);
     }
@@ -467,6 +542,12 @@ class Supervisor {
     const auto now = Clock::now();
     if (awaited_) {
       awaited_->advance(now);
+    }
+    if (sidecars_) {
+      sidecars_->advance(now);
+    }
+    if (publish_by_ && serving_) {
+      publish_when_ready();
     }
     if (restart_at_ && now >= *restart_at_) {
       restart_at_.reset();
@@ -529,6 +610,7 @@ class Supervisor {
   Signals signals_;
   std::optional<FileWatch> watch_;
   std::optional<SidecarWait> awaited_;
+  std::optional<Sidecars> sidecars_;
   RunningSystem system_;
 
   std::shared_ptr<const Generation> in_force_;  // what a worker that died is replaced with; none once it stops
@@ -543,6 +625,7 @@ class Supervisor {
   bool reload_wanted_ = false;
   Duration pause_ = kFirstPause / 2;
   std::optional<Clock::time_point> restart_at_;
+  std::optional<Clock::time_point> publish_by_;  // set while a first worker serves and sidecars are missing
   int stops_ = 0;
   bool cut_off_ = false;
   std::optional<int> exit_code_;

@@ -4,11 +4,13 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/manifest.h"
 #include "app/ready_file.h"
+#include "app/supervisor_sidecars.h"
 #include "base/result.h"
 #include "base/units.h"
 
@@ -26,6 +28,7 @@ struct SupervisorOptions {
   std::vector<std::string> worker_arguments;  ///< handed through: how to log, how many loops
   Duration grace = std::chrono::seconds(10);  ///< how long a worker may drain; a little later it is killed
   bool watch = false;                         ///< reload when the manifest, a module or a model has changed
+  std::optional<SidecarProgram> sidecars;     ///< one is started beside each app
   bool await_sidecar = false;        ///< of the first app: somebody else starts it, and the log says when it is there
   std::filesystem::path ready_file;  ///< written when the system serves, removed when it has stopped; empty: none
   std::function<void(const RunningSystem&)> on_serving;  ///< runs once, when the system serves for the first time
@@ -37,6 +40,10 @@ struct SupervisorOptions {
 /// when it is ready, and the old one drains. Listeners whose address stays keep their socket. What cannot be loaded
 /// leaves the old worker serving, and the log says why. Further wishes for a reload are one, and wait for this one.
 ///
+/// Sidecars are started with the first worker, and the system is said to serve once each can be used, or after a
+/// minute. One that dies is replaced, after the same pauses; one that ends before it could ever be used ends the start.
+/// They are stopped once the last worker has drained.
+///
 /// A worker that dies after it served is replaced, after 100 ms to 5 s; one that ends before the system ever served
 /// ends it, for trying again would not mend what is wrong.
 ///
@@ -44,7 +51,7 @@ struct SupervisorOptions {
 /// log's.
 /// \return the exit code: 0 when no request was cut off at the end, else 75; or the code that the first worker ended
 ///         with (it has said why);
-///         Reason::Manifest when the manifest cannot be read, or a port or the ready file cannot be had;
+///         Reason::Manifest when the manifest cannot be read, or a port, a sidecar or the ready file cannot be had;
 ///         Reason::Internal
 [[nodiscard]] Result<int> supervise(SupervisorOptions options);
 

@@ -49,9 +49,16 @@ std::vector<std::string> to_arguments(const Handover& handover) {
   if (handover.beside) {
     out.emplace_back("--beside");
   }
+  if (handover.through_sidecars) {
+    out.emplace_back("--through-sidecars");
+  }
   for (const Listener& listener : handover.listeners) {
     out.emplace_back("--listener");
     out.push_back(format(listener));
+  }
+  for (const auto& [app, port] : handover.sidecars) {
+    out.emplace_back("--port");
+    out.push_back(fmt::format("{}.sidecar={}", app, port));
   }
   return out;
 }

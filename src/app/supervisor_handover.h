@@ -3,9 +3,11 @@
 /// it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/worker.h"
@@ -19,7 +21,10 @@ struct Handover {
   int reports_fd = -1;   ///< a pipe: the worker writes its Reports
   int orders_fd = -1;    ///< a pipe: see WorkerOptions::orders
   std::vector<Listener> listeners;
-  bool beside = false;  ///< see WorkerOptions::beside
+  /// Where sidecars are, whatever the manifest says: an app-id and a port of 127.0.0.1 each.
+  std::vector<std::pair<std::string, std::uint16_t>> sidecars;
+  bool through_sidecars = false;  ///< OtherApps::ThroughSidecars
+  bool beside = false;            ///< see WorkerOptions::beside
 };
 
 /// "channel:web=5", "public:web=6", "admin:=7"

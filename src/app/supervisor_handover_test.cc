@@ -23,10 +23,11 @@ TEST(Handover, OtherTextIsRefused) {
 }
 
 TEST(Handover, ArgumentsNameTheHiddenCommandFirst) {
-  const Handover handover{"/s/trilby.toml", 3, 4, 5, {{ListenerKind::Admin, "", 6}}, true};
+  const Handover handover{"/s/trilby.toml", 3, 4, 5, {{ListenerKind::Admin, "", 6}}, {{"web", 3501}}, true, true};
   EXPECT_EQ(to_arguments(handover),
             (std::vector<std::string>{"worker", "--manifest", "/s/trilby.toml", "--manifest-fd", "3", "--reports-fd",
-                                      "4", "--orders-fd", "5", "--beside", "--listener", "admin:=6"}));
+                                      "4", "--orders-fd", "5", "--beside", "--through-sidecars", "--listener",
+                                      "admin:=6", "--port", "web.sidecar=3501"}));
 }
 
 }  // namespace

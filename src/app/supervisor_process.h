@@ -21,8 +21,8 @@ struct WorkerProcess {
 };
 
 /// Starts this very program file as a worker: with nothing open but its standard streams and what `handover` names
-/// (whose two pipes are made here), whatever this process has inherited; with SIGINT, SIGTERM and SIGHUP ignored, for a
-/// terminal sends them to both processes; and with the kernel's promise to kill it when the calling thread dies.
+/// (whose two pipes are made here); with SIGINT, SIGTERM and SIGHUP ignored, for a terminal sends them to both
+/// processes.
 /// \param more  arguments that the worker takes beside those of the handover
 /// \return Reason::Internal when the system gives no process or descriptors
 [[nodiscard]] Result<WorkerProcess> start_worker(Handover handover, const std::vector<std::string>& more);

@@ -77,17 +77,19 @@ ServingLoop::Ways& ServingLoop::make_ways(const AppRoutes& app) {
 }
 
 void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
-                        const http::ServerLimits& limits) {
+                        const http::ServerLimits& limits, OtherApps other_apps) {
   for (const AppRoutes& app : apps) {
     Ways& ways = make_ways(app);
     triggers::Router& router = *routers_.emplace_back(
         std::make_unique<triggers::Router>(app.app, app.table,
                                            triggers::LoopServices{*invoker_, *ways.invocation, metrics_, ids_, calls_,
                                                                   ways.blocks ? &*ways.blocks : nullptr, answers_}));
-    invocation_.add_app(app.app, [&router](Call call, OnOutcome done) {
-      const triggers::Route* route = router.match(call);
-      router.run(route, std::move(call), std::move(done));
-    });
+    if (other_apps == OtherApps::InProcess) {
+      invocation_.add_app(app.app, [&router](Call call, OnOutcome done) {
+        const triggers::Route* route = router.match(call);
+        router.run(route, std::move(call), std::move(done));
+      });
+    }
     channels_.push_back(std::make_unique<triggers::AppChannel>(app.triggers, router, ids_, request_bodies_));
   }
   for (const ServedListener& listener : listeners) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/wiring_routes.h"
+#include "app/worker.h"
 #include "base/log.h"
 #include "dapr/embedded/service_invocation.h"
 #include "dapr/nearest_invocation.h"
@@ -64,7 +65,7 @@ class ServingLoop {
   [[nodiscard]] const observe::CallRing& calls() const { return calls_; }
   /// Makes servers for `listeners`; adopt() takes their indices.
   void serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
-             const http::ServerLimits& limits);
+             const http::ServerLimits& limits, OtherApps other_apps);
   void adopt(std::size_t listener, net::Accepted connection);
   /// Brings metrics up to date that are not counted as they change.
   void sample();

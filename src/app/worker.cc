@@ -219,7 +219,7 @@ Result<void> Worker::prepare_apps() {
                        });
     served.push_back({app, is_app_channel ? options_.app_token : "", is_app_channel});
   }
-  on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits); });
+  on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits, options_.other_apps); });
   return {};
 }
 

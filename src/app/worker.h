@@ -40,13 +40,17 @@ enum class Report : char {
   Released = 'd',  ///< after Order::Retire: no connection is taken any more
 };
 
+/// How calls reach other apps of the same manifest. (Those of other manifests are always reached through the sidecar.)
+enum class OtherApps : std::uint8_t { InProcess, ThroughSidecars };
+
 struct WorkerOptions {
   std::vector<Listener> listeners;
   std::uint32_t loops = 0;          ///< event loops, 1..256; 0: one per core
   std::filesystem::path aot_cache;  ///< folder for compiled modules; empty: the user's cache folder
   std::string app_token;            ///< what callers of app channels must show (Dapr's APP_API_TOKEN); empty: nothing
   std::string dapr_token;           ///< what sidecars want to see (DAPR_API_TOKEN); empty: nothing
-  int access_log = 2;               ///< where access lines go, in the format of log::format(); negative: nowhere
+  OtherApps other_apps = OtherApps::InProcess;
+  int access_log = 2;  ///< where access lines go, in the format of log::format(); negative: nowhere
   Duration grace =
       std::chrono::seconds(10);  ///< how long calls may go on once the worker drains; then they are cancelled
   /// A descriptor that gives one Order a read; the end of the file is Order::Stop. The caller closes it.

@@ -41,8 +41,7 @@ std::vector<Option> ManifestOptions::port_options() {
       {"--port",
        "APP=N",
        "listen for this app on port N instead of the manifest's, 0 for any free one; APP.public=N for its public "
-       "address; may be "
-       "repeated [TRILBY_PORTS: APP=N,...]",
+       "address, APP.sidecar=N for its sidecar; may be repeated [TRILBY_PORTS: APP=N,...]",
        &ports_,
        {},
        {}},

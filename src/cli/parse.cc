@@ -82,7 +82,8 @@ Result<void> check(const CLI::App& app, const Syntax& syntax, std::string_view c
       **text = variable;
       source = option.variable;
     }
-    TRILBY_CHECK(check_choice(source, **text, option.choices));
+    const bool absent = (*text)->empty() && app.get_option(std::string(option.long_name()))->count() == 0;
+    TRILBY_CHECK(absent ? Result<void>() : check_choice(source, **text, option.choices));
   }
   for (const Argument& argument : syntax.arguments) {
     if (argument.required && argument.target->empty()) {

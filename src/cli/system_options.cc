@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "app/tokens.h"
@@ -19,9 +20,15 @@ std::string addresses_text(const app::RunningSystem& system) {
           {"(admin)", app::url(bound.address), styled("/metrics /livez /readyz", Style::Dim, STDOUT_FILENO)});
     } else if (bound.kind == app::ListenerKind::AppChannel) {
       const app::Address& routes = app::routes_address(system, bound.app)->address;
-      const bool apart = app::url(routes) != app::url(bound.address);
-      rows.push_back({bound.app, app::url(routes),
-                      apart ? styled("app channel " + app::url(bound.address), Style::Dim, STDOUT_FILENO) : ""});
+      std::vector<std::string> more;
+      if (app::url(routes) != app::url(bound.address)) {
+        more.push_back("app channel " + app::url(bound.address));
+      }
+      if (const auto sidecar = system.sidecars.find(bound.app); sidecar != system.sidecars.end()) {
+        more.push_back(fmt::format("sidecar http://127.0.0.1:{}", sidecar->second));
+      }
+      rows.push_back(
+          {bound.app, app::url(routes), styled(fmt::format("{}", fmt::join(more, ", ")), Style::Dim, STDOUT_FILENO)});
     }
   }
   return table(rows);

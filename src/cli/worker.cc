@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "app/manifest_selection.h"
-#include "app/manifest_sidecar.h"
+#include "app/manifest_settings.h"
 #include "app/supervisor_handover.h"
 #include "app/tokens.h"
 #include "base/log.h"
@@ -67,7 +67,9 @@ class Worker final : public Command {
         {"--reports-fd", "N", "a descriptor for what it reports", &reports_fd_, {}, {}},
         {"--orders-fd", "N", "a descriptor for what it is told", &orders_fd_, {}, {}},
         {"--beside", {}, "another one serves until this one does", &beside_, {}, {}},
+        {"--through-sidecars", {}, "apps reach each other through their sidecars", &through_sidecars_, {}, {}},
         {"--listener", "KIND:APP=N", "a listening socket; may be repeated", &listeners_, {}, {}},
+        {"--port", "APP.sidecar=N", "where the sidecar of an app is; may be repeated", &ports_, {}, {}},
         {"--loops", "N", "event loops; 0: one for each core", &loops_, {}, {}},
         {"--grace", "DURATION", "how long calls may go on once it drains", &grace_, {}, {}},
         cache_option(cache_),
@@ -105,6 +107,7 @@ class Worker final : public Command {
     options.dapr_token = std::move(tokens.dapr);
     TRILBY_ASSIGN(options.orders, parse_number("--orders-fd", orders_fd_, kMaxDescriptor));
     options.beside = beside_;
+    options.other_apps = through_sidecars_ ? app::OtherApps::ThroughSidecars : app::OtherApps::InProcess;
     set_close_on_exec(reports_fd);
     set_close_on_exec(options.orders);
     TRILBY_ASSIGN(options.loops, parse_number("--loops", loops_, kMaxLoops));
@@ -115,13 +118,18 @@ class Worker final : public Command {
       set_close_on_exec(listener.socket);
       options.listeners.push_back(std::move(listener));
     }
-    TRILBY_ASSIGN(const std::string text, read_all_of(manifest_fd));
+    TRILBY_ASSIGN(const std::string manifest_text, read_all_of(manifest_fd));
     close(manifest_fd);
-    TRILBY_ASSIGN(app::Manifest manifest, app::parse_manifest(text, path_));
+    TRILBY_ASSIGN(app::Manifest manifest, app::parse_manifest(manifest_text, path_));
     if (!app_.empty()) {
       TRILBY_CHECK(app::keep_only(manifest, app_));
     }
-    TRILBY_CHECK(app::apply(manifest, app::SidecarEnvironment::of_process()));
+    std::vector<app::PortOverride> ports;
+    for (const std::string& text : ports_) {
+      TRILBY_ASSIGN(app::PortOverride port, app::parse_port_override(text, app::Origin::Flag, "--port"));
+      ports.push_back(std::move(port));
+    }
+    TRILBY_CHECK(app::apply(manifest, ports));
     prctl(PR_SET_NAME, "trilby-worker");  // it was started by the name of /proc/self/exe
     options.report = [reports_fd](app::Report report) {
       // Who does not read this any more has ended, and this process with it.
@@ -137,7 +145,9 @@ class Worker final : public Command {
   std::string reports_fd_;
   std::string orders_fd_;
   bool beside_ = false;
+  bool through_sidecars_ = false;
   std::vector<std::string> listeners_;
+  std::vector<std::string> ports_;
   std::string loops_ = "0";
   std::string grace_ = "10s";
   std::string cache_;

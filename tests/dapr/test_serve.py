@@ -1,6 +1,8 @@
 """One app beside its own sidecar, as `dapr run -- trilby serve APP` starts them: with the environment that Dapr gives an app."""
 
 import io
+import json
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,27 @@ def cat():
     out = io.BytesIO()
     Image.open(Path(skimage.data_dir) / "chelsea.png").convert("RGB").save(out, "PNG")
     return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def coffee():
+    out = io.BytesIO()
+    Image.open(Path(skimage.data_dir) / "coffee.png").convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+def apps_of(dapr_yaml):
+    """The list `apps`, whose values are written as JSON or as plain words."""
+    apps = []
+    for line in dapr_yaml.read_text().partition("\napps:\n")[2].splitlines():
+        if line.startswith("  - "):
+            apps.append({})
+        key, _, value = line[4:].partition(": ")
+        try:
+            apps[-1][key] = json.loads(value)
+        except json.JSONDecodeError:
+            apps[-1][key] = value
+    return apps
 
 
 def is_gray(picture):
@@ -74,6 +97,36 @@ def test_another_app_is_answered_through_two_sidecars(start, cat, protocol):
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert is_gray(answer.content)
     assert httpx.post(app.url("image-api-rs") + "/api/image", content=cat).status_code == 401, "only its sidecar knows the token"
+
+
+def test_the_articles_three_services_each_beside_its_sidecar(start, cat, coffee):
+    """What dapr.yaml has `dapr run -f` start, on free ports: page, router, and through two sidecars to gray pictures and food."""
+    wanted = apps_of(ROOT / "examples/images/dapr.yaml")
+    written = tomllib.loads(IMAGES.read_text())["app"]
+    assert {app["appID"]: app["appPort"] for app in wanted} == {app: settings["port"] for app, settings in written.items()}
+    assert {app["appID"]: app["daprHTTPPort"] for app in wanted} == {"go-web-port": 3500, "image-api-go": 3501, "image-api-rs": 3502}
+    systems = {}
+    for app, http_port in zip(wanted, free_ports(len(wanted)), strict=True):
+        assert app["command"] == ["trilby", "serve", app["appID"]]
+        systems[app["appID"]] = start.app(app["appID"], http_port)
+        start.sidecar(app["appID"], systems[app["appID"]], http_port=http_port)
+    with httpx.Client(base_url=systems["go-web-port"].url("go-web-port"), timeout=60) as web:
+        assert "<html" in web.get("/").text
+        gray = web.post("/api/hello", content=cat)
+        assert (gray.status_code, gray.headers["content-type"]) == (200, "image/png"), gray.text
+        assert is_gray(gray.content)
+        food = web.post("/api/hello", content=coffee, headers={"api": "go"})
+        assert food.status_code == 200 and "espresso" in food.text
+        bad = web.post("/api/hello", content=b"no picture")
+        assert (bad.status_code, bad.headers["trilby-reason"]) == (422, "bad-input")
+    assert '"path":"/api/image"' in systems["image-api-rs"].wait_for_log('"reason":"bad-input"'), "it was not answered elsewhere"
+
+
+def test_without_a_sidecar_only_what_needs_it_fails(start, cat):
+    app = start.app("go-web-port", free_ports(1)[0])
+    answer = httpx.post(app.url("go-web-port") + "/api/hello", content=cat, timeout=60)
+    assert (answer.status_code, answer.headers["trilby-reason"]) == (502, "upstream-failed")
+    assert "<html" in httpx.get(app.url("go-web-port") + "/").text
 
 
 def test_an_app_loads_what_it_needs_and_nothing_else(start):

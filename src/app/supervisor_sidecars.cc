@@ -1,0 +1,408 @@
+#include "app/supervisor_sidecars.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/sidecar_log.h"
+#include "app/supervisor_child.h"
+#include "app/supervisor_port_owner.h"
+#include "app/supervisor_probe.h"
+#include "app/supervisor_process.h"
+#include "base/log.h"
+#include "net/socket.h"
+
+namespace trilby::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kFirstPause = 100ms;
+constexpr Duration kLongestPause = 5s;
+constexpr Duration kHealthyAfter = 10s;  // one that ran this long ends a series of deaths
+constexpr Duration kGrace = 5s;          // that daprd gives what it has begun
+constexpr Duration kGraceSlack = 5s;
+constexpr const char* kLoopback = "127.0.0.1";
+constexpr const char* kHostVariable = "DAPR_HOST_IP";
+
+/// Ports that nobody has now, for what no other program needs to know.
+Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
+  std::vector<net::Socket> held;
+  std::vector<std::uint16_t> ports;
+  for (std::size_t i = 0; i < count; ++i) {
+    TRILBY_ASSIGN(net::Socket socket, net::listen_tcp(kLoopback, 0));
+    ports.push_back(net::local_port(socket.get()));
+    held.push_back(std::move(socket));
+  }
+  return ports;
+}
+
+/// Where other sidecars reach it: this machine alone, unless whoever starts Trilby says otherwise.
+std::string host_address() {
+  const char* given = std::getenv(kHostVariable);
+  return given == nullptr || *given == '\0' ? kLoopback : given;
+}
+
+}  // namespace
+
+/// One sidecar, run after run.
+class Sidecars::One {
+ public:
+  One(const SidecarProgram& program, SidecarPlan plan) : program_(program), plan_(std::move(plan)) {}
+  One(const One&) = delete;
+  One& operator=(const One&) = delete;
+
+  [[nodiscard]] const SidecarPlan& plan() const { return plan_; }
+  [[nodiscard]] pid_t pid() const { return pid_; }  ///< 0: it does not run
+  [[nodiscard]] bool leaves() const { return leaves_; }
+  [[nodiscard]] bool ever_ready() const { return ever_ready_; }
+  [[nodiscard]] const SidecarLog& log() const { return log_; }
+
+  void start(Clock::time_point now) {
+    restart_at_.reset();
+    started_ = now;
+    if (const auto started = spawn(); !started) {
+      log::error("no sidecar can be started; trying again", {{"app", plan_.app}, {"error", started.error().message}});
+      restart_later(now);
+      return;
+    }
+    probe_.emplace(Address{kLoopback, plan_.http}, now);
+  }
+
+  /// From here on it is only waited for. \param next  takes its place once it has ended
+  void stop(Clock::time_point now, std::optional<SidecarPlan> next = {}) {
+    next_ = std::move(next);
+    if (leaves_) {
+      return;
+    }
+    leaves_ = true;
+    restart_at_.reset();
+    probe_.reset();
+    if (pid_ != 0) {
+      kill(pid_, SIGTERM);
+      kill_at_ = now + kGrace + kGraceSlack;
+    }
+  }
+
+  void append_polled(std::vector<pollfd>& polled) const {
+    polled.push_back({output_.get(), POLLIN, 0});
+    if (probe_) {
+      polled.push_back(probe_->polled());
+    }
+  }
+
+  [[nodiscard]] std::optional<Clock::time_point> due() const {
+    return restart_at_ ? restart_at_ : kill_at_ ? kill_at_ : probe_ ? std::optional(probe_->due()) : std::nullopt;
+  }
+
+  void advance(Clock::time_point now) {
+    read_output();
+    if (probe_ && probe_->advance(now)) {
+      probe_.reset();
+      ever_ready_ = true;
+      log::info("the sidecar is there", {{"app", plan_.app},
+                                         {"address", format(Address{kLoopback, plan_.http})},
+                                         {"after", trilby::format(Duration(now - started_))}});
+    }
+    if (restart_at_ && now >= *restart_at_) {
+      start(now);
+    }
+    if (kill_at_ && now >= *kill_at_) {
+      log::warn("the sidecar does not stop; killing it", {{"app", plan_.app}, {"pid", pid_}});
+      kill(pid_, SIGKILL);
+      kill_at_.reset();
+    }
+  }
+
+  /// \return whether there is nothing left of it
+  bool on_exit(int status, Clock::time_point now) {
+    read_output();
+    log_.finish();
+    output_.close();
+    probe_.reset();
+    kill_at_.reset();
+    const pid_t pid = std::exchange(pid_, 0);
+    if (!leaves_) {
+      if (now - started_ > kHealthyAfter) {
+        pause_ = {};
+      }
+      restart_later(now);
+      log::error("the sidecar died; starting another",
+                 {{"app", plan_.app}, {"pid", pid}, {"end", describe_exit(status)}, {"in", trilby::format(pause_)}});
+      return false;
+    }
+    if (!next_) {
+      return true;
+    }
+    plan_ = *std::exchange(next_, std::nullopt);
+    leaves_ = false;
+    pause_ = {};
+    start(now);
+    return false;
+  }
+
+  void kill_now() const {
+    if (pid_ != 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+  }
+
+ private:
+  void restart_later(Clock::time_point now) {
+    pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
+    restart_at_ = now + pause_;
+  }
+
+  Result<void> spawn() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+      return fail(Reason::Internal, "cannot make a pipe: {}", std::strerror(errno));
+    }
+    net::Socket read_end(ends[0]);
+    const net::Socket write_end(ends[1]);
+    fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
+    TRILBY_ASSIGN(Child child, make_child());
+    child.output = write_end.get();
+    TRILBY_ASSIGN(pid_, start_child(std::move(child)));
+    output_ = std::move(read_end);
+    return {};
+  }
+
+  [[nodiscard]] Result<Child> make_child() const {
+    constexpr std::size_t kPorts = 3;
+    TRILBY_ASSIGN(const std::vector<std::uint16_t> ports, free_ports(kPorts));
+    const std::string host = host_address();
+    Child child;
+    child.program = program_.daprd.string();
+    child.own_group = true;
+    child.variables = {fmt::format("{}={}", kHostVariable, host)};
+    child.arguments = {"daprd",
+                       "--app-id",
+                       plan_.app,
+                       "--app-port",
+                       std::to_string(plan_.app_port),
+                       "--app-protocol",
+                       "http",
+                       "--dapr-http-port",
+                       std::to_string(plan_.http),
+                       "--dapr-listen-addresses",
+                       kLoopback,
+                       "--dapr-grpc-port",
+                       std::to_string(ports[0]),
+                       "--dapr-internal-grpc-port",
+                       std::to_string(ports[1]),
+                       "--dapr-internal-grpc-listen-address",
+                       host,
+                       "--metrics-port",
+                       std::to_string(ports[2]),
+                       "--metrics-listen-address",
+                       kLoopback,
+                       "--max-body-size",
+                       std::to_string(plan_.max_body.count),
+                       "--dapr-graceful-shutdown-seconds",
+                       std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kGrace).count()),
+                       "--log-as-json"};
+    child.arguments.insert(child.arguments.end(), program_.arguments.begin(), program_.arguments.end());
+    return child;
+  }
+
+  void read_output() {
+    if (!output_) {
+      return;
+    }
+    std::array<char, 16384> piece;
+    constexpr int kMostAtOnce = 16;  // others have something to say as well
+    for (int i = 0; i < kMostAtOnce; ++i) {
+      const ssize_t count = read(output_.get(), piece.data(), piece.size());
+      if (count <= 0) {
+        if (count == 0) {
+          output_.close();
+        }
+        return;
+      }
+      log_.append({piece.data(), static_cast<std::size_t>(count)});
+    }
+  }
+
+  const SidecarProgram& program_;
+  SidecarPlan plan_;
+  std::optional<SidecarPlan> next_;
+  pid_t pid_ = 0;
+  net::Socket output_;
+  SidecarLog log_{plan_.app};
+  std::optional<SidecarProbe> probe_;  // until this run can be used
+  bool ever_ready_ = false;
+  bool leaves_ = false;
+  Clock::time_point started_;
+  Duration pause_{};
+  std::optional<Clock::time_point> restart_at_;
+  std::optional<Clock::time_point> kill_at_;
+};
+
+Sidecars::Sidecars(SidecarProgram program) : program_(std::move(program)) {}
+
+Sidecars::~Sidecars() {
+  kill_all();
+}
+
+Result<std::vector<SidecarPlan>> Sidecars::plan(const Manifest& manifest,
+                                                std::span<const BoundAddress> addresses) const {
+  std::vector<SidecarPlan> out;
+  std::uint16_t usual = kFirstSidecarPort;
+  for (const App& app : manifest.apps) {
+    const Sidecar settings = app.sidecar.value_or(Sidecar{});
+    SidecarPlan made;
+    made.app = app.id;
+    made.http = app.sidecar ? settings.http : usual;
+    ++usual;
+    made.any_port = made.http == 0;
+    made.max_body = settings.max_body;
+    const auto channel = std::find_if(addresses.begin(), addresses.end(), [&](const BoundAddress& bound) {
+      return bound.kind == ListenerKind::AppChannel && bound.app == app.id;
+    });
+    made.app_port = channel == addresses.end() ? app.port : channel->address.port;
+    const auto held = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
+      return !one->leaves() && one->plan().app == app.id && one->plan().any_port == made.any_port &&
+             (made.any_port || one->plan().http == made.http);
+    });
+    if (held != running_.end()) {
+      made.http = (*held)->plan().http;
+    } else if (made.any_port) {
+      TRILBY_ASSIGN(const std::vector<std::uint16_t> free, free_ports(1));
+      made.http = free.front();
+    } else if (const auto free = net::listen_tcp(kLoopback, made.http); !free) {
+      const auto owner = find_port_owner(made.http);
+      const std::string mend =
+          fmt::format("try: stop that, write another port, or add --port {}.sidecar=0 for any free one", app.id);
+      return fail(
+          Reason::Manifest, "app.{}.sidecar.http: {}{}", app.id,
+          owner ? fmt::format("127.0.0.1:{} is in use by {}", made.http, describe(*owner)) : free.error().message,
+          "\n" + mend);
+    }
+    out.push_back(std::move(made));
+  }
+  return out;
+}
+
+void Sidecars::set(std::vector<SidecarPlan> plans, Clock::time_point now) {
+  for (const auto& one : running_) {
+    const auto wanted =
+        std::find_if(plans.begin(), plans.end(), [&](const SidecarPlan& plan) { return plan.app == one->plan().app; });
+    if (wanted == plans.end()) {
+      one->stop(now);
+      continue;
+    }
+    if (*wanted != one->plan() || one->leaves()) {
+      one->stop(now, *wanted);
+    }
+    plans.erase(wanted);
+  }
+  std::erase_if(running_, [](const auto& one) { return one->leaves() && one->pid() == 0; });
+  for (SidecarPlan& plan : plans) {
+    running_.push_back(std::make_unique<One>(program_, std::move(plan)));
+    running_.back()->start(now);
+  }
+}
+
+void Sidecars::append_polled(std::vector<pollfd>& polled) const {
+  std::for_each(running_.begin(), running_.end(), [&](const auto& one) { one->append_polled(polled); });
+}
+
+std::optional<Clock::time_point> Sidecars::due() const {
+  std::optional<Clock::time_point> next;
+  for (const auto& one : running_) {
+    const auto due = one->due();
+    next = due && (!next || *due < *next) ? due : next;
+  }
+  return next;
+}
+
+void Sidecars::advance(Clock::time_point now) {
+  std::for_each(running_.begin(), running_.end(), [&](const auto& one) { one->advance(now); });
+}
+
+bool Sidecars::on_exit(pid_t pid, int status, Clock::time_point now) {
+  const auto at = std::find_if(running_.begin(), running_.end(), [&](const auto& one) { return one->pid() == pid; });
+  if (at == running_.end()) {
+    return false;
+  }
+  const bool gone = (*at)->on_exit(status, now);
+  if (!gone && !(*at)->ever_ready() && !failure_) {
+    const std::string& why = (*at)->log().last_error();
+    failure_ =
+        Error{Reason::Manifest, fmt::format("the sidecar of {} ended before it could be used: {}{}{}",
+                                            (*at)->plan().app, describe_exit(status), why.empty() ? "" : ": ", why)};
+  }
+  if (gone) {
+    running_.erase(at);
+  }
+  return true;
+}
+
+bool Sidecars::all_ready() const {
+  return std::all_of(running_.begin(), running_.end(), [](const auto& one) { return one->ever_ready(); });
+}
+
+void Sidecars::stop(Clock::time_point now) {
+  std::for_each(running_.begin(), running_.end(), [&](const auto& one) { one->stop(now); });
+  std::erase_if(running_, [](const auto& one) { return one->pid() == 0; });
+}
+
+void Sidecars::kill_all() {
+  std::for_each(running_.begin(), running_.end(), [](const auto& one) { one->kill_now(); });
+  running_.clear();
+}
+
+Result<std::filesystem::path> find_daprd(const std::filesystem::path& given) {
+  const auto can_run = [](const std::filesystem::path& path) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(path, error) && access(path.c_str(), X_OK) == 0;
+  };
+  if (!given.empty()) {
+    if (!can_run(given)) {
+      return fail(Reason::Manifest, "--daprd: {} is no program that can be run", given.string());
+    }
+    return std::filesystem::absolute(given);
+  }
+  std::vector<std::filesystem::path> folders;
+  std::error_code error;
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  const std::string cache = variable("TRILBY_CACHE");
+  const std::filesystem::path versions =
+      (cache.empty() ? std::filesystem::path(variable("HOME")) / ".cache/trilby" : std::filesystem::path(cache)) /
+      "dapr";
+  for (const auto& entry : std::filesystem::directory_iterator(versions, error)) {
+    folders.push_back(entry.path());
+  }
+  std::sort(folders.rbegin(), folders.rend());  // the newest, as long as versions have two digits
+  const std::string path = variable("PATH");
+  for (std::size_t at = 0; at < path.size();) {
+    const std::size_t end = std::min(path.find(':', at), path.size());
+    folders.emplace_back(path.substr(at, end - at));
+    at = end + 1;
+  }
+  const auto at = std::find_if(folders.begin(), folders.end(), [&](const std::filesystem::path& folder) {
+    return !folder.empty() && can_run(folder / "daprd");
+  });
+  if (at == folders.end()) {
+    return fail(Reason::Manifest, "there is no daprd in {} or PATH\ntry: make dapr, or --daprd PATH",
+                (versions / "*").string());
+  }
+  return std::filesystem::absolute(*at / "daprd");
+}
+
+}  // namespace trilby::app

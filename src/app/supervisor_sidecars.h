@@ -1,0 +1,88 @@
+/// \file  The sidecars that a supervisor starts itself: one daprd beside each app.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <poll.h>
+#include <sys/types.h>
+
+#include "app/manifest.h"
+#include "app/ready_file.h"
+#include "base/result.h"
+#include "base/units.h"
+
+namespace trilby::app {
+
+/// What all sidecars of a system have in common.
+struct SidecarProgram {
+  std::filesystem::path daprd;         ///< a program that can be run
+  std::vector<std::string> arguments;  ///< for each, behind ours: resources, configuration
+};
+
+/// The sidecar of one app: what makes it another one when it changes.
+struct SidecarPlan {
+  std::string app;
+  std::uint16_t app_port = 0;
+  std::uint16_t http = 0;  ///< its HTTP API's port on 127.0.0.1, never 0
+  Bytes max_body;
+  bool any_port = false;  ///< `http` was chosen, for nobody said which
+  bool operator==(const SidecarPlan&) const = default;
+};
+
+/// Where an app's sidecar listens when the manifest does not say it: 3500 for the first app, 3501 for the second.
+inline constexpr std::uint16_t kFirstSidecarPort = 3500;
+
+/// Starts sidecars, tells their logs apart, replaces those that die (after 100 ms to 5 s), and stops them. All of them
+/// die with this process, and Ctrl-C in a terminal does not reach them. Threading: not thread-safe; never waits but for
+/// kill_all() and the destructor, which wait for what they killed.
+class Sidecars {
+ public:
+  explicit Sidecars(SidecarProgram program);
+  ~Sidecars();  ///< kill_all()
+  Sidecars(const Sidecars&) = delete;
+  Sidecars& operator=(const Sidecars&) = delete;
+
+  /// The sidecars that the apps of a manifest want. Those that run already keep their ports.
+  /// \param addresses  where the apps listen
+  /// \return Reason::Manifest when a port is in use by somebody else, with the field, the owner and the mend
+  [[nodiscard]] Result<std::vector<SidecarPlan>> plan(const Manifest& manifest,
+                                                      std::span<const BoundAddress> addresses) const;
+  /// Makes it so: starts those that are new, asks those to stop that are gone, replaces those that have changed.
+  void set(std::vector<SidecarPlan> plans, Clock::time_point now);
+
+  void append_polled(std::vector<pollfd>& polled) const;
+  /// When to call advance() at the latest.
+  [[nodiscard]] std::optional<Clock::time_point> due() const;
+  /// Call whenever something may have happened.
+  void advance(Clock::time_point now);
+  /// \return whether `pid` was one of them
+  [[nodiscard]] bool on_exit(pid_t pid, int status, Clock::time_point now);
+
+  [[nodiscard]] bool all_ready() const;  ///< each can be used, or could once and is being replaced
+  /// Why there will be no sidecar for an app: one ended before it could ever be used.
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+
+  void stop(Clock::time_point now);  ///< asks all to stop; who does not in time is killed
+  void kill_all();
+  [[nodiscard]] bool empty() const { return running_.empty(); }
+
+ private:
+  class One;
+
+  SidecarProgram program_;
+  std::vector<std::unique_ptr<One>> running_;  // and those that stop, or wait to be started again
+  std::optional<Error> failure_;
+};
+
+/// Where daprd is: `given` when that is not empty; else in the cache that `make dapr` fills, or in PATH. \return
+/// Reason::Manifest when there is none that can be run, with where it was looked for
+[[nodiscard]] Result<std::filesystem::path> find_daprd(const std::filesystem::path& given);
+
+}  // namespace trilby::app

@@ -1,0 +1,288 @@
+"""`trilby up --sidecar daprd`: the sidecars that Trilby starts itself, looks after, and stops."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+import skimage
+from PIL import Image
+from sidecar import PROGRAMS, ROOT, component, free_ports
+
+IMAGES = ROOT / "examples/images/trilby.toml"
+APPS = ("go-web-port", "image-api-rs", "image-api-go")
+TWO_APPS = """
+[app.web]
+port = 0
+sidecar = {{ http = 0 }}
+[[app.web.route]]
+path = "/echo"
+function = "echo"
+[[app.web.route]]
+path = "/sleep"
+function = "sleep"
+[app.other]
+port = 0{other}
+[[app.other.route]]
+path = "/text"
+text = "a text of the other"
+[function.echo]
+module = "{guests}/echo.wasm"
+[function.sleep]
+module = "{guests}/sleep.wasm"
+"""
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "not within the time"
+        time.sleep(0.02)
+    return result
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def sidecars(system):
+    """The pid of each sidecar by its app-id."""
+    supervisor = system.ready["supervisor"]
+    found = {}
+    for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        if words[0] == "daprd":
+            found[words[words.index("--app-id") + 1]] = int(pid)
+    return found
+
+
+def is_usable(system, app):
+    try:
+        return httpx.get(system.ready["apps"][app]["sidecar"] + "/v1.0/healthz/outbound", timeout=5).status_code == 204
+    except httpx.TransportError:
+        return False
+
+
+def invoke(system, caller, app, path, verb="POST", **more):
+    """Asks the sidecar of `caller` for something of `app`."""
+    return httpx.request(verb, f"{system.ready['apps'][caller]['sidecar']}/v1.0/invoke/{app}/method/{path}", timeout=60, **more)
+
+
+def live_calls(system):
+    page = httpx.get(f"{system.admin}/metrics").text
+    return sum(int(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith("trilby_calls_live{"))
+
+
+def lines(system, **members):
+    parsed = [json.loads(line) for line in system.log().splitlines() if line.startswith("{") and line.endswith("}")]
+    return [line for line in parsed if all(line.get(name) == value for name, value in members.items())]
+
+
+def options(*apps):
+    assert (PROGRAMS / "daprd").exists(), "the real Dapr is not built; run `make dapr`"
+    ports = [word for app in apps for word in ("--port", f"{app}.sidecar=0")]
+    return ["--sidecar", "daprd", "--daprd", str(PROGRAMS / "daprd"), *ports]
+
+
+@pytest.fixture
+def two_apps(start_system, guests):
+    def start(*more, other="\nsidecar = { http = 0 }", **settings):
+        text = TWO_APPS.format(guests=guests, other=other)
+        env = {"TRILBY_LOG_FORMAT": "json"} | settings.pop("env", {})
+        return start_system(text, *options(), *more, env=env, **settings)
+
+    return start
+
+
+def test_the_articles_system_with_a_sidecar_beside_each_app(system_class, tmp_path):
+    system = system_class(IMAGES, tmp_path, [*options(*APPS), "--daprd-arg=--enable-api-logging"], env={"TRILBY_LOG_FORMAT": "json"})
+    try:
+        assert set(sidecars(system)) == set(APPS)
+        picture = io.BytesIO()
+        Image.open(Path(skimage.data_dir) / "chelsea.png").convert("RGB").save(picture, "PNG")
+        assert "<html" in httpx.get(system.url("go-web-port") + "/").text
+        for answer in (invoke(system, "go-web-port", "image-api-rs", "api/image", content=picture.getvalue()),
+                       httpx.post(system.url("go-web-port") + "/api/hello", content=picture.getvalue(), timeout=60)):
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+            red, green, blue = Image.open(io.BytesIO(answer.content)).convert("RGB").split()
+            assert red.tobytes() == green.tobytes() == blue.tobytes()
+        wait_until(lambda: len(lines(system, message="sidecar", app="go-web-port", line="HTTP API Called")) >= 2)  # the route's is the second
+        assert "picture" in invoke(system, "image-api-rs", "image-api-go", "api/image", content=picture.getvalue()).text
+        for app in APPS:
+            assert lines(system, message="sidecar", app=app), "its log is told apart"
+            assert lines(system, message="the sidecar is there", app=app)
+    finally:
+        code = system.stop()
+    assert code == 0
+
+
+def test_a_sidecar_that_dies_is_replaced_and_nothing_else_is(two_apps):
+    system = two_apps()
+    before, worker = sidecars(system), system.ready["worker"]
+    os.kill(before["web"], signal.SIGKILL)
+    died = json.loads(system.wait_for_log("the sidecar died; starting another"))
+    assert (died["app"], died["end"]) == ("web", "signal 9 (Killed)")
+    wait_until(lambda: is_usable(system, "web"))
+    after = sidecars(system)
+    assert after["web"] != before["web"] and after["other"] == before["other"]
+    assert wait_until(lambda: invoke(system, "other", "web", "echo", content=b"again").content == b"again")
+    assert system.reread()["worker"] == worker
+
+
+def test_sidecars_live_until_the_apps_have_drained(two_apps):
+    system = two_apps()
+    pids = sidecars(system)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(invoke, system, "web", "web", "sleep", content=(1_500_000_000).to_bytes(8, "little"))
+        wait_until(lambda: live_calls(system) == 1)
+        system.signal()
+        assert answer.result().content == b"awake", "it came through the sidecar"
+    assert system.stop() == 0
+    assert not [pid for pid in pids.values() if is_running(pid)]
+    told = [line.get("line", line["message"]) for line in lines(system)]
+    drained = told.index("stopped")
+    asked = [at for at, text in enumerate(told) if text.startswith("Received signal")]
+    assert len(asked) == 2 and min(asked) > drained
+
+
+def test_a_terminals_interrupt_does_not_reach_them(two_apps):
+    """Ctrl-C goes to every process of the foreground group."""
+    system = two_apps(prepare=os.setpgrp)
+    pids = sidecars(system)
+    assert all(os.getpgid(pid) != system.process.pid for pid in pids.values())
+    os.killpg(system.process.pid, signal.SIGINT)
+    assert system.process.wait(30) == 0
+    assert not [pid for pid in pids.values() if is_running(pid)]
+
+
+def test_a_second_signal_kills_those_that_do_not_stop(two_apps):
+    system = two_apps()
+    pids = sidecars(system)
+    os.kill(pids["web"], signal.SIGSTOP)
+    system.signal()
+    system.wait_for_log('"message":"stopped"')
+    wait_until(lambda: not is_running(pids["other"]))
+    assert is_running(pids["web"])
+    system.signal()
+    assert system.process.wait(20) == 0
+    assert not is_running(pids["web"])
+
+
+def test_no_sidecar_outlives_a_supervisor_that_is_killed(two_apps):
+    system = two_apps()
+    pids = sidecars(system)
+    system.signal(signal.SIGKILL)
+    system.process.wait(20)
+    wait_until(lambda: not [pid for pid in pids.values() if is_running(pid)])
+
+
+def reload(system, text):
+    system.manifest.write_text(text)
+    system.process.send_signal(signal.SIGHUP)
+    system.wait_for_another_worker()
+
+
+def test_a_reload_starts_and_stops_what_the_manifest_says(two_apps):
+    system = two_apps()
+    before = sidecars(system)
+    text = system.manifest.read_text()
+    third = text[text.index("[app.other]"):text.index("[function.echo]")].replace("other", "third")
+    reload(system, text + third)
+    wait_until(lambda: set(sidecars(system)) == {"web", "other", "third"})
+    wait_until(lambda: is_usable(system, "third"))
+    started = sidecars(system)["third"]
+    reload(system, text)
+    wait_until(lambda: not is_running(started))
+    assert sidecars(system) == before, "they went on, on their ports"
+    assert all(is_usable(system, app) for app in before)
+
+
+def test_resources_and_arguments_are_handed_on(two_apps, tmp_path):
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "resources/store.yaml").write_text(component("store", "state.in-memory"))
+    system = two_apps("--resources-path", str(tmp_path / "resources"), "--daprd-arg=--log-level=debug")
+    assert invoke(system, "web", "web", "echo", content=b"x").status_code == 200
+    state = system.ready["apps"]["web"]["sidecar"] + "/v1.0/state/store"
+    assert httpx.post(state, json=[{"key": "a", "value": 1}]).status_code == 204
+    assert httpx.get(state + "/a").text == "1"
+    assert lines(system, message="sidecar", app="web")
+
+
+def test_tokens_are_for_both_sides(two_apps):
+    system = two_apps(env={"APP_API_TOKEN": "of-the-app", "DAPR_API_TOKEN": "of-the-sidecar"})
+    assert httpx.post(system.url("web") + "/echo", content=b"x").status_code == 401
+    assert invoke(system, "web", "other", "text", "GET").status_code == 401
+    assert invoke(system, "web", "other", "text", "GET", headers={"dapr-api-token": "of-the-sidecar"}).text == "a text of the other"
+
+
+# ---- What cannot start
+
+
+@pytest.fixture
+def refused(trilby, tmp_path):
+    """Runs `trilby up` with these options and gives how it ended."""
+    (tmp_path / "trilby.toml").write_text(f'trilby = 1\n[app.web]\nport = {free_ports(1)[0]}\n[[app.web.route]]\npath = "/"\ntext = "hi"\n')
+
+    def run(*words, **env):
+        return subprocess.run([trilby, "up", "--port", "web=0", "--admin-port", "0", *words], capture_output=True, text=True, cwd=tmp_path,
+                              timeout=60, stdin=subprocess.DEVNULL, env=os.environ | env)
+
+    return run
+
+
+def test_a_daprd_that_is_not_there_is_said_at_once(refused, tmp_path):
+    ended = refused("--sidecar", "daprd", "--daprd", str(tmp_path / "daprd"))
+    assert (ended.returncode, ended.stdout) == (78, "")
+    assert ended.stderr == f"trilby: --daprd: {tmp_path}/daprd is no program that can be run\n"
+    (tmp_path / "daprd").write_text("no program")
+    assert "is no program that can be run" in refused("--sidecar", "daprd", "--daprd", str(tmp_path / "daprd")).stderr
+    ended = refused("--sidecar", "daprd", HOME=str(tmp_path), PATH="/nowhere", TRILBY_CACHE="")
+    assert ended.returncode == 78
+    assert ended.stderr == f"trilby: there is no daprd in {tmp_path}/.cache/trilby/dapr/* or PATH\ntry: make dapr, or --daprd PATH\n"
+
+
+def test_a_sidecar_that_cannot_start_ends_the_start_and_says_why(refused, tmp_path):
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "resources/broken.yaml").write_text(component("broken", "pubsub.no-such-thing"))
+    ended = refused(*options("web"), "--resources-path", str(tmp_path / "resources"))
+    assert (ended.returncode, ended.stdout) == (78, "")
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("trilby: the sidecar of web ended before it could be used: exit code 1: ")
+    assert "broken" in last
+
+
+def test_a_port_that_is_taken_is_said_with_its_owner(refused):
+    (port,) = free_ports(1)
+    with subprocess.Popen(["python3", "-m", "http.server", "--bind", "127.0.0.1", str(port)], stderr=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL) as owner:
+        wait_until(lambda: not httpx.get(f"http://127.0.0.1:{port}/").is_error if _listens(port) else False)
+        ended = refused(*options(), "--port", f"web.sidecar={port}")
+        owner.kill()
+    assert ended.returncode == 78
+    assert f"app.web.sidecar.http: 127.0.0.1:{port} is in use by python3 (pid {owner.pid})" in ended.stderr
+    assert "try: stop that, write another port, or add --port web.sidecar=0 for any free one" in ended.stderr
+
+
+def _listens(port):
+    try:
+        httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def test_what_is_for_sidecars_needs_them(refused):
+    ended = refused("--resources-path", "components")
+    assert ended.returncode == 64
+    assert "--resources-path, --config and --daprd-arg are for the sidecars of --sidecar daprd" in ended.stderr
+    assert "app.web.sidecar.http: any port is for sidecars that Trilby starts" in refused("--port", "web.sidecar=0").stderr
+    assert '--sidecar: "dapr" is none of: daprd; did you mean daprd?' in refused("--sidecar", "dapr").stderr
