@@ -73,7 +73,7 @@ style: setup    ## formatting, and that a folder of src/ includes only folders a
 format: setup   ## format the C++ sources in place
 	@git ls-files '*.h' '*.cc' | xargs build/venv/bin/clang-format -i
 
-bench: build guests model  ## measure against the peers, which are built once; writes bench/results
+bench: build guests model dapr  ## measure against the peers, which are built once; writes bench/results
 	@$(PYTHON) bench/peers_setup.py
 	@$(PYTHON) bench/run.py
 

@@ -82,7 +82,7 @@ def all_peers(program: Path, here: Path, scratch: Path) -> dict[str, Peer]:
     component = peers_setup.prepare(lambda: peers_setup.hello_component(serve)) if isinstance(serve, Path) else serve
     peers[SERVE] = Peer(missing=component) if isinstance(component, str) else Peer(start=server(
         "wasmtime", serve, "serve", *peers_setup.POOLING, "--allow-precompiled", "--addr", "127.0.0.1:{port}", component))
-    wazero = peers_setup.prepare(peers_setup.wazero)
+    wazero = peers_setup.prepare(lambda: peers_setup.go_program("wazero"))
     peers[WAZERO] = Peer(missing=wazero) if isinstance(wazero, str) else Peer(start=server("wazero", wazero, "{port}", here / "hello.wasm"))
     peers[PROCESS] = Peer(start=server("process", here / "process_server", "{port}", native))
     why_not = cannot_isolate(native)

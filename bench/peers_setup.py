@@ -53,15 +53,45 @@ def hello_component(program: Path) -> Path:
     return compiled
 
 
-def wazero() -> Path:
-    """The Go program of peers/wazero, with the modules that its go.sum names."""
-    source = HERE / "peers/wazero"
-    digest = hashlib.sha256(b"".join((source / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))).hexdigest()[:12]
-    program = CACHE / f"wazero-{digest}"
+def digest_of(source: Path, *names: str) -> str:
+    return hashlib.sha256(b"".join((source / name).read_bytes() for name in names)).hexdigest()[:12]
+
+
+def go_program(name: str) -> Path:
+    """The Go program of a folder of peers/, with the modules that its go.sum names."""
+    source = HERE / "peers" / name
+    program = CACHE / f"{name}-{digest_of(source, 'go.mod', 'go.sum', 'main.go')}"
     if not program.exists():
-        say("building the peer on wazero (Go modules of bench/peers/wazero/go.sum)")
+        say(f"building the peer {name} (Go modules of bench/peers/{name}/go.sum)")
         run(["go", "build", "-trimpath", "-mod=readonly", "-o", program, "."], cwd=source)
     return program
+
+
+def dapr_node() -> Path:
+    """The app on @dapr/dapr, beside the packages that its package-lock.json names."""
+    source, names = HERE / "peers/dapr_node", ("package.json", "package-lock.json", "app.js")
+    folder = CACHE / f"dapr_node-{digest_of(source, *names)}"
+    if not (folder / "complete").exists():
+        say("fetching the packages of the peer dapr_node")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.copy(source / name, folder)
+        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
+        (folder / "complete").touch()
+    return folder / "app.js"
+
+
+def dapr_python() -> Path:
+    """A Python with the packages that requirements.txt names."""
+    source = HERE / "peers/dapr_python"
+    folder = CACHE / f"dapr_python-{digest_of(source, 'requirements.txt')}"
+    python = folder / "bin/python"
+    if not (folder / "complete").exists():
+        say("fetching the packages of the peer dapr_python")
+        run([sys.executable, "-m", "venv", folder])
+        run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r", source / "requirements.txt"])
+        (folder / "complete").touch()
+    return python
 
 
 def prepare(what: Callable[[], Path]) -> Path | str:
@@ -79,6 +109,7 @@ def prepare(what: Callable[[], Path]) -> Path | str:
 
 if __name__ == "__main__":
     server = prepare(wasmtime)
-    prepare(wazero)
+    for peer in (lambda: go_program("wazero"), lambda: go_program("dapr_go"), dapr_node, dapr_python):
+        prepare(peer)
     if isinstance(server, Path):
         prepare(lambda: hello_component(server))

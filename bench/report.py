@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import app_channel
 import hello
 import idle
 import neighbours
@@ -25,7 +26,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 def tables(results: dict) -> list[str]:
     """Those that figures do not make."""
-    return [peers.table(results["peers"])] if "peers" in results else []
+    return [of.table(results[name]) for name, of in (("peers", peers), ("dapr", app_channel)) if name in results]
 
 
 def section(machine: dict, date: str, results: dict, figures: Sequence[Figure], failed: dict[str, str]) -> str:

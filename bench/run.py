@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import app_channel
 import hello
 import idle
 import machine
@@ -68,10 +69,11 @@ def parts(build: Path, scratch: Path, quick: bool) -> dict[str, Part]:
         "images": Part(180, lambda: micro.images(here / "image_bench", IMAGES / "functions", IMAGES / "models/efficientnet-lite0.xml",
                                                  scratch, 20 if quick else 100), micro.image_figures),
         "idle": Part(180, lambda: idle.measure(program, IMAGES, scratch, rounds(5)), idle.figures),
+        "dapr": Part(420, lambda: app_channel.measure(program, here / "hello.wasm", scratch, rounds(3), seconds(4)), app_channel.figures),
     }
 
 
-NAMES = ("echo", "hello", "peers", "neighbours", "overload", "functions", "held", "calls", "images", "idle")
+NAMES = ("echo", "hello", "peers", "neighbours", "overload", "functions", "held", "calls", "images", "idle", "dapr")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

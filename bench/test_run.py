@@ -6,6 +6,7 @@ import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import app_channel
 import neighbours
 import overload
 import peers
@@ -250,3 +251,30 @@ def test_chart_is_well_formed_and_scales_its_bars():
     assert root.find(f"{space}title").text == "a < b & c"
     with pytest.raises(ValueError):
         bar_chart("nothing", "ms", [])
+
+
+def app_result() -> dict:
+    """Trilby twice as good as Go over HTTP; Go over gRPC with the most requests."""
+    def runs(requests: float, cpu: float) -> list[dict]:
+        return [{"requests_per_second": requests * noise, "p99_us": 5000, "app_cpu_us": cpu * noise, "app_pss_mib": 20} for noise in (1.0, 1.1, 0.9)]
+
+    def deliveries(events: float, cpu: float) -> list[dict]:
+        return [{"events_per_second": events, "app_cpu_us": cpu}] * 3
+
+    numbers = {app_channel.TRILBY: (2000, 50), "Go, go-sdk, HTTP": (1000, 100), "Go, go-sdk, gRPC": (4000, 25)}
+    return {"missing": {"Node, @dapr/dapr, HTTP": "no network"}, "invoke": {name: runs(*of) for name, of in numbers.items()},
+            "deliver": {name: deliveries(*of) for name, of in numbers.items()}}
+
+
+def test_an_app_is_held_against_the_best_of_the_others():
+    figures = {figure.what: figure for figure in app_channel.figures(app_result())}
+    requests = figures["behind daprd: requests/s, Trilby over HTTP ÷ the best"]
+    assert (requests.measured, requests.note, requests.met) == (0.5, "Go, go-sdk, gRPC", False)
+    cpu = figures["behind daprd: the app's CPU time per request, Trilby over HTTP ÷ the best over HTTP"]
+    assert (cpu.measured, cpu.note, cpu.met) == (0.5, "Go, go-sdk, HTTP", True)
+
+
+def test_the_table_of_apps_says_which_are_missing():
+    rows = app_channel.table(app_result()).splitlines()
+    assert rows[2].startswith("| Trilby, HTTP | 2 000 | 5.00 ms | 50.0 µs | 20.0 MiB | 2 000 | 50.0 µs |")
+    assert "| Node, @dapr/dapr, HTTP | not measured: no network | | | | | |" in rows
