@@ -388,7 +388,7 @@ class Supervisor {
 
   void on_child_exit(pid_t pid, int status, const rusage& usage) {
     if (sidecars_ && sidecars_->on_exit(pid, status, Clock::now())) {
-      if (!ever_served_ && stops_ == 0 && sidecars_->failure()) {
+      if (stops_ == 0 && sidecars_->failure()) {
         failure_ = sidecars_->failure();
       }
       return end_if_alone();

@@ -41,7 +41,7 @@ struct SupervisorOptions {
 /// leaves the old worker serving, and the log says why. Further wishes for a reload are one, and wait for this one.
 ///
 /// Sidecars are started with the first worker, and the system is said to serve once each can be used, or after a
-/// minute. One that dies is replaced, after the same pauses; one that ends before it could ever be used ends the start.
+/// minute. One that dies is replaced, after the same pauses; one that ends as soon as it was started ends the system.
 /// They are stopped once the last worker has drained.
 ///
 /// A worker that dies after it served is replaced, after 100 ms to 5 s; one that ends before the system ever served

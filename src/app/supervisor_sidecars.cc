@@ -29,7 +29,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kFirstPause = 100ms;
 constexpr Duration kLongestPause = 5s;
-constexpr Duration kHealthyAfter = 10s;  // one that ran this long ends a series of deaths
+constexpr Duration kHealthyAfter = 10s;  // one that ran this long has started well, and ends a series of deaths
 constexpr Duration kGrace = 5s;          // that daprd gives what it has begun
 constexpr Duration kGraceSlack = 5s;
 constexpr const char* kLoopback = "127.0.0.1";
@@ -67,10 +67,14 @@ class Sidecars::One {
   [[nodiscard]] bool leaves() const { return leaves_; }
   [[nodiscard]] bool ever_ready() const { return ever_ready_; }
   [[nodiscard]] const SidecarLog& log() const { return log_; }
+  /// Its first run ended with an error, or before it could be used. (Under load daprd may answer that it can be used
+  /// and end a moment later of a component that it cannot make.)
+  [[nodiscard]] bool failed_to_start() const { return failed_to_start_; }
 
   void start(Clock::time_point now) {
     restart_at_.reset();
     started_ = now;
+    ++runs_;
     if (const auto started = spawn(); !started) {
       log::error("no sidecar can be started; trying again", {{"app", plan_.app}, {"error", started.error().message}});
       restart_later(now);
@@ -133,6 +137,8 @@ class Sidecars::One {
     kill_at_.reset();
     const pid_t pid = std::exchange(pid_, 0);
     if (!leaves_) {
+      const bool by_itself = WIFEXITED(status) && WEXITSTATUS(status) != 0 && now - started_ < kHealthyAfter;
+      failed_to_start_ = runs_ == 1 && (!ever_ready_ || by_itself);
       if (now - started_ > kHealthyAfter) {
         pause_ = {};
       }
@@ -243,6 +249,8 @@ class Sidecars::One {
   SidecarLog log_{plan_.app};
   std::optional<SidecarProbe> probe_;  // until this run can be used
   bool ever_ready_ = false;
+  bool failed_to_start_ = false;
+  std::uint64_t runs_ = 0;
   bool leaves_ = false;
   Clock::time_point started_;
   Duration pause_{};
@@ -296,6 +304,7 @@ Result<std::vector<SidecarPlan>> Sidecars::plan(const Manifest& manifest,
 }
 
 void Sidecars::set(std::vector<SidecarPlan> plans, Clock::time_point now) {
+  first_set_ = running_.empty();
   for (const auto& one : running_) {
     const auto wanted =
         std::find_if(plans.begin(), plans.end(), [&](const SidecarPlan& plan) { return plan.app == one->plan().app; });
@@ -338,10 +347,10 @@ bool Sidecars::on_exit(pid_t pid, int status, Clock::time_point now) {
     return false;
   }
   const bool gone = (*at)->on_exit(status, now);
-  if (!gone && !(*at)->ever_ready() && !failure_) {
+  if (!gone && first_set_ && (*at)->failed_to_start() && !failure_) {
     const std::string& why = (*at)->log().last_error();
     failure_ =
-        Error{Reason::Manifest, fmt::format("the sidecar of {} ended before it could be used: {}{}{}",
+        Error{Reason::Manifest, fmt::format("the sidecar of {} ended as soon as it was started: {}{}{}",
                                             (*at)->plan().app, describe_exit(status), why.empty() ? "" : ": ", why)};
   }
   if (gone) {

@@ -66,7 +66,8 @@ class Sidecars {
   [[nodiscard]] bool on_exit(pid_t pid, int status, Clock::time_point now);
 
   [[nodiscard]] bool all_ready() const;  ///< each can be used, or could once and is being replaced
-  /// Why there will be no sidecar for an app: one ended before it could ever be used.
+  /// Why there will be no sidecar for an app: of those that were set first, one ended before it could be used, or with
+  /// an error within ten seconds.
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 
   void stop(Clock::time_point now);  ///< asks all to stop; who does not in time is killed
@@ -78,6 +79,7 @@ class Sidecars {
 
   SidecarProgram program_;
   std::vector<std::unique_ptr<One>> running_;  // and those that stop, or wait to be started again
+  bool first_set_ = true;                      // what runs was set when nothing ran
   std::optional<Error> failure_;
 };
 

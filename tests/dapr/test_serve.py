@@ -9,9 +9,9 @@ import httpx
 import pytest
 import skimage
 from PIL import Image
-from sidecar import ROOT, free_ports
+from images import FOLDER, MANIFEST, own, write_manifest
+from sidecar import free_ports
 
-IMAGES = ROOT / "examples/images/trilby.toml"
 TOKEN = "app-token-51c2"
 
 
@@ -60,13 +60,13 @@ def start(system_class, sidecar_class, tmp_path):
 
     def app(app_id, http_port, **env):
         """With what `dapr run` sets, but for the port of the app: that is any free one."""
-        told = {"APP_ID": app_id, "APP_PROTOCOL": "http", "DAPR_HTTP_PORT": str(http_port), "TRILBY_LOG_FORMAT": "json"} | env
-        systems.append(system_class(IMAGES, scratch(f"app-{app_id}"), env=told, serve=app_id))
+        told = {"APP_ID": own(app_id), "APP_PROTOCOL": "http", "DAPR_HTTP_PORT": str(http_port), "TRILBY_LOG_FORMAT": "json"} | env
+        systems.append(system_class(write_manifest(tmp_path), scratch(f"app-{app_id}"), env=told, serve=own(app_id)))
         return systems[-1]
 
     def sidecar(app_id, system, **more):
-        port = system and system.url(app_id).rpartition(":")[2]
-        sidecars.append(sidecar_class(app_id, port, tmp_path / "resources", scratch(f"sidecar-{app_id}"), **more))
+        port = system and system.url(own(app_id)).rpartition(":")[2]
+        sidecars.append(sidecar_class(own(app_id), port, tmp_path / "resources", scratch(f"sidecar-{app_id}"), **more))
         return sidecars[-1]
 
     start = type("Start", (), {"app": staticmethod(app), "sidecar": staticmethod(sidecar)})
@@ -82,9 +82,9 @@ def test_a_sidecar_that_comes_late_is_waited_for_while_the_app_serves(start, cat
     app = start.app("image-api-rs", http_port)
     waiting = app.wait_for_log("waiting for the sidecar; what needs none is served")
     assert f'"address":"127.0.0.1:{http_port}"' in waiting
-    assert is_gray(httpx.post(app.url("image-api-rs") + "/api/image", content=cat, timeout=60).content)
+    assert is_gray(httpx.post(app.url(own("image-api-rs")) + "/api/image", content=cat, timeout=60).content)
     start.sidecar("image-api-rs", app, http_port=http_port)
-    assert '"app":"image-api-rs"' in app.wait_for_log("the sidecar is there")
+    assert f'"app":"{own("image-api-rs")}"' in app.wait_for_log("the sidecar is there")
 
 
 @pytest.mark.parametrize("protocol", ["http", "h2c"])
@@ -93,16 +93,16 @@ def test_another_app_is_answered_through_two_sidecars(start, cat, protocol):
     app = start.app("image-api-rs", http_port, APP_PROTOCOL=protocol, APP_API_TOKEN=TOKEN)
     start.sidecar("image-api-rs", app, http_port=http_port, protocol=protocol, app_token=TOKEN)
     caller = start.sidecar("caller", None)
-    answer = caller.invoke("image-api-rs", "api/image", content=cat)
+    answer = caller.invoke(own("image-api-rs"), "api/image", content=cat)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert is_gray(answer.content)
-    assert httpx.post(app.url("image-api-rs") + "/api/image", content=cat).status_code == 401, "only its sidecar knows the token"
+    assert httpx.post(app.url(own("image-api-rs")) + "/api/image", content=cat).status_code == 401, "only its sidecar knows the token"
 
 
 def test_the_articles_three_services_each_beside_its_sidecar(start, cat, coffee):
     """What dapr.yaml has `dapr run -f` start, on free ports: page, router, and through two sidecars to gray pictures and food."""
-    wanted = apps_of(ROOT / "examples/images/dapr.yaml")
-    written = tomllib.loads(IMAGES.read_text())["app"]
+    wanted = apps_of(FOLDER / "dapr.yaml")
+    written = tomllib.loads(MANIFEST.read_text())["app"]
     assert {app["appID"]: app["appPort"] for app in wanted} == {app: settings["port"] for app, settings in written.items()}
     assert {app["appID"]: app["daprHTTPPort"] for app in wanted} == {"go-web-port": 3500, "image-api-go": 3501, "image-api-rs": 3502}
     systems = {}
@@ -110,7 +110,7 @@ def test_the_articles_three_services_each_beside_its_sidecar(start, cat, coffee)
         assert app["command"] == ["trilby", "serve", app["appID"]]
         systems[app["appID"]] = start.app(app["appID"], http_port)
         start.sidecar(app["appID"], systems[app["appID"]], http_port=http_port)
-    with httpx.Client(base_url=systems["go-web-port"].url("go-web-port"), timeout=60) as web:
+    with httpx.Client(base_url=systems["go-web-port"].url(own("go-web-port")), timeout=60) as web:
         assert "<html" in web.get("/").text
         gray = web.post("/api/hello", content=cat)
         assert (gray.status_code, gray.headers["content-type"]) == (200, "image/png"), gray.text
@@ -124,9 +124,9 @@ def test_the_articles_three_services_each_beside_its_sidecar(start, cat, coffee)
 
 def test_without_a_sidecar_only_what_needs_it_fails(start, cat):
     app = start.app("go-web-port", free_ports(1)[0])
-    answer = httpx.post(app.url("go-web-port") + "/api/hello", content=cat, timeout=60)
+    answer = httpx.post(app.url(own("go-web-port")) + "/api/hello", content=cat, timeout=60)
     assert (answer.status_code, answer.headers["trilby-reason"]) == (502, "upstream-failed")
-    assert "<html" in httpx.get(app.url("go-web-port") + "/").text
+    assert "<html" in httpx.get(app.url(own("go-web-port")) + "/").text
 
 
 def test_an_app_loads_what_it_needs_and_nothing_else(start):

@@ -1,0 +1,26 @@
+"""The article's system under app-ids of this test run alone: sidecars find each other by multicast, also those of other test runs on the machine."""
+
+import os
+import re
+
+from sidecar import ROOT
+
+FOLDER = ROOT / "examples/images"
+MANIFEST = FOLDER / "trilby.toml"
+APPS = ("go-web-port", "image-api-go", "image-api-rs")
+
+
+def own(app):
+    """The app-id that an app of the manifest has in this test run."""
+    return f"{app}-{os.getpid()}"
+
+
+def write_manifest(folder):
+    text = MANIFEST.read_text()
+    for app in APPS:
+        text = text.replace(app, own(app))
+    text = re.sub(r'^((?:files|module|path) = ")((?:web|functions|models)\b[^"]*")', rf"\g<1>{FOLDER}/\2", text, flags=re.M)
+    text = text.replace('workdir = "functions"', f'workdir = "{FOLDER}/functions"')
+    manifest = folder / "trilby.toml"
+    manifest.write_text(text)
+    return manifest
