@@ -106,7 +106,8 @@ struct TopicTrigger {
   std::string function;
   FailureActions actions;
   std::vector<Output> outputs;
-  std::string dead_letter;  ///< a topic; empty: none
+  std::string dead_letter;        ///< a topic; empty: none
+  std::uint32_t max_retries = 5;  ///< so often an event is brought again, where that is counted (Sidecar::retry_store)
   std::optional<Bulk> bulk;
   std::map<std::string, std::string> metadata;  ///< for the component
   Source source;
@@ -147,6 +148,7 @@ struct Sidecar {
   std::uint16_t http = 3500;                    ///< its HTTP API's port on 127.0.0.1; 0, where Trilby starts it: any
   Duration timeout = std::chrono::seconds(10);  ///< for one request to it, with the answer
   Bytes max_body{4U << 20U};                    ///< of one request to it
+  std::string retry_store;  ///< a state store, where it is kept how often events are brought again; empty: nowhere
   Source source;
 };
 

@@ -47,6 +47,7 @@ class Listing {
       add(prefix + "sidecar.http", std::to_string(app.sidecar->http));
       add(prefix + "sidecar.timeout", format(app.sidecar->timeout));
       add(prefix + "sidecar.max_body", format(app.sidecar->max_body));
+      add(prefix + "sidecar.retry_store", app.sidecar->retry_store);
     }
     add(prefix + "limits.concurrency", std::to_string(app.limits.concurrency));
     add(prefix + "limits.queue", std::to_string(app.limits.queue));

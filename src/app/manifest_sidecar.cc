@@ -13,6 +13,7 @@ constexpr Duration kMostTimeout = std::chrono::minutes(10);
 constexpr Bytes kLeastBody{64U << 10U};
 constexpr Bytes kMostBody{64U << 20U};
 constexpr std::uint16_t kHttpPort = 80;
+constexpr std::size_t kMaxNameBytes = 256;
 
 constexpr const char* kAppId = "APP_ID";
 constexpr const char* kHttpPortVariable = "DAPR_HTTP_PORT";
@@ -77,6 +78,12 @@ void read_sidecar(Section& section, App& app) {
                                              trilby::format(kMostBody), *body));
     } else {
       sidecar.max_body = *parsed;
+    }
+  }
+  if (const std::string* store = table->text("retry_store")) {
+    sidecar.retry_store = *store;
+    if (store->empty() || store->size() > kMaxNameBytes) {
+      table->problem("retry_store", fmt::format("is the name of a state store, of 1 to {} bytes", kMaxNameBytes));
     }
   }
   table->finish();

@@ -17,13 +17,14 @@ std::string problems_with(const std::string& text) {
 
 TEST(SidecarSettings, AreRead) {
   const auto manifest = parse(
-      "[app.a]\nport = 1\nsidecar = { http = 3501, timeout = '2s', max_body = '1MiB' }\n"
+      "[app.a]\nport = 1\nsidecar = { http = 3501, timeout = '2s', max_body = '1MiB', retry_store = 's' }\n"
       "[app.b]\nport = 2\n[app.b.sidecar]\n[app.c]\nport = 3\n");
   ASSERT_TRUE(manifest) << manifest.error().message;
   ASSERT_TRUE(manifest->apps[0].sidecar);
   EXPECT_EQ(manifest->apps[0].sidecar->http, 3501);
   EXPECT_EQ(manifest->apps[0].sidecar->timeout, std::chrono::seconds(2));
   EXPECT_EQ(manifest->apps[0].sidecar->max_body, Bytes{1U << 20U});
+  EXPECT_EQ(manifest->apps[0].sidecar->retry_store, "s");
   ASSERT_TRUE(manifest->apps[1].sidecar);
   EXPECT_EQ(manifest->apps[1].sidecar->http, 3500) << "where Dapr's own SDKs look";
   EXPECT_FALSE(manifest->apps[2].sidecar);
@@ -64,7 +65,7 @@ TEST(SidecarSettings, AreShownWithTheirOrigin) {
   }
   EXPECT_EQ(shown,
             "app.a.sidecar.http 4000 environment\napp.a.sidecar.timeout 2s manifest\napp.a.sidecar.max_body 4MiB "
-            "default\n");
+            "default\napp.a.sidecar.retry_store  default\n");
 }
 
 /// Where the sidecars of apps are once the environment has been heard: "a 3500, b 3501".

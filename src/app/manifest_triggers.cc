@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/manifest_outputs.h"
+#include "base/name_part.h"
 
 namespace trilby::app {
 namespace {
@@ -17,6 +18,7 @@ constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxMatchBytes = 4096;
 constexpr std::size_t kMaxMetadata = 32;
 constexpr std::int64_t kMostMessages = 1000;
+constexpr std::int64_t kMostRetries = 1000;
 constexpr Duration kMostWait = std::chrono::minutes(1);
 constexpr std::string_view kOwnPaths = "/dapr/";
 
@@ -87,19 +89,6 @@ std::string read_path(Section& section, std::string_view field, std::string usua
   return *path;
 }
 
-/// "a b/c" -> "a.20b.2Fc": no two names give the same, and a path holds it as it is.
-std::string path_part(std::string_view name) {
-  std::string part;
-  for (const char c : name) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_') {
-      part += c;
-    } else {
-      part += fmt::format(".{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return part;
-}
-
 void read_bulk(Section& section, TopicTrigger& trigger) {
   auto table = section.table("bulk");
   if (!table) {
@@ -163,8 +152,8 @@ TopicTrigger read_topic(Section& section, const DefinedNames& names, const App& 
   trigger.topic = read_name(section, "topic", R"(give the topic, as in topic = "orders")");
   trigger.function = read_function(section, names);
   trigger.path = read_path(section, "path",
-                           fmt::format("/dapr/topic/{}/{}/{}", path_part(trigger.pubsub), path_part(trigger.topic),
-                                       path_part(trigger.function)));
+                           fmt::format("/dapr/topic/{}/{}/{}", name_part(trigger.pubsub), name_part(trigger.topic),
+                                       name_part(trigger.function)));
   if (const std::string* match = section.text("match")) {
     trigger.match = *match;
     if (match->empty() || match->size() > kMaxMatchBytes) {
@@ -180,6 +169,15 @@ TopicTrigger read_topic(Section& section, const DefinedNames& names, const App& 
   read_bulk(section, trigger);
   read_metadata(section, trigger);
   trigger.actions = read_actions(section);
+  if (const auto most = section.integer("max_retries", 1, kMostRetries)) {
+    trigger.max_retries = static_cast<std::uint32_t>(*most);
+    if (!app.sidecar || app.sidecar->retry_store.empty()) {
+      section.problem("max_retries",
+                      fmt::format("needs a store in which it is counted; name one, as in [app.{}] sidecar = "
+                                  "{{ retry_store = \"statestore\" }}",
+                                  app.id));
+    }
+  }
   trigger.outputs = read_outputs(section, Caller::Topic, names, app);
   check_circle(section, trigger);
   section.finish();

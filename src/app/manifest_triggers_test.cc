@@ -179,5 +179,18 @@ TEST(Triggers, CallNoFunctionThatSetsWhatEventsSay) {
   EXPECT_EQ(problems_with("[function.f.env]\nDAPR_X = '1'\n"), "nothing") << "no event calls it";
 }
 
+TEST(Triggers, BringAnEventAgainSoOftenWhereThatIsCounted) {
+  const std::string topic = "[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\nfunction = 'f'\n";
+  EXPECT_EQ(
+      problems_with(topic + "max_retries = 3\n"),
+      "t.toml:12: app.a.topic[1].max_retries: needs a store in which it is counted; name one, as in [app.a] sidecar "
+      "= { retry_store = \"statestore\" }");
+  const std::string store = "sidecar = { retry_store = 's' }\n";
+  EXPECT_EQ(parse(store + topic).value().apps.front().topics.front().max_retries, 5U);
+  EXPECT_EQ(parse(store + topic + "max_retries = 3\n").value().apps.front().topics.front().max_retries, 3U);
+  EXPECT_EQ(problems_with(store + topic + "max_retries = 0\n"),
+            "t.toml:13: app.a.topic[1].max_retries: must be between 1 and 1000, not 0");
+}
+
 }  // namespace
 }  // namespace trilby::app

@@ -39,6 +39,13 @@ std::vector<triggers::Subscription> subscriptions_of(const App& app) {
   return made;
 }
 
+/// It is said where the subscription comes first.
+bool has_dead_letter(const App& app, const TopicTrigger& trigger) {
+  return std::any_of(app.topics.begin(), app.topics.end(), [&](const TopicTrigger& one) {
+    return one.pubsub == trigger.pubsub && one.topic == trigger.topic && !one.dead_letter.empty();
+  });
+}
+
 /// Makes the triggers of one app.
 class Maker {
  public:
@@ -93,7 +100,12 @@ Result<std::shared_ptr<const triggers::AppTriggers>> make_triggers(const Manifes
   };
   for (std::size_t i = 0; i < app.topics.size(); ++i) {
     const TopicTrigger& one = app.topics[i];
-    TRILBY_CHECK(maker.add(make(Kind::Topic, one.path, one.pubsub, one.topic, one.actions, labels.topics[i]), one));
+    EventTrigger trigger = make(Kind::Topic, one.path, one.pubsub, one.topic, one.actions, labels.topics[i]);
+    if (app.sidecar) {
+      trigger.retries = {app.sidecar->retry_store, one.max_retries};
+    }
+    trigger.has_dead_letter = has_dead_letter(app, one);
+    TRILBY_CHECK(maker.add(std::move(trigger), one));
   }
   for (std::size_t i = 0; i < app.bindings.size(); ++i) {
     const BindingTrigger& one = app.bindings[i];

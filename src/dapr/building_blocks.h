@@ -42,6 +42,11 @@ struct StateEntry {
   Payload payload;
 };
 
+struct StateKey {
+  std::string store;
+  std::string key;
+};
+
 struct BindingRequest {
   std::string binding;
   std::string operation;
@@ -64,10 +69,13 @@ struct Terms {
 class BuildingBlocks {
  public:
   using OnDone = std::function<void(Result<void>)>;
+  using OnValue = std::function<void(Result<std::string>)>;  ///< as OnDone, with what Dapr says
 
   virtual ~BuildingBlocks() = default;
   [[nodiscard]] virtual std::shared_ptr<void> publish(const Publication& publication, Terms terms, OnDone done) = 0;
   [[nodiscard]] virtual std::shared_ptr<void> save_state(const StateEntry& entry, Terms terms, OnDone done) = 0;
+  /// The value as it is saved, a JSON text with its quotes; empty when there is none. At most 64 KiB.
+  [[nodiscard]] virtual std::shared_ptr<void> get_state(const StateKey& key, Terms terms, OnValue done) = 0;
   [[nodiscard]] virtual std::shared_ptr<void> invoke_binding(const BindingRequest& request, Terms terms,
                                                              OnDone done) = 0;
 };

@@ -10,6 +10,7 @@
 
 #include "base/units.h"
 #include "triggers/event.h"
+#include "triggers/retry_counts.h"
 #include "triggers/route_table.h"
 
 namespace trilby::triggers {
@@ -27,10 +28,12 @@ struct EventTrigger {
   std::string subject;    ///< topic, name of the job, or key of the configuration (empty: all of them)
   FunctionTarget function;
   FailureRules rules;
-  Bytes event_limit;          ///< of one event with all that is around its data
-  Bytes bulk_limit;           ///< of many that come together
-  std::uint32_t at_once = 1;  ///< of those that come together, so many are worked on at a time
-  std::size_t label = 0;      ///< in observe::Labels::routes()
+  Bytes event_limit;  ///< of one event with all that is around its data
+  Bytes bulk_limit;   ///< of many that come together
+  RetryLimit retries;
+  bool has_dead_letter = false;  ///< what is dropped is kept somewhere
+  std::uint32_t at_once = 1;     ///< of those that come together, so many are worked on at a time
+  std::size_t label = 0;         ///< in observe::Labels::routes()
 };
 
 /// Threading: any; immutable.

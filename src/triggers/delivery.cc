@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
+
 namespace trilby::triggers {
 namespace {
 
@@ -224,7 +226,8 @@ class Deliveries::Batch {
   std::optional<Outcome> first_failure_;
 };
 
-Deliveries::Deliveries(Router& router, observe::IdSource& ids) : router_(router), ids_(ids) {}
+Deliveries::Deliveries(Router& router, observe::IdSource& ids)
+    : router_(router), ids_(ids), retries_(router.blocks()) {}
 
 Deliveries::~Deliveries() = default;
 
@@ -238,11 +241,42 @@ void Deliveries::bring(const EventTrigger& trigger, Result<Event> event, Call ca
     return done(std::move(outcome), verdict);
   }
   give(std::move(*told), call);
-  router_.call_function(trigger.function, std::move(call),
-                        [rules = trigger.rules, done = std::move(done)](Outcome outcome) {
-                          const Verdict verdict = judge(outcome, rules);
-                          done(std::move(outcome), verdict);
-                        });
+  const std::string* said = call.variables.find("CE_ID");
+  OnOutcome ended = [this, &trigger, id = said == nullptr ? std::string() : *said, trace = call.trace,
+                     done = std::move(done)](Outcome outcome) { end(trigger, id, trace, std::move(outcome), done); };
+  router_.call_function(trigger.function, std::move(call), std::move(ended));
+}
+
+/// An event that fails for the last time that it may is not brought again.
+void Deliveries::end(const EventTrigger& trigger, const std::string& event_id, const TraceContext& trace,
+                     Outcome outcome, OnEnd done) {
+  const Verdict verdict = judge(outcome, trigger.rules);
+  if (verdict != Verdict::Retry || trigger.retries.store.empty() || event_id.empty() ||
+      event_id.size() > kMaxCountedId || !counts_against_event(outcome.reason)) {
+    return done(std::move(outcome), verdict);
+  }
+  auto kept = std::make_shared<Outcome>(std::move(outcome));
+  retries_.count(trigger.retries, trigger.path, event_id, trace,
+                 [this, &trigger, event_id, kept, done = std::move(done)](Result<std::uint32_t> before) {
+                   std::string why = kept->message.empty() ? kept->detail : kept->message;
+                   if (!before) {
+                     kept->message = fmt::format("how often is not known ({}){}{}", before.error().message,
+                                                 why.empty() ? "" : ": ", why);
+                     return done(std::move(*kept), Verdict::Retry);
+                   }
+                   if (*before < trigger.retries.most) {
+                     return done(std::move(*kept), Verdict::Retry);
+                   }
+                   log::error("an event is given up", {{"app", router_.app_id()},
+                                                       {"trigger", trigger.path},
+                                                       {"event", event_id},
+                                                       {"reason", name(kept->reason)},
+                                                       {"brought_again", *before},
+                                                       {"dead_letter", trigger.has_dead_letter}});
+                   kept->message =
+                       fmt::format("it was brought again {} times{}{}", *before, why.empty() ? "" : ": ", why);
+                   done(std::move(*kept), Verdict::Drop);
+                 });
 }
 
 void Deliveries::bring_many(const EventTrigger& trigger, std::size_t count, EventAt event_at, Call call,

@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <functional>
 #include <list>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "call/call.h"
 #include "triggers/app_triggers.h"
 #include "triggers/event.h"
+#include "triggers/retry_counts.h"
 #include "triggers/router.h"
 
 namespace trilby::triggers {
@@ -41,8 +43,12 @@ class Deliveries {
  private:
   class Batch;
 
+  void end(const EventTrigger& trigger, const std::string& event_id, const TraceContext& trace, Outcome outcome,
+           OnEnd done);
+
   Router& router_;
   observe::IdSource& ids_;
+  RetryCounts retries_;
   std::list<Batch> batches_;
 };
 

@@ -26,6 +26,9 @@ class FakeBlocks final : public dapr::BuildingBlocks {
     return take(fmt::format("save {} {}: {}", what.store, what.key, *what.payload.bytes), std::move(with),
                 std::move(done));
   }
+  std::shared_ptr<void> get_state(const dapr::StateKey& /*key*/, dapr::Terms /*with*/, OnValue /*done*/) override {
+    return nullptr;
+  }
   std::shared_ptr<void> invoke_binding(const dapr::BindingRequest& what, dapr::Terms with, OnDone done) override {
     return take(fmt::format("{} {}: {}", what.binding, what.operation, *what.payload.bytes), std::move(with),
                 std::move(done));

@@ -40,6 +40,8 @@ class Router {
         outputs_(app_id_, {services.invocation, services.blocks, services.metrics, services.ids, services.answers}) {}
 
   [[nodiscard]] const std::string& app_id() const { return app_id_; }
+  /// The app's way to Dapr; null: it has no sidecar.
+  [[nodiscard]] dapr::BuildingBlocks* blocks() const { return services_.blocks; }
 
   /// The route that `call` takes; null for none.
   [[nodiscard]] const Route* match(const Call& call) const { return table_->find(call.method, call.path, call.fields); }

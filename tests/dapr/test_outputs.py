@@ -19,7 +19,7 @@ trilby = 1
 [app.shop]
 port = 1
 public = "127.0.0.1:0"
-sidecar = {{ http = {port}, timeout = "5s" }}
+sidecar = {{ http = {port}, timeout = "5s", retry_store = "store" }}
 
 [[app.shop.topic]]
 pubsub = "broker"
@@ -47,6 +47,12 @@ pubsub = "broker"
 topic = "dead"
 function = "undertaker"
 
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "poisoned"
+dead_letter = "dead"
+max_retries = 2
+function = "price"
 [[app.shop.topic]]
 pubsub = "broker"
 topic = "many"
@@ -249,6 +255,26 @@ def test_what_fails_is_not_sent_on(desk):
     desk.sidecar.publish("broker", "orders", "true", cloudevent__id="trapped")  # the first letter of which is a trap
     desk.wait_for_events(lambda event: event.function == "undertaker" and event.data == b"true")
     assert desk.state("order-trapped") is None
+
+
+def test_an_event_that_always_fails_is_given_up_even_by_the_next_worker(desk):
+    path = "/dapr/topic/broker/poisoned/price"
+
+    def publish_poison():
+        desk.sidecar.publish("broker", "poisoned", "true", cloudevent__id="poison one")  # the first letter of which is a trap
+
+    publish_poison()
+    lines = desk.wait_for_requests(path, count=3, reason="trap", status=200)
+    assert [line["detail"].partition(":")[0] for line in lines] == ["the event is to be brought again"] * 2 + ["the event is dropped"]
+    assert lines[2]["detail"].startswith("the event is dropped: it was brought again 2 times")
+    desk.wait_for_events(lambda event: event.function == "undertaker" and event.variables["CE_ID"] == "poison one")
+    given_up = next(line for line in desk.lines() if line["message"] == "an event is given up" and line["trigger"] == path)
+    assert (given_up["level"], given_up["event"], given_up["brought_again"], given_up["dead_letter"]) == ("error", "poison one", "2", "true")
+    desk.trilby.process.send_signal(signal.SIGHUP)
+    desk.trilby.wait_for_another_worker()
+    publish_poison()
+    desk.wait_for_events(lambda event: event.function == "undertaker" and event.variables["CE_ID"] == "poison one", 2)
+    assert len(desk.requests(path)) == 4, [(line["time"], line["reason"], line.get("detail")) for line in desk.requests(path)]
 
 
 def test_many_events_are_saved_each(desk):

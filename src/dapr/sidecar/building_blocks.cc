@@ -15,8 +15,9 @@ constexpr int kFirstNotOk = 300;
 /// One request on its way. Whoever asked holds it; the callbacks that name it end with it.
 class Asking : public std::enable_shared_from_this<Asking> {
  public:
-  Asking(net::Loop& loop, Clock::time_point deadline, BuildingBlocks::OnDone done)
-      : refusal_(loop), deadline_(deadline), done_(std::move(done)) {}
+  /// \param with_value  the answer is read; else `done` is told of no value
+  Asking(net::Loop& loop, Clock::time_point deadline, bool with_value, BuildingBlocks::OnValue done)
+      : refusal_(loop), deadline_(deadline), with_value_(with_value), done_(std::move(done)) {}
   Asking(const Asking&) = delete;
   Asking& operator=(const Asking&) = delete;
 
@@ -34,15 +35,23 @@ class Asking : public std::enable_shared_from_this<Asking> {
 
  private:
   void take(http::Response response) {
-    if (response.status >= kOk && response.status < kFirstNotOk) {
+    const bool is_well = response.status >= kOk && response.status < kFirstNotOk;
+    if (is_well && !with_value_) {
       // What it says beside that is nobody's here. When it has come already, the connection is kept.
       response.body.reset();
-      return finish({});
+      return finish(std::string());
     }
     const auto self = shared_from_this();  // it may end before read_all() returns
-    reading_ =
-        read_all(std::move(response.body), kMostErrorBytes,
-                 [this, status = response.status](const Result<std::string>& body) { finish_refused(status, body); });
+    reading_ = read_all(std::move(response.body), kMostAnswerBytes,
+                        [this, is_well, status = response.status](Result<std::string> body) {
+                          if (!is_well) {
+                            finish_refused(status, body);
+                          } else if (!body) {
+                            finish(fail(Reason::UpstreamFailed, "the sidecar {}", body.error().message));
+                          } else {
+                            finish(std::move(body));
+                          }
+                        });
   }
 
   void finish_refused(int status, const Result<std::string>& body) {
@@ -50,14 +59,15 @@ class Asking : public std::enable_shared_from_this<Asking> {
     finish(fail(Reason::UpstreamFailed, "the sidecar refuses: {}", why ? *why : fmt::format("{}", status)));
   }
 
-  void finish(Result<void> result) {
+  void finish(Result<std::string> result) {
     const auto done = std::move(done_);
     done(std::move(result));  // destroys this
   }
 
   net::Deferred refusal_;
   const Clock::time_point deadline_;
-  BuildingBlocks::OnDone done_;
+  const bool with_value_;
+  BuildingBlocks::OnValue done_;
   std::shared_ptr<void> sending_;
   std::shared_ptr<void> reading_;
 };
@@ -96,7 +106,10 @@ Payload json_payload(std::string document) {
 }  // namespace
 
 std::shared_ptr<void> SidecarBlocks::send(std::string target, Payload payload, const Terms& terms, OnDone done) {
-  auto asking = std::make_shared<Asking>(loop_, terms.deadline, std::move(done));
+  auto asking =
+      std::make_shared<Asking>(loop_, terms.deadline, false, [done = std::move(done)](Result<std::string> said) {
+        done(said ? Result<void>() : Result<void>(fail(std::move(said).error())));
+      });
   if (payload.bytes->size() > settings_->max_body.count) {
     asking->refuse({Reason::LimitOutput, fmt::format("{} bytes are more than the sidecar takes (sidecar.max_body = {})",
                                                      payload.bytes->size(), format(settings_->max_body))});
@@ -139,6 +152,17 @@ std::shared_ptr<void> SidecarBlocks::save_state(const StateEntry& entry, Terms t
   append_as_json(document, entry.payload);
   json.close_object().close_array();
   return send(std::move(target), json_payload(std::move(document)), terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::get_state(const StateKey& key, Terms terms, OnValue done) {
+  std::string target = "/v1.0/state/";
+  append_escaped(target, key.store);
+  target += '/';
+  append_escaped(target, key.key);
+  auto asking = std::make_shared<Asking>(loop_, terms.deadline, true, std::move(done));
+  asking->send(client_, make_request(*settings_, "GET", std::move(target), terms.trace),
+               give_up_at(*settings_, terms.deadline));
+  return asking;
 }
 
 std::shared_ptr<void> SidecarBlocks::invoke_binding(const BindingRequest& request, Terms terms, OnDone done) {

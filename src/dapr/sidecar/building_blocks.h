@@ -19,6 +19,7 @@ class SidecarBlocks final : public BuildingBlocks {
 
   [[nodiscard]] std::shared_ptr<void> publish(const Publication& publication, Terms terms, OnDone done) override;
   [[nodiscard]] std::shared_ptr<void> save_state(const StateEntry& entry, Terms terms, OnDone done) override;
+  [[nodiscard]] std::shared_ptr<void> get_state(const StateKey& key, Terms terms, OnValue done) override;
   [[nodiscard]] std::shared_ptr<void> invoke_binding(const BindingRequest& request, Terms terms, OnDone done) override;
 
  private:

@@ -13,7 +13,7 @@
 
 namespace trilby::dapr::sidecar {
 
-inline constexpr Bytes kMostErrorBytes{64U << 10U};  ///< of an answer that says what went wrong
+inline constexpr Bytes kMostAnswerBytes{64U << 10U};  ///< of an answer that is read whole
 
 /// Appends `text` so that it is one part of a path or a value of a query: all but letters, digits and "-._~" escaped.
 void append_escaped(std::string& out, std::string_view text);

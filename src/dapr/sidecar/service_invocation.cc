@@ -95,7 +95,7 @@ class SidecarInvocation::Passing : public std::enable_shared_from_this<Passing> 
     }
     // An app's answer, or the sidecar's own? The second names addresses, and is a failure of ours to reach the app.
     const auto self = shared_from_this();  // it may end before read_all() returns
-    reading_ = read_all(std::move(response.body), kMostErrorBytes,
+    reading_ = read_all(std::move(response.body), kMostAnswerBytes,
                         [this](Result<std::string> body) { finish_read(std::move(body)); });
   }
 

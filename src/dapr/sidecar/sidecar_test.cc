@@ -203,6 +203,25 @@ TEST_F(SidecarTest, SavesState) {
   EXPECT_EQ(save(payload("text", "image/png")), "\"dGV4dA==\"");
 }
 
+TEST_F(SidecarTest, GetsState) {
+  const auto get = [&](std::string_view status, std::string_view body) {
+    ask([](BuildingBlocks& to, auto done) {
+      return to.get_state({"orders", "a/b ~7"}, {}, [done](const Result<std::string>& value) {
+        done(fail(Reason::Ok, "{}", value ? "value " + *value : value.error().message));
+      });
+    });
+    const std::string text = told_after(status, body);
+    EXPECT_EQ(request_line(), "GET /v1.0/state/orders/a%2Fb%20~7 HTTP/1.1");
+    EXPECT_EQ(seen.field("dapr-api-token"), "secret-token");
+    return text;
+  };
+  EXPECT_EQ(get("200 OK", "\"x\""), "ok: value \"x\"");
+  EXPECT_EQ(get("204 No Content", ""), "ok: value ");
+  EXPECT_EQ(get("400 Bad Request", R"({"errorCode":"ERR_STATE_STORE_NOT_FOUND","message":"no"})"),
+            "ok: the sidecar refuses: 400 ERR_STATE_STORE_NOT_FOUND: no");
+  EXPECT_EQ(get("200 OK", std::string(70'000, 'x')), "ok: the sidecar the body is over its limit of 64KiB");
+}
+
 TEST_F(SidecarTest, InvokesBindings) {
   ask([](BuildingBlocks& to, auto done) {
     return to.invoke_binding({"mail", "create", {{"to", "x@y"}}, payload("hi", "text/plain")}, {}, std::move(done));
