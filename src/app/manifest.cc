@@ -240,6 +240,13 @@ class Reader {
     }
     app.public_address = read_address(section, "public");
     read_sidecar(section, app);
+    if (const std::string* protocol = section.text("protocol")) {
+      if (const auto known = protocol_from_name(*protocol)) {
+        app.protocol = *known;
+      } else {
+        section.problem("protocol", R"(must be "http" (HTTP/1.1 and HTTP/2) or "grpc")");
+      }
+    }
     app.routes = read_routes(section, names_, folder_, app);
     read_triggers(section, names_, app);
     if (auto limits = section.table("limits")) {
@@ -453,6 +460,11 @@ void Reader::check_stacks() {
 }
 
 }  // namespace
+
+std::optional<Protocol> protocol_from_name(std::string_view name) {
+  const auto* const at = std::find(std::begin(kProtocols), std::end(kProtocols), name);
+  return at == std::end(kProtocols) ? std::nullopt : std::optional(static_cast<Protocol>(at - std::begin(kProtocols)));
+}
 
 std::string_view name(WorkerSettings::Lockdown lockdown) {
   return kLockdowns.at(static_cast<std::size_t>(lockdown)).second;

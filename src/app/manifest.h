@@ -152,9 +152,18 @@ struct Sidecar {
   Source source;
 };
 
+/// What an app channel speaks: `--app-protocol` of the sidecar.
+enum class Protocol : std::uint8_t {
+  Http,  ///< HTTP/1.1, and HTTP/2 without TLS (daprd's http and h2c)
+  Grpc,
+};
+inline constexpr std::string_view kProtocols[] = {"http", "grpc"};  ///< in the order of Protocol
+[[nodiscard]] std::optional<Protocol> protocol_from_name(std::string_view name);
+
 struct App {
   std::string id;  ///< Dapr app-id
   std::uint16_t port = 0;
+  Protocol protocol = Protocol::Http;
   std::optional<Address> public_address;
   std::string health = "/healthz";  ///< path of Dapr's probe on the app channel
   std::optional<Sidecar> sidecar;

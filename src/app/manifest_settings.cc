@@ -42,6 +42,7 @@ class Listing {
     if (app.public_address) {
       add(prefix + "public", format(*app.public_address));
     }
+    add(prefix + "protocol", std::string(kProtocols[static_cast<std::size_t>(app.protocol)]));
     add(prefix + "health", app.health);
     if (app.sidecar) {
       add(prefix + "sidecar.http", std::to_string(app.sidecar->http));

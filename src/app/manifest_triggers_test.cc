@@ -16,6 +16,20 @@ std::string problems_with(const std::string& text) {
   return manifest ? "nothing" : manifest.error().message;
 }
 
+TEST(Triggers, ComeOverTheProtocolThatTheAppNames) {
+  EXPECT_EQ(parse("")->apps[0].protocol, Protocol::Http);
+  EXPECT_EQ(parse("protocol = 'http'\n")->apps[0].protocol, Protocol::Http);
+  EXPECT_EQ(parse("protocol = 'grpc'\n")->apps[0].protocol, Protocol::Grpc);
+  EXPECT_EQ(problems_with("protocol = 'GRPC'\n"),
+            "t.toml:8: app.a.protocol: must be \"http\" (HTTP/1.1 and HTTP/2) or \"grpc\"");
+  const std::string twice =
+      "[[app.a.binding]]\nname = 'q'\nfunction = 'f'\n[[app.a.binding]]\nname = 'q'\npath = '/p'\nfunction = 'f'\n";
+  EXPECT_EQ(problems_with(twice), "nothing");
+  EXPECT_EQ(problems_with("protocol = 'grpc'\n" + twice),
+            "t.toml:13: app.a.binding[2].name: another binding has it already, and over gRPC Dapr says nothing but the "
+            "name");
+}
+
 TEST(Triggers, EveryFieldIsRead) {
   const auto manifest = parse(R"(health = "/up"
 [[app.a.topic]]

@@ -199,7 +199,7 @@ class Sidecars::One {
                        "--app-port",
                        std::to_string(plan_.app_port),
                        "--app-protocol",
-                       "http",
+                       std::string(kProtocols[static_cast<std::size_t>(plan_.app_protocol)]),
                        "--dapr-http-port",
                        std::to_string(plan_.http),
                        "--dapr-listen-addresses",
@@ -279,6 +279,7 @@ Result<std::vector<SidecarPlan>> Sidecars::plan(const Manifest& manifest,
     const auto channel = std::find_if(addresses.begin(), addresses.end(), [&](const BoundAddress& bound) {
       return bound.kind == ListenerKind::AppChannel && bound.app == app.id;
     });
+    made.app_protocol = app.protocol;
     made.app_port = channel == addresses.end() ? app.port : channel->address.port;
     const auto held = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
       return !one->leaves() && one->plan().app == app.id && one->plan().any_port == made.any_port &&

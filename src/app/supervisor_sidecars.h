@@ -30,6 +30,7 @@ struct SidecarProgram {
 struct SidecarPlan {
   std::string app;
   std::uint16_t app_port = 0;
+  Protocol app_protocol = Protocol::Http;
   std::uint16_t http = 0;  ///< its HTTP API's port on 127.0.0.1, never 0
   Bytes max_body;
   bool any_port = false;  ///< `http` was chosen, for nobody said which

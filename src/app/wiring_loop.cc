@@ -47,7 +47,9 @@ void ServingLoop::run() {
   cancel_calls(Reason::Draining);
   client_.reset();
   fronts_.clear();
+  grpc_fronts_.clear();
   channels_.clear();
+  grpc_channels_.clear();
   routers_.clear();
   ways_.clear();
   flush_timer_.cancel();
@@ -90,21 +92,47 @@ void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<Se
         router.run(route, std::move(call), std::move(done));
       });
     }
-    channels_.push_back(std::make_unique<triggers::AppChannel>(app.triggers, router, ids_, request_bodies_));
+    const bool is_grpc = app.protocol == Protocol::Grpc;
+    channels_.push_back(is_grpc ? nullptr
+                                : std::make_unique<triggers::AppChannel>(app.triggers, router, ids_, request_bodies_));
+    grpc_channels_.push_back(is_grpc ? std::make_unique<triggers::GrpcChannel>(app.triggers, app.table, router, ids_,
+                                                                               most_of_one_body(), answers_)
+                                     : nullptr);
   }
   for (const ServedListener& listener : listeners) {
-    triggers::FrontOptions options{apps[listener.app].unmatched_label, listener.token,
-                                   listener.is_app_channel ? channels_[listener.app].get() : nullptr};
-    triggers::HttpFront::LogRequest log;
-    if (log_.enabled()) {
-      log = [this](const observe::AccessEntry& entry) { log_request(entry); };
-    }
-    triggers::HttpFront& front = *fronts_.emplace_back(std::make_unique<triggers::HttpFront>(
-        std::move(options), *routers_[listener.app], metrics_, ids_, std::move(log)));
-    servers_.push_back(std::make_unique<http::Server>(
-        loop_, limits, [&front](const std::shared_ptr<http::Exchange>& exchange) { front.handle(exchange); },
-        [&front](Reason reason, std::string_view detail) { return front.refuse(reason, detail); }));
+    serve_listener(apps[listener.app], listener, limits);
   }
+}
+
+Bytes ServingLoop::most_of_one_body() const {
+  return request_bodies_ == nullptr ? Bytes{UINT32_MAX} : Bytes{request_bodies_->limit().count / 2};
+}
+
+void ServingLoop::serve_listener(const AppRoutes& app, const ServedListener& listener,
+                                 const http::ServerLimits& limits) {
+  triggers::LogRequest log;
+  if (log_.enabled()) {
+    log = [this](const observe::AccessEntry& entry) { log_request(entry); };
+  }
+  triggers::Router& router = *routers_[listener.app];
+  triggers::GrpcChannel* const grpc = listener.is_app_channel ? grpc_channels_[listener.app].get() : nullptr;
+  if (grpc != nullptr) {
+    return make_server(grpc_fronts_, limits, triggers::GrpcFrontOptions{listener.token, request_bodies_}, *grpc,
+                       triggers::FrontServices{router.app_id(), metrics_, ids_, std::move(log), app.unmatched_label});
+  }
+  make_server(fronts_, limits,
+              triggers::FrontOptions{app.unmatched_label, listener.token,
+                                     listener.is_app_channel ? channels_[listener.app].get() : nullptr},
+              router, metrics_, ids_, std::move(log));
+}
+
+template <typename Front, typename... Parts>
+void ServingLoop::make_server(std::vector<std::unique_ptr<Front>>& fronts, const http::ServerLimits& limits,
+                              Parts&&... parts) {
+  Front& front = *fronts.emplace_back(std::make_unique<Front>(std::forward<Parts>(parts)...));
+  servers_.push_back(std::make_unique<http::Server>(
+      loop_, limits, [&front](const std::shared_ptr<http::Exchange>& exchange) { front.handle(exchange); },
+      [&front](Reason reason, std::string_view detail) { return front.refuse(reason, detail); }));
 }
 
 void ServingLoop::adopt(std::size_t listener, net::Accepted connection) {

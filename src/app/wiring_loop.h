@@ -26,6 +26,8 @@
 #include "observe/ids.h"
 #include "observe/metrics.h"
 #include "triggers/app_channel.h"
+#include "triggers/grpc_channel.h"
+#include "triggers/grpc_front.h"
 #include "triggers/http_front.h"
 #include "triggers/router.h"
 
@@ -83,6 +85,11 @@ class ServingLoop {
 
   void run();
   [[nodiscard]] Ways& make_ways(const AppRoutes& app);
+  [[nodiscard]] Bytes most_of_one_body() const;
+  void serve_listener(const AppRoutes& app, const ServedListener& listener, const http::ServerLimits& limits);
+  /// Makes what answers on a listener, and the server that asks it.
+  template <typename Front, typename... Parts>
+  void make_server(std::vector<std::unique_ptr<Front>>& fronts, const http::ServerLimits& limits, Parts&&... parts);
   void log_request(const observe::AccessEntry& entry);
   void flush_log();
 
@@ -97,11 +104,13 @@ class ServingLoop {
   BodyBudget* const answers_;           // may be null
   std::optional<http::Client> client_;  // with apps that have sidecars; goes first
   dapr::embedded::LocalInvocation invocation_;
-  std::vector<std::unique_ptr<Ways>> ways_;                      // one for each app
-  std::vector<std::unique_ptr<triggers::Router>> routers_;       // one for each app
-  std::vector<std::unique_ptr<triggers::AppChannel>> channels_;  // one for each app
-  std::vector<std::unique_ptr<triggers::HttpFront>> fronts_;     // one for each listener
-  std::vector<std::unique_ptr<http::Server>> servers_;           // one for each listener
+  std::vector<std::unique_ptr<Ways>> ways_;                            // one for each app
+  std::vector<std::unique_ptr<triggers::Router>> routers_;             // one for each app
+  std::vector<std::unique_ptr<triggers::AppChannel>> channels_;        // one for each app; null: it speaks gRPC
+  std::vector<std::unique_ptr<triggers::GrpcChannel>> grpc_channels_;  // one for each app; null: it speaks HTTP
+  std::vector<std::unique_ptr<triggers::HttpFront>> fronts_;           // these two together one for each listener
+  std::vector<std::unique_ptr<triggers::GrpcFront>> grpc_fronts_;
+  std::vector<std::unique_ptr<http::Server>> servers_;  // one for each listener
   std::size_t undrained_ = 0;
   std::thread thread_;
 };

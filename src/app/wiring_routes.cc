@@ -134,7 +134,7 @@ Result<std::vector<AppRoutes>> make_routes(const Manifest& manifest, const Syste
     }
     TRILBY_ASSIGN(auto triggers, make_triggers(manifest, app, labels.apps[i], functions));
     made.push_back({app.id, labels.apps[i].unmatched, std::make_shared<const triggers::RouteTable>(std::move(routes)),
-                    std::move(triggers), nullptr});
+                    std::move(triggers), nullptr, app.protocol});
   }
   return made;
 }

@@ -43,6 +43,7 @@ struct AppRoutes {
   std::shared_ptr<const triggers::RouteTable> table;
   std::shared_ptr<const triggers::AppTriggers> triggers;
   std::shared_ptr<const dapr::sidecar::Settings> sidecar;  ///< null: the app has none
+  Protocol protocol = Protocol::Http;                      ///< of its app channel
 };
 
 /// Gives the loaded function of a name.

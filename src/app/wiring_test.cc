@@ -156,6 +156,7 @@ TEST_F(Wiring, MakesWhatDaprMayBring) {
 trilby = 1
 [app.a]
 port = 1
+protocol = "grpc"
 health = "/up"
 [[app.a.topic]]
 pubsub = "p"
@@ -196,6 +197,8 @@ limits.concurrency = 3
       R"("default":"/dapr/topic/p/t/g"},"deadLetterTopic":"d"},{"pubsubname":"p","topic":"u","routes":{"rules":[],)"
       R"("default":"/dapr/topic/p/u/f"},"bulkSubscribe":{"enabled":true,"maxMessagesCount":100,)"
       R"("maxAwaitDurationMs":1000}}])");
+  EXPECT_EQ(apps->at(0).protocol, Protocol::Grpc);
+  EXPECT_NE(settings.subscriptions_message.find("/dapr/topic/p/t/g"), std::string::npos);
   ASSERT_EQ(settings.triggers.size(), 4U);
   EXPECT_EQ(settings.triggers[0].event_limit, Bytes{2048 + 65536});
   EXPECT_EQ(settings.triggers[0].at_once, 16U);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/wiring.h"
+#include "triggers/app_callback.h"
 #include "triggers/subscription.h"
 
 namespace trilby::app {
@@ -119,8 +120,10 @@ Result<std::shared_ptr<const triggers::AppTriggers>> make_triggers(const Manifes
     const ConfigurationTrigger& one = app.configurations[i];
     TRILBY_CHECK(maker.add(make(Kind::Configuration, one.path, one.store, one.key, {}, labels.configurations[i]), one));
   }
-  return std::make_shared<const triggers::AppTriggers>(triggers::AppTriggers::Settings{
-      app.health, triggers::subscriptions_document(subscriptions_of(app)), maker.take(), labels.dapr});
+  const std::vector<triggers::Subscription> subscriptions = subscriptions_of(app);
+  return std::make_shared<const triggers::AppTriggers>(
+      triggers::AppTriggers::Settings{app.health, triggers::subscriptions_document(subscriptions),
+                                      triggers::subscriptions_message(subscriptions), maker.take(), labels.dapr});
 }
 
 }  // namespace trilby::app

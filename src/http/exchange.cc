@@ -32,6 +32,7 @@ class ConnectionExchange final : public Exchange {
   RequestHead& head() override { return head_; }
   std::unique_ptr<BodySource> take_body() override { return connection_->take_body(request_); }
   Fields take_trailers() override { return connection_->take_trailers(request_); }
+  [[nodiscard]] bool sends_trailers() const override { return connection_->sends_trailers(); }
   void respond(Response response) override { connection_->respond(request_, std::move(response)); }
   void on_abandoned(std::function<void()> listener) override {
     connection_->on_abandoned(request_, std::move(listener));

@@ -41,6 +41,7 @@ class Http2Connection final : public ServerConnection,
   void read_body(RequestNumber request, BodySource::OnChunk on_chunk) override;
   void drop_body(RequestNumber request) override;
   [[nodiscard]] Fields take_trailers(RequestNumber request) override;
+  [[nodiscard]] bool sends_trailers() const override { return true; }
   void respond(RequestNumber request, Response response) override;
   void on_abandoned(RequestNumber request, std::function<void()> listener) override;
   void drop_exchange(RequestNumber request) override;

@@ -31,6 +31,8 @@ class Exchange {
   [[nodiscard]] virtual std::unique_ptr<BodySource> take_body() = 0;
   /// The fields that followed the body, once that has been read to its end. None in HTTP/1.1, which drops them.
   [[nodiscard]] virtual Fields take_trailers() { return {}; }
+  /// Whether trailers of an answer reach the peer: not over HTTP/1.1.
+  [[nodiscard]] virtual bool sends_trailers() const { return false; }
   /// Answers; once. May be called before the request body has arrived. A status outside 200..599 is a defect.
   virtual void respond(Response response) = 0;
   /// `listener` runs once if the peer goes away, or its connection fails, before the answer is written whole: at once

@@ -37,6 +37,7 @@ class ServerConnection {
   virtual void read_body(RequestNumber request, BodySource::OnChunk on_chunk) = 0;
   virtual void drop_body(RequestNumber request) = 0;
   [[nodiscard]] virtual Fields take_trailers(RequestNumber) { return {}; }
+  [[nodiscard]] virtual bool sends_trailers() const { return false; }
   virtual void respond(RequestNumber request, Response response) = 0;
   virtual void on_abandoned(RequestNumber request, std::function<void()> listener) = 0;
   virtual void drop_exchange(RequestNumber request) = 0;

@@ -246,10 +246,8 @@ void AppChannel::run(const Taken& taken, Call call, OnOutcome done) {
       return done(refusal(Reason::NotFound));
     case Part::Strayed: {
       // 404 would have the sidecar drop it.
-      Outcome outcome = refusal(Reason::NotFound);
-      outcome.message =
-          "no topic of the manifest has this path; the sidecar subscribed for an earlier one and has to start anew";
-      answer_event(outcome, Kind::Topic, Verdict::Retry);
+      Outcome outcome = stray_event();
+      answer_instead(outcome, 200, kJson, status_document(Verdict::Retry));
       return done(std::move(outcome));
     }
     case Part::Event:

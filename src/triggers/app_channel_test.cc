@@ -6,6 +6,7 @@
 
 #include "dapr/embedded/service_invocation.h"
 #include "triggers/subscription.h"
+#include "triggers/test_fakes.h"
 
 namespace trilby::triggers {
 namespace {
@@ -13,64 +14,6 @@ namespace {
 using namespace trilby::literals;
 using Part = AppChannel::Taken::Part;
 using Kind = EventTrigger::Kind;
-
-/// Ends calls as the test says: at once when `at_once` is set, else when it is told to.
-class FakeInvoker final : public invoke::Invoker {
- public:
-  struct Started {
-    std::string data;
-    Call call;
-    OnOutcome done;
-  };
-  void start(const std::shared_ptr<const invoke::Function>& /*function*/, Call call, OnOutcome done) override {
-    std::string data = call.body->take_ready().value();
-    if (at_once) {
-      seen.push_back(data);
-      return done(at_once(data));
-    }
-    started.push_back({std::move(data), std::move(call), std::move(done)});
-  }
-  [[nodiscard]] std::size_t live() const override { return started.size(); }
-  void cancel_all(Reason /*why*/) override {}
-
-  void end(std::size_t index, Outcome outcome) {
-    Started one = std::move(started[index]);
-    started.erase(started.begin() + static_cast<std::ptrdiff_t>(index));
-    one.done(std::move(outcome));
-  }
-
-  std::function<Outcome(const std::string& data)> at_once;
-  std::vector<std::string> seen;
-  std::vector<Started> started;
-};
-
-/// A body that comes when the test says.
-class LateBody final : public BodySource {
- public:
-  explicit LateBody(OnChunk& reader) : reader_(reader) {}
-  void read(OnChunk on_chunk) override { reader_ = std::move(on_chunk); }
-  [[nodiscard]] std::optional<std::uint64_t> length() const override { return std::nullopt; }
-
- private:
-  OnChunk& reader_;
-};
-
-Outcome ok(std::string body = "done") {
-  Outcome outcome;
-  outcome.reason = Reason::Ok;
-  outcome.status = 200;
-  outcome.body = make_body(std::move(body));
-  outcome.function = "f";
-  return outcome;
-}
-
-/// "trap" ends in a trap, and so on.
-Outcome as_named(const std::string& data) {
-  const auto reason = reason_from_name(data);
-  Outcome outcome = reason ? refusal(*reason) : ok();
-  outcome.function = "f";
-  return outcome;
-}
 
 constexpr std::string_view kCloudEvents = "application/cloudevents+json";
 
@@ -157,7 +100,7 @@ class AppChannelTest : public testing::Test {
   std::optional<observe::LoopMetrics> metrics;
   observe::IdSource ids;
   observe::CallRing calls{64};
-  FakeInvoker invoker;
+  ScriptedInvoker invoker;
   dapr::embedded::LocalInvocation invocation;
   std::optional<Router> router;
   std::optional<AppChannel> channel;
@@ -257,7 +200,7 @@ TEST_F(AppChannelTest, CallsTheFunctionWithTheDataAndTheAttributes) {
   call.trace.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   run(std::move(call));
   ASSERT_EQ(invoker.started.size(), 1U);
-  const FakeInvoker::Started& started = invoker.started[0];
+  const ScriptedInvoker::Started& started = invoker.started[0];
   EXPECT_EQ(started.data, "hi");
   EXPECT_EQ(started.call.id, "request-0123456789");
   EXPECT_EQ(started.call.caller, "dapr");

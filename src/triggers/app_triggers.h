@@ -40,8 +40,9 @@ struct EventTrigger {
 class AppTriggers {
  public:
   struct Settings {
-    std::string health_path;    ///< GET on it is Dapr's probe
-    std::string subscriptions;  ///< what GET /dapr/subscribe is answered
+    std::string health_path;            ///< GET on it is Dapr's probe
+    std::string subscriptions;          ///< what GET /dapr/subscribe is answered
+    std::string subscriptions_message;  ///< the same, as ListTopicSubscriptions is
     std::vector<EventTrigger> triggers;
     std::size_t own_label = 0;  ///< of requests about the app itself, in observe::Labels::routes()
   };

@@ -39,16 +39,6 @@ std::optional<std::string> attribute_text(const JsonValue& value) {
   }
 }
 
-Result<void> tell_attribute(Event& event, std::string_view name, const std::optional<std::string>& value) {
-  if (!value || !is_attribute_name(name)) {
-    return {};
-  }
-  if (name == "datacontenttype") {
-    event.content_type = *value;
-  }
-  return event.tell(std::string(kAttributePrefix) + variable_suffix(name), *value);
-}
-
 Result<std::string> base64_data(const JsonValue& value) {
   auto data = value.kind() == Kind::Text ? decode_base64(value.text()) : std::nullopt;
   if (!data) {
@@ -126,6 +116,16 @@ Result<BulkEntry> read_entry(const JsonValue& entry) {
 }
 
 }  // namespace
+
+Result<void> tell_attribute(Event& event, std::string_view name, const std::optional<std::string>& value) {
+  if (!value || !is_attribute_name(name)) {
+    return {};
+  }
+  if (name == "datacontenttype") {
+    event.content_type = *value;
+  }
+  return event.tell(std::string(kAttributePrefix) + variable_suffix(name), *value);
+}
 
 Result<Event> read_cloud_event(const JsonValue& envelope) {
   TRILBY_CHECK(expect_object(envelope, "the event"));

@@ -2,6 +2,7 @@
 /// in bulk, and changes of configuration. All of it comes from whoever may publish.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,10 @@
 #include "triggers/event.h"
 
 namespace trilby::triggers {
+
+/// Tells one attribute as CE_NAME; but nothing of what has no value, or a name that no attribute may have.
+/// \return as Event::tell()
+[[nodiscard]] Result<void> tell_attribute(Event& event, std::string_view name, const std::optional<std::string>& value);
 
 /// One CloudEvent. Its data in natural form: base64 decoded; a text decoded where the content type is not JSON;
 /// anything else as the JSON that it is, byte for byte. Its attributes as CE_NAME, those whose name has letters and

@@ -106,6 +106,14 @@ void settle(Outcome& outcome, Kind kind, Verdict verdict) {
   outcome.status = verdict == Verdict::Success ? 200 : failure_status(outcome);
 }
 
+Outcome stray_event() {
+  Outcome outcome = refusal(Reason::NotFound);
+  outcome.message =
+      "no topic of the manifest has this path; the sidecar subscribed for an earlier one and has to start anew";
+  settle(outcome, Kind::Topic, Verdict::Retry);
+  return outcome;
+}
+
 /// Events that came together, on their way.
 class Deliveries::Batch {
  public:

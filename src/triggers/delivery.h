@@ -56,6 +56,10 @@ class Deliveries {
 /// and not only to our log.
 [[nodiscard]] Outcome refuse_event(const Error& error);
 
+/// The outcome of an event for a topic that the manifest does not have any more, settled as one that is to be brought
+/// again.
+[[nodiscard]] Outcome stray_event();
+
 /// Gives the outcome of an event that came alone what its sender is told: the status, as Dapr reads it over HTTP
 /// (docs/dapr.md has it as a table), and the body. What it was stays for logs and records, with what becomes of the
 /// event. The answer to a topic's event has no body yet: that says the verdict, in words of the protocol.

@@ -3,17 +3,16 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "http/server.h"
-#include "observe/access_log.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
 #include "triggers/app_channel.h"
 #include "triggers/router.h"
+#include "triggers/served_request.h"
 
 namespace trilby::triggers {
 
@@ -27,11 +26,10 @@ struct FrontOptions {
 /// with outlives it.
 class HttpFront {
  public:
-  /// Takes the line of one request.
-  using LogRequest = std::function<void(const observe::AccessEntry&)>;
-
   HttpFront(FrontOptions options, Router& router, observe::LoopMetrics& metrics, observe::IdSource& ids, LogRequest log)
-      : options_(std::move(options)), router_(router), metrics_(metrics), ids_(ids), log_(std::move(log)) {}
+      : options_(std::move(options)),
+        router_(router),
+        services_{router.app_id(), metrics, ids, std::move(log), options_.unmatched_label} {}
   HttpFront(const HttpFront&) = delete;
   HttpFront& operator=(const HttpFront&) = delete;
 
@@ -41,18 +39,9 @@ class HttpFront {
   [[nodiscard]] http::Response refuse(Reason reason, std::string_view detail);
 
  private:
-  class Request;
-  class MeasuredBody;
-
-  [[nodiscard]] std::shared_ptr<Request> begin(http::RequestHead& head);
-  [[nodiscard]] static http::Response respond(const std::shared_ptr<Request>& request, Outcome outcome);
-  [[nodiscard]] bool has_token(const Fields& fields) const;
-
   FrontOptions options_;
   Router& router_;
-  observe::LoopMetrics& metrics_;
-  observe::IdSource& ids_;
-  LogRequest log_;
+  FrontServices services_;
 };
 
 }  // namespace trilby::triggers

@@ -6,23 +6,10 @@
 
 #include "dapr/embedded/service_invocation.h"
 #include "triggers/problem.h"
+#include "triggers/test_fakes.h"
 
 namespace trilby::triggers {
 namespace {
-
-class FakeExchange final : public http::Exchange {
- public:
-  http::RequestHead& head() override { return head_; }
-  std::unique_ptr<BodySource> take_body() override { return make_body(body); }
-  void respond(http::Response answer) override { response = std::move(answer); }
-  void on_abandoned(std::function<void()> listener) override { abandoned = std::move(listener); }
-  [[nodiscard]] std::string_view peer() const override { return "127.0.0.1:1"; }
-
-  http::RequestHead head_;
-  std::string body;
-  std::optional<http::Response> response;
-  std::function<void()> abandoned;
-};
 
 class FakeInvoker final : public invoke::Invoker {
  public:
@@ -104,18 +91,6 @@ class HttpFrontTest : public testing::Test {
     exchange->body = std::move(body);
     front->handle(exchange);
     return exchange;
-  }
-  /// Sends the body as a server would, and lets the response go.
-  static std::string finish(http::Response& response) {
-    std::string bytes;
-    if (response.body) {
-      (void)read_all(std::move(response.body), 1_MiB, [&](Result<std::string> all) { bytes = all ? *all : "failed"; });
-    }
-    return bytes;
-  }
-  static std::string field(const http::Response& response, std::string_view name) {
-    const std::string* value = response.fields.find(name);
-    return value == nullptr ? "" : *value;
   }
   [[nodiscard]] std::string page() const {
     const observe::LoopMetrics* const loop = &*metrics;

@@ -22,8 +22,10 @@ def sidecar_class(request):
     return IMPLEMENTATIONS[name]
 
 
-@pytest.fixture(scope="session")
-def world(system_class, sidecar_class, guests, tmp_path_factory):
+@pytest.fixture(scope="session", params=["http", "grpc"])
+def world(request, system_class, sidecar_class, guests, tmp_path_factory):
+    """One for each protocol of the app channel: what Dapr brings, and what becomes of it, is the same."""
+    protocol = request.param
     scratch = tmp_path_factory.mktemp("world")
     redis = Redis(scratch)
     scheduler = Scheduler(scratch)
@@ -44,14 +46,14 @@ def world(system_class, sidecar_class, guests, tmp_path_factory):
     }.items():
         (resources / f"{name}.yaml").write_text(text)
     manifest = scratch / "trilby.toml"
-    manifest.write_text("trilby = 1\n" + MANIFEST.replace("{guests}", str(guests)))
+    manifest.write_text("trilby = 1\n" + MANIFEST.replace("{guests}", str(guests)).replace("{protocol}", protocol))
     trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"APP_API_TOKEN": TOKEN, "TRILBY_LOG_FORMAT": "json"})
     sidecar = None
     try:
         sidecar = sidecar_class("shop", trilby.ready["apps"]["shop"]["channel"].rpartition(":")[2], resources, scratch, app_token=TOKEN, options=[
             "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--scheduler-host-address",
-            scheduler.address])
-        yield World(trilby, sidecar, redis, scheduler, scratch, resources)
+            scheduler.address], protocol=protocol)
+        yield World(trilby, sidecar, redis, scheduler, scratch, resources, protocol)
     finally:
         if sidecar:
             sidecar.stop()

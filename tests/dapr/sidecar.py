@@ -124,6 +124,7 @@ class Daprd(Process):
         http, grpc, internal, metrics = free_ports(4)
         http = http_port or http
         self.url = f"http://127.0.0.1:{http}/v1.0"
+        self.grpc_address = f"127.0.0.1:{grpc}"
         command = [PROGRAMS / "daprd", "--app-id", app_id, "--dapr-http-port", http, "--dapr-grpc-port", grpc, "--dapr-internal-grpc-port",
                    internal, "--metrics-port", metrics, "--dapr-listen-addresses", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
                    "--resources-path", resources, "--log-level", "debug", "--dapr-graceful-shutdown-seconds", "2", *options]

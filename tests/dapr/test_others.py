@@ -2,9 +2,12 @@
 
 import json
 
+# An app says of each binding whether it takes it, or gives a list of those that it takes.
+QUESTION = {"http": "/{}", "grpc": "/dapr.proto.runtime.v1.AppCallback/ListInputBindings"}
+
 
 def test_an_input_binding_is_offered_and_brought(world):
-    world.wait_for_requests("/every-second", method="OPTIONS", status=200)
+    world.wait_for_requests(QUESTION[world.protocol].format("every-second"), method="OPTIONS", status=200)
     event = world.wait_for_events(lambda one: one.variables.get("DAPR_BINDING") == "every-second")[0]
     assert event.variables["DAPR_TRIGGER"] == "binding"
     assert event.data == b""
@@ -19,7 +22,7 @@ def test_an_input_binding_may_have_another_route(world):
 
 
 def test_an_input_binding_that_the_manifest_does_not_name_is_declined(world):
-    world.wait_for_requests("/unwanted", method="OPTIONS", status=404)
+    world.wait_for_requests(QUESTION[world.protocol].format("unwanted"), method="OPTIONS", status={"http": 404, "grpc": 200}[world.protocol])
     assert "app has not subscribed to binding unwanted" in world.sidecar.log()
     assert not [line for line in world.requests("/unwanted") if line["method"] == "POST"]
 

@@ -1,13 +1,22 @@
 """What the sidecar asks the app when it starts, and what it makes of the answers."""
 
 import httpx
+import pytest
 from sidecar import component
 from world import TOKEN
 
+over_http = pytest.mark.parametrize("world", ["http"], indirect=True)
 
-def test_the_app_is_asked_for_its_configuration_and_its_topics(world):
-    for path in ("/dapr/config", "/dapr/subscribe"):
-        assert world.wait_for_requests(path, status=200), path
+
+def test_the_app_is_asked_for_its_topics(world):
+    """Over gRPC by another name; the log has one for both."""
+    assert world.wait_for_requests("/dapr/subscribe", status=200)
+
+
+@over_http
+def test_the_app_is_asked_for_its_configuration(world):
+    """Over gRPC an app that hosts actors says so by itself."""
+    assert world.wait_for_requests("/dapr/config", status=200)
 
 
 def test_the_topics_are_those_of_the_manifest(world):
@@ -23,13 +32,18 @@ def test_the_topics_are_those_of_the_manifest(world):
     assert subscriptions["broker", "by-hand"]["type"] == "DECLARATIVE"
 
 
-def test_the_health_probe_carries_no_token_and_needs_none(world):
+def test_the_app_is_probed(world):
     world.wait_for_requests("/healthz", count=2, status=200)
+
+
+@over_http
+def test_the_health_probe_carries_no_token_and_needs_none(world):
     assert httpx.get(world.channel + "/healthz").status_code == 200
     properties = world.sidecar.metadata()["appConnectionProperties"]
     assert properties["health"]["healthCheckPath"] == "/healthz"
 
 
+@over_http
 def test_everything_else_on_the_app_channel_needs_the_token(world):
     for method, path in (("GET", "/dapr/config"), ("GET", "/dapr/subscribe"), ("POST", "/dapr/topic/broker/plain/event"),
                          ("OPTIONS", "/every-second"), ("POST", "/every-second"), ("POST", "/job/report"),
@@ -48,6 +62,7 @@ def test_the_public_address_knows_routes_and_nothing_of_dapr(world):
             assert httpx.request(method, world.public + path, headers=headers).status_code == 404, path
 
 
+@over_http
 def test_a_sidecar_without_the_token_is_told_nothing(world, sidecar_class, tmp_path):
     """daprd logs the 401 of /dapr/subscribe as an error and goes on without topics."""
     (tmp_path / "resources").mkdir()
@@ -82,5 +97,10 @@ def test_invocation_reaches_the_routes(world):
     assert (answer.status_code, answer.content, answer.headers["trilby-reason"]) == (200, b"hello", "ok")
     assert world.sidecar.invoke("shop", "text", "GET").text == "a text"
     assert world.sidecar.invoke("shop", "none", "GET").status_code == 404
+    world.wait_for_requests("/none", method="GET", status=404)
+
+
+@over_http
+def test_a_failed_invocation_is_answered_as_the_app_does(world):
     failed = world.sidecar.invoke("shop", "echo", content=b"bad: no good")
     assert (failed.status_code, failed.headers["content-type"]) == (422, "application/problem+json")

@@ -13,10 +13,10 @@ def path_of(topic, function="event", pubsub="broker"):
     return f"/dapr/topic/{pubsub}/{part}/{function}"
 
 
-def test_json_arrives_as_it_is(world):
-    world.sidecar.publish("broker", "plain", '{"order": 12345678901234567890, "text":"caf\u00e9"}')
-    event = world.wait_for_events(lambda one: b"12345678901234567890" in one.data)[0]
-    assert json.loads(event.data) == {"order": 12345678901234567890, "text": "caf\u00e9"}
+def test_json_arrives_with_its_attributes(world):
+    world.sidecar.publish("broker", "plain", '{"order": 1234567, "text":"caf\u00e9"}')
+    event = world.wait_for_events(lambda one: b"1234567" in one.data)[0]
+    assert json.loads(event.data) == {"order": 1234567, "text": "caf\u00e9"}
     assert event.variables["CE_DATACONTENTTYPE"] == "application/json"
     assert event.variables["DAPR_TRIGGER"] == "topic"
     assert event.variables["CE_PUBSUBNAME"] == "broker"
@@ -25,6 +25,13 @@ def test_json_arrives_as_it_is(world):
     assert event.variables["CE_TYPE"] == "com.dapr.event.sent"
     assert event.variables["CE_SPECVERSION"] == "1.0"
     assert len(event.variables["CE_ID"]) == 36
+
+
+@pytest.mark.parametrize("world", ["http"], indirect=True)
+def test_json_arrives_as_it_is(world):
+    """Digit by digit. Over gRPC daprd writes it anew, and numbers are what its doubles can hold."""
+    world.sidecar.publish("broker", "plain", '{"order": 12345678901234567890}')
+    assert world.wait_for_events(lambda one: b"12345678901234567890" in one.data)
 
 
 def test_text_and_bytes_arrive_decoded(world):

@@ -7,6 +7,7 @@ TOKEN = "app-token-7d1a0c"
 MANIFEST = """
 [app.shop]
 port = 1
+protocol = "{protocol}"
 public = "127.0.0.1:0"
 
 [[app.shop.route]]
@@ -145,13 +146,14 @@ class Event:
 class World:
     """All of it together. Everything that Dapr brings is told in Trilby's log."""
 
-    def __init__(self, trilby, sidecar, redis, scheduler, scratch, resources):
+    def __init__(self, trilby, sidecar, redis, scheduler, scratch, resources, protocol="http"):
         self.trilby = trilby
         self.sidecar = sidecar
         self.redis = redis
         self.scheduler = scheduler
         self.scratch = scratch
         self.resources = resources
+        self.protocol = protocol
         self.channel = trilby.ready["apps"]["shop"]["channel"]
         self.public = trilby.ready["apps"]["shop"]["public"]
 

@@ -1,0 +1,138 @@
+#include "base/protobuf.h"
+
+#include <bit>
+
+namespace trilby {
+namespace {
+
+constexpr unsigned kTypeBits = 3;
+constexpr std::uint64_t kMaxNumber = (std::uint64_t{1} << 29U) - 1;
+constexpr unsigned kVarintBits = 7;
+
+std::size_t varint_size(std::uint64_t value) {
+  std::size_t size = 1;
+  for (; value > 0x7F; value >>= kVarintBits) {
+    ++size;
+  }
+  return size;
+}
+
+std::uint64_t key_of(std::uint32_t number, std::uint8_t type) {
+  return (std::uint64_t{number} << kTypeBits) | type;
+}
+
+constexpr std::uint8_t kVarintType = 0;
+constexpr std::uint8_t kBytesType = 2;
+
+}  // namespace
+
+std::optional<std::uint64_t> ProtobufCursor::take_varint() {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64; shift += kVarintBits) {
+    if (rest_.empty()) {
+      return std::nullopt;
+    }
+    const auto byte = static_cast<std::uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    if (shift == 63 && byte > 1) {
+      return std::nullopt;  // more than 64 bits
+    }
+    value |= std::uint64_t{byte & 0x7FU} << shift;
+    if (byte < 0x80) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> ProtobufCursor::take_fixed(std::size_t size) {
+  if (rest_.size() < size) {
+    return std::nullopt;
+  }
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    value |= std::uint64_t{static_cast<std::uint8_t>(rest_[i])} << (8 * i);
+  }
+  rest_.remove_prefix(size);
+  return value;
+}
+
+bool ProtobufCursor::next() {
+  if (is_malformed_ || rest_.empty()) {
+    return false;
+  }
+  const auto key = take_varint();
+  std::optional<std::uint64_t> value;
+  const std::uint64_t number = key.value_or(0) >> kTypeBits;
+  if (number >= 1 && number <= kMaxNumber) {
+    number_ = static_cast<std::uint32_t>(number);
+    type_ = static_cast<Type>(*key & ((1U << kTypeBits) - 1));
+    switch (type_) {
+      case Type::Varint:
+      case Type::Bytes:
+        value = take_varint();
+        break;
+      case Type::Fixed64:
+        value = take_fixed(8);
+        break;
+      case Type::Fixed32:
+        value = take_fixed(4);
+        break;
+      default:
+        break;  // groups, and what is no type
+    }
+  }
+  if (!value || (type_ == Type::Bytes && *value > rest_.size())) {
+    is_malformed_ = true;
+    return false;
+  }
+  integer_ = *value;
+  if (type_ == Type::Bytes) {
+    bytes_ = rest_.substr(0, static_cast<std::size_t>(*value));
+    rest_.remove_prefix(bytes_.size());
+  }
+  return true;
+}
+
+std::optional<std::uint64_t> ProtobufCursor::integer() const {
+  return type_ == Type::Varint ? std::optional(integer_) : std::nullopt;
+}
+
+std::optional<double> ProtobufCursor::real() const {
+  return type_ == Type::Fixed64 ? std::optional(std::bit_cast<double>(integer_)) : std::nullopt;
+}
+
+std::optional<std::string_view> ProtobufCursor::bytes() const {
+  return type_ == Type::Bytes ? std::optional(bytes_) : std::nullopt;
+}
+
+void ProtobufWriter::varint(std::uint64_t value) {
+  for (; value > 0x7F; value >>= kVarintBits) {
+    out_ += static_cast<char>((value & 0x7FU) | 0x80U);
+  }
+  out_ += static_cast<char>(value);
+}
+
+ProtobufWriter& ProtobufWriter::integer(std::uint32_t number, std::uint64_t value) {
+  varint(key_of(number, kVarintType));
+  varint(value);
+  return *this;
+}
+
+ProtobufWriter& ProtobufWriter::bytes(std::uint32_t number, std::string_view value) {
+  begin_bytes(number, value.size());
+  out_ += value;
+  return *this;
+}
+
+ProtobufWriter& ProtobufWriter::begin_bytes(std::uint32_t number, std::uint64_t size) {
+  varint(key_of(number, kBytesType));
+  varint(size);
+  return *this;
+}
+
+std::size_t ProtobufWriter::head_size(std::uint32_t number, std::uint64_t size) {
+  return varint_size(key_of(number, kBytesType)) + varint_size(size);
+}
+
+}  // namespace trilby

@@ -1,0 +1,179 @@
+#include "triggers/served_request.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/text.h"
+#include "observe/trace.h"
+#include "triggers/problem.h"
+
+namespace trilby::triggers {
+namespace {
+
+constexpr const char* kRetryAfter = "1";  // seconds: as long as a call waits for a slot
+constexpr std::size_t kOurFields = 5;     // those that respond_over_http() adds, at most
+
+constexpr std::array<std::string_view, 12> kConnectionFields = {
+    "connection",          "content-length",   "expect", "http2-settings", "keep-alive",        "proxy-authenticate",
+    "proxy-authorization", "proxy-connection", "te",     "trailer",        "transfer-encoding", "upgrade"};
+
+bool has_prefix(std::string_view name, std::string_view prefix) {
+  return equal_ignoring_case(name.substr(0, prefix.size()), prefix);
+}
+
+bool has_no_body(int status) {
+  return status == 204 || status == 304;
+}
+
+class MeasuredBody final : public BodySource {
+ public:
+  MeasuredBody(std::unique_ptr<BodySource> body, std::shared_ptr<ServedRequest> request)
+      : body_(std::move(body)), request_(std::move(request)), complete_(body_->length() == 0) {}
+  ~MeasuredBody() override {
+    if (!complete_ && request_->outcome.reason == Reason::Ok && request_->method != "HEAD") {
+      request_->outcome.reason = Reason::Cancelled;
+    }
+  }
+
+  void read(OnChunk on_chunk) override {
+    body_->read([this, on_chunk = std::move(on_chunk)](Result<Chunk> chunk) {
+      if (chunk) {
+        request_->response_bytes += chunk->bytes.size();
+        complete_ = chunk->last;
+      } else {
+        request_->outcome.reason = chunk.error().reason;
+        request_->outcome.message = chunk.error().message;
+      }
+      on_chunk(std::move(chunk));
+    });
+  }
+  [[nodiscard]] std::optional<std::uint64_t> length() const override { return body_->length(); }
+
+ private:
+  std::unique_ptr<BodySource> body_;
+  std::shared_ptr<ServedRequest> request_;
+  bool complete_;  // nobody reads an empty body
+};
+
+}  // namespace
+
+std::string_view only(const Fields& fields, std::string_view name) {
+  return fields.count(name) == 1 ? std::string_view(*fields.find(name)) : std::string_view();
+}
+
+bool has_token(const Fields& fields, std::string_view token) {
+  if (token.empty()) {
+    return true;
+  }
+  const std::string_view given = only(fields, "dapr-api-token");
+  unsigned difference = given.size() == token.size() ? 0 : 1;
+  for (std::size_t i = 0; i < given.size(); ++i) {  // all of it, so that time tells nothing
+    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(token[i % token.size()]);
+  }
+  return difference == 0;
+}
+
+unsigned hops_of(const Fields& fields) {
+  const std::string_view text = only(fields, "trilby-hops");
+  unsigned hops = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hops);
+  return error == std::errc{} && end == text.data() + text.size() ? std::min(hops, kMaxHops) : 0;
+}
+
+bool is_connection_field(std::string_view name) {
+  return std::any_of(kConnectionFields.begin(), kConnectionFields.end(),
+                     [&](std::string_view known) { return equal_ignoring_case(name, known); });
+}
+
+bool is_kept_from_guests(const Field& field) {
+  const std::string_view name = field.name;
+  return has_prefix(name, "trilby-") || has_prefix(name, "dapr-") || is_connection_field(name) ||
+         equal_ignoring_case(name, "x-request-id") || equal_ignoring_case(name, "traceparent") ||
+         equal_ignoring_case(name, "tracestate");
+}
+
+bool is_fronts_own(const Field& field) {
+  const std::string_view name = field.name;
+  return has_prefix(name, "trilby-") || is_connection_field(name) || equal_ignoring_case(name, "x-request-id") ||
+         equal_ignoring_case(name, "x-content-type-options") || equal_ignoring_case(name, "date");
+}
+
+ServedRequest::ServedRequest(const FrontServices& services, http::RequestHead& head)
+    : services_(services),
+      method(std::move(head.method)),
+      target(std::move(head.target)),
+      route(services.unmatched_label) {
+  services_.metrics.live_requests.add(1);
+  const std::string_view given_id = only(head.fields, "x-request-id");
+  id = observe::is_request_id(given_id) ? std::string(given_id) : services_.ids.request_id();
+}
+
+ServedRequest::~ServedRequest() {
+  const Clock::time_point ended = Clock::now();
+  const Duration duration = ended - start;
+  services_.metrics.live_requests.add(-1);
+  services_.metrics.count_request(
+      {route, observe::method_class(method), outcome.status, outcome.reason, duration, response_bytes});
+  if (!services_.log) {
+    return;
+  }
+  observe::AccessEntry entry;
+  entry.time = std::chrono::system_clock::now();
+  entry.ended = ended;
+  entry.app = services_.app;
+  entry.method = method;
+  entry.path = std::string_view(target).substr(0, target.find('?'));
+  entry.status = outcome.status;
+  entry.reason = outcome.reason;
+  entry.request_bytes = request_bytes;
+  entry.response_bytes = response_bytes;
+  entry.duration = duration;
+  entry.request_id = id;
+  entry.trace_id = trace_id;
+  entry.function = outcome.function;
+  entry.message = outcome.message;
+  entry.record = outcome.record;
+  services_.log(entry);
+}
+
+void ServedRequest::adopt_trace(const Fields& fields, Call& call) {
+  const TraceContext given = observe::accept_trace(only(fields, "traceparent"), only(fields, "tracestate"));
+  if (!given.traceparent.empty()) {
+    trace_id = observe::trace_id(given.traceparent);
+    call.trace = observe::child_trace(given, services_.ids.next());
+  }
+}
+
+std::unique_ptr<BodySource> measured(std::unique_ptr<BodySource> body, std::shared_ptr<ServedRequest> request) {
+  return std::make_unique<MeasuredBody>(std::move(body), std::move(request));
+}
+
+http::Response respond_over_http(const std::shared_ptr<ServedRequest>& request, Outcome outcome) {
+  http::Response response;
+  response.status = outcome.status;
+  response.fields = std::move(outcome.fields);
+  response.fields.reserve(response.fields.size() + kOurFields);
+  response.fields.remove_if(is_fronts_own);
+  response.body = std::move(outcome.body);
+  if (!response.body) {
+    response.body = make_body(problem_document(outcome.reason, outcome.status, outcome.detail, request->id));
+    response.fields.set("content-type", kProblemType);
+  }
+  if (response.status == 503) {
+    response.fields.set("retry-after", kRetryAfter);
+  }
+  response.fields.add("trilby-reason", std::string(name(outcome.reason)));
+  response.fields.add("x-request-id", request->id);
+  response.fields.add("x-content-type-options", "nosniff");
+  request->outcome = std::move(outcome);
+  if (has_no_body(response.status)) {
+    response.body.reset();
+  } else {
+    response.body = measured(std::move(response.body), request);
+  }
+  return response;
+}
+
+}  // namespace trilby::triggers

@@ -1,0 +1,81 @@
+/// \file  What the fronts of an app have in common, whatever protocol they speak: a request that is counted and leaves
+/// a line in the log, what its fields say, and answers of HTTP.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "call/call.h"
+#include "http/message.h"
+#include "observe/access_log.h"
+#include "observe/ids.h"
+#include "observe/metrics.h"
+
+namespace trilby::triggers {
+
+/// Takes the line of one request.
+using LogRequest = std::function<void(const observe::AccessEntry&)>;
+
+/// What a front serves with. Ownership: all of it outlives the front's requests.
+struct FrontServices {
+  std::string_view app;
+  observe::LoopMetrics& metrics;
+  observe::IdSource& ids;
+  LogRequest log;                   ///< may be null
+  std::size_t unmatched_label = 0;  ///< in observe::Labels::routes(), for requests that take no route
+};
+
+/// A request on its way. Writes its line and its counts when the last who works on it lets go, so exactly once.
+/// Threading: loop-bound.
+class ServedRequest {
+  const FrontServices& services_;  // before the members that are made of it
+
+ public:
+  /// \param head  its method and target are taken
+  ServedRequest(const FrontServices& services, http::RequestHead& head);
+  ServedRequest(const ServedRequest&) = delete;
+  ServedRequest& operator=(const ServedRequest&) = delete;
+  ~ServedRequest();
+
+  /// Passes the trace of whoever asked on to `call`, one step further.
+  void adopt_trace(const Fields& fields, Call& call);
+
+  const Clock::time_point start = Clock::now();
+  std::string id;
+  std::string method;
+  std::string target;  ///< as sent
+  std::string trace_id;
+  std::size_t route;
+  std::uint64_t request_bytes = 0;
+  std::uint64_t response_bytes = 0;
+  Outcome outcome = refusal(Reason::Cancelled);  ///< until there is another; what is sent of it is gone from here
+};
+
+/// Counts what is sent of an answer, and keeps the request open until that is over.
+[[nodiscard]] std::unique_ptr<BodySource> measured(std::unique_ptr<BodySource> body,
+                                                   std::shared_ptr<ServedRequest> request);
+
+/// The outcome as an answer of HTTP, with its reason; a problem document where it has no body.
+[[nodiscard]] http::Response respond_over_http(const std::shared_ptr<ServedRequest>& request, Outcome outcome);
+
+/// The value of a field that came exactly once; else nothing.
+[[nodiscard]] std::string_view only(const Fields& fields, std::string_view name);
+
+/// Whether `dapr-api-token` is `token`, in a time that tells nothing of it. An empty one is not asked for.
+[[nodiscard]] bool has_token(const Fields& fields, std::string_view token);
+
+/// Through how many apps a call came, as another Trilby says it to the sidecar between.
+[[nodiscard]] unsigned hops_of(const Fields& fields);
+
+/// Whether a field belongs to one connection (RFC 9110 section 7.6.1) or frames a message.
+[[nodiscard]] bool is_connection_field(std::string_view name);
+/// What no guest sees: what the connection is about, what only Trilby and Dapr may say, and what Call has members for.
+[[nodiscard]] bool is_kept_from_guests(const Field& field);
+/// What only a front says in an answer.
+[[nodiscard]] bool is_fronts_own(const Field& field);
+
+}  // namespace trilby::triggers
