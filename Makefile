@@ -77,7 +77,7 @@ bench: build guests model dapr  ## measure against the peers, which are built on
 	@$(PYTHON) bench/peers_setup.py
 	@$(PYTHON) bench/run.py
 
-soak: build     ## the long runs, whole (make test does a twentieth of each)
+soak: build dapr  ## the long runs, whole (make test does a twentieth of each)
 	@$(PYTHON) bench/soak/run.py
 
 lock: setup     ## make tools/requirements.txt anew from requirements.in

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 import machine  # noqa: E402
 import report  # noqa: E402
 from figure import Figure  # noqa: E402
-from soak import calls, lifecycle  # noqa: E402
+from soak import calls, events, lifecycle  # noqa: E402
 
 
 def soaks(build: Path, share: int) -> dict[str, Callable[[Path], list[Figure]]]:
@@ -32,12 +32,13 @@ def soaks(build: Path, share: int) -> dict[str, Callable[[Path], list[Figure]]]:
     return {
         "calls": lambda scratch: calls.figures(calls.measure(program, here / "bench_load", here / "hello.wasm", scratch, calls.TOTAL // share)),
         **{name: ends(name) for name in lifecycle.RUNS},
+        "events": lambda scratch: events.figures(events.measure(program, scratch, events.TOTAL // share, max(1, events.ROUNDS // share))),
     }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=["calls", *lifecycle.RUNS], action="append", help="just these; leaves docs alone")
+    parser.add_argument("--only", choices=["calls", *lifecycle.RUNS, "events"], action="append", help="just these; leaves docs alone")
     parser.add_argument("--share", type=int, default=1, choices=range(1, 101), metavar="N",
                         help="the N-th part of each (default: 1, the whole); leaves docs alone")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release", help="CMake's build folder (default: build/release)")

@@ -33,7 +33,7 @@ class Process:
 
     def __init__(self, command, log_path, env=None):
         self.log_path = log_path
-        with log_path.open("wb") as log:
+        with log_path.open("ab") as log:  # one that is started again goes on in the log of the one before
             self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=os.environ | (env or {}))
 
@@ -58,20 +58,29 @@ class Process:
             self.process.kill()
             raise AssertionError(f"it did not stop:\n{self.log()[-20000:]}") from None
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+
+
+class RedisError(Exception):
+    """What Redis answers instead of a result."""
+
 
 class Redis(Process):
-    def __init__(self, scratch):
-        (self.port,) = free_ports(1)
+    def __init__(self, scratch, port=None, durable=False):
+        """`port`: where it was before. `durable`: what it acknowledged is in a file of the folder, which the next one there reads."""
+        self.port = port or free_ports(1)[0]
         self.address = f"127.0.0.1:{self.port}"
         # Keyspace events are what Dapr's configuration store listens to.
-        super().__init__(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", scratch,
-                          "--notify-keyspace-events", "KEA"], scratch / "redis.log")
+        super().__init__(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes" if durable else "no",
+                          "--appendfsync", "always", "--dir", scratch, "--notify-keyspace-events", "KEA"], scratch / "redis.log")
         self.wait_until(self._answers, "redis")
 
     def _answers(self):
         try:
             return self.ask("PING") == "PONG"
-        except OSError:
+        except (OSError, RedisError):  # not there yet, or still reading its file
             return False
 
     def ask(self, *words):
@@ -83,11 +92,14 @@ class Redis(Process):
 
     def _read(self, answer):
         kind, rest = (line := answer.readline().rstrip(b"\r\n"))[:1], line[1:]
+        if not line:
+            raise ConnectionError("Redis ended")
         if kind == b"$":
             return None if rest == b"-1" else answer.read(int(rest) + 2)[:-2].decode()
         if kind == b"*":
             return [self._read(answer) for _ in range(int(rest))]
-        assert kind != b"-", rest.decode()
+        if kind == b"-":
+            raise RedisError(rest.decode())
         return int(rest) if kind == b":" else rest.decode()
 
     def pending(self, topic, group):

@@ -1,0 +1,61 @@
+"""What becomes of events while everything around them fails: none is lost, and none is processed again without a cause."""
+
+import json
+from pathlib import Path
+
+import faults
+import pytest
+from faults import FILED, HASTY, SAVED, Publishers, Shop, again, expected, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def shop(sidecar_class, program, guests, tmp_path):
+    shop = Shop(sidecar_class, program, guests, tmp_path)
+    yield shop
+    shop.stop()
+
+
+def test_no_event_is_lost_whatever_is_killed(shop):
+    """Five hundred here; `make soak` has ten thousand."""
+    result = faults.run(shop, total=500, rounds=1, ahead=40)
+    (ROOT / "build/faults.json").write_text(json.dumps(result, indent=1))
+    print(json.dumps(result, indent=1))
+    assert result["lost"] == 0, result
+    assert not result["strange"], result
+    assert result["processed_again"] <= result["may_be_processed_again"], result
+    assert result["slow"] == 5
+    assert result["given_up_by_the_sidecar"] >= 1
+
+
+def test_nothing_is_processed_twice_where_nothing_fails(shop):
+    shop.start_trilby()
+    shop.start_sidecar()
+    total = 99  # none is slow but the first
+    publishers = Publishers(shop, total, ahead=20)
+    publishers.wait()
+    wait_until(lambda: shop.entered() == 50 and len(shop.saved()) == 49 and shop.is_quiet(), "the events")
+    assert set(+shop.ledger()) == expected(total, FILED)
+    assert set(shop.saved()) == expected(total, SAVED)
+    assert again(shop.ledger()) == again(shop.saved()) == 0
+    assert not shop.published_again
+    assert [path.name for path in shop.slow.iterdir()] == ["e00000"]
+    assert len(shop.requests(0, reason="cancelled")) == 1
+
+
+def test_it_is_the_policy_that_keeps_events_while_trilby_is_away(shop):
+    """daprd 1.18 acknowledges to Redis what it could not bring, unless an inbound resiliency policy has it try again: what came while the app was
+    away is lost then, and Trilby never saw it."""
+    shop.start_trilby()
+    shop.start_sidecar()
+    shop.trilby.stop()
+    for number in range(1, 21):
+        shop.publish("broker", FILED, number)
+        shop.publish("careless", HASTY, number + 50)
+
+    wait_until(lambda: (group := shop.group(HASTY))["entries-read"] == 20 and group["pending"] == 0, "the acknowledgement of what nobody took")
+    assert shop.redis.pending(FILED, "shop") > 0
+    shop.start_trilby()
+    wait_until(lambda: shop.entered() >= 20 and shop.is_quiet(), "the events that were kept")
+    assert set(shop.ledger()) == {f"e{number:05}" for number in range(1, 21)}, "and none of the careless component"
