@@ -193,9 +193,10 @@ void add_socket_rules(Filter& filter, bool connect) {
     filter.all(SCMP_ACT_ALLOW, {"sendto", "sendmsg", "sendmmsg"});
     return;
   }
+  // No other protocol: Landlock's rules for ports are about TCP, and multipath TCP goes past them.
   for (const std::uint64_t family : {AF_INET, AF_INET6}) {
     filter.add(SCMP_ACT_ALLOW, "socket",
-               {equals(0, family), bits(1, ~std::uint64_t{SOCK_NONBLOCK | SOCK_CLOEXEC}, SOCK_STREAM)});
+               {equals(0, family), bits(1, ~std::uint64_t{SOCK_NONBLOCK | SOCK_CLOEXEC}, SOCK_STREAM), equals(2, 0)});
   }
   filter.add(SCMP_ACT_ALLOW, "connect", {});
   // A sending call that connects goes past Landlock's rules for ports in some kernels.

@@ -111,6 +111,12 @@ struct TopicTrigger {
   std::optional<Bulk> bulk;
   std::map<std::string, std::string> metadata;  ///< for the component
   Source source;
+
+  /// Whether the sidecar is to bring what was published as it is, and not in a CloudEvent.
+  [[nodiscard]] bool is_raw() const {
+    const auto raw = metadata.find("rawPayload");
+    return raw != metadata.end() && raw->second == "true";
+  }
 };
 
 /// Events of an input binding.

@@ -176,6 +176,8 @@ TopicTrigger read_topic(Section& section, const DefinedNames& names, const App& 
                       fmt::format("needs a store in which it is counted; name one, as in [app.{}] sidecar = "
                                   "{{ retry_store = \"statestore\" }}",
                                   app.id));
+    } else if (trigger.is_raw()) {
+      section.problem("max_retries", "cannot be counted for what is raw: it has another id each time it is brought");
     }
   }
   trigger.outputs = read_outputs(section, Caller::Topic, names, app);

@@ -202,6 +202,10 @@ TEST(Triggers, BringAnEventAgainSoOftenWhereThatIsCounted) {
   const std::string store = "sidecar = { retry_store = 's' }\n";
   EXPECT_EQ(parse(store + topic).value().apps.front().topics.front().max_retries, 5U);
   EXPECT_EQ(parse(store + topic + "max_retries = 3\n").value().apps.front().topics.front().max_retries, 3U);
+  EXPECT_EQ(
+      problems_with(store + topic + "raw = true\nmax_retries = 3\n"),
+      "t.toml:14: app.a.topic[1].max_retries: cannot be counted for what is raw: it has another id each time it is "
+      "brought");
   EXPECT_EQ(problems_with(store + topic + "max_retries = 0\n"),
             "t.toml:13: app.a.topic[1].max_retries: must be between 1 and 1000, not 0");
 }

@@ -44,6 +44,11 @@ std::string_view value_defect(TextTemplate::Use use, std::string_view value) {
              : (value.find("..") != std::string_view::npos ? "has two points in a row" : "");
 }
 
+/// Whether a value brings a second point to one that is there, as "." does in ".{CE_ID}".
+bool meet(std::string_view before, std::string_view value) {
+  return before.ends_with('.') && value.starts_with('.');
+}
+
 }  // namespace
 
 Result<TextTemplate> TextTemplate::parse(std::string_view text) {
@@ -90,6 +95,9 @@ Result<std::string> TextTemplate::fill(Use use,
     }
     if (const std::string_view defect = value_defect(use, *value); !defect.empty()) {
       return fail(Reason::BadRequest, "{} {}", names_[i], defect);
+    }
+    if (use == Use::Key && (meet(out, *value) || meet(*value, texts_[i + 1]))) {
+      return fail(Reason::BadRequest, "{} makes two points in a row", names_[i]);
     }
     out += *value;
     out += texts_[i + 1];

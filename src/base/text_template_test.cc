@@ -59,6 +59,10 @@ TEST(TextTemplate, LetsNoValueBringPartsIntoAKey) {
                             "{A}", "\xc3\xa4", "\xff", "*"}) {
     EXPECT_NE(filled("{A}", {{"A", value}}), value);
   }
+  for (const char* text : {".{A}", "{A}.", "{A}{A}"}) {
+    EXPECT_EQ(filled(text, {{"A", "."}}), "A makes two points in a row") << text;
+  }
+  EXPECT_EQ(filled(".{A}.{A}", {{"A", "7"}}), ".7.7");
   EXPECT_EQ(filled("{A}", {{"A", ""}}), "A is empty");
   EXPECT_EQ(filled("{A}", {{"A", std::string(257, 'x')}}), "A has more than 256 bytes");
   EXPECT_EQ(filled("{A}", {{"A", std::string("a\0b", 3)}}), "A has something else than letters, digits and -._~:@+=,");

@@ -7,6 +7,7 @@
 
 #include "base/json_reader.h"
 #include "base/text.h"
+#include "http/characters.h"
 #include "triggers/cloud_event.h"
 #include "triggers/headed_body.h"
 #include "triggers/path.h"
@@ -111,6 +112,9 @@ Result<Target> target_of(const InvokeMessage& message) {
   }
   if (target.size() > kMaxTarget) {
     return fail(Reason::HeadTooLarge, "the method and its query are too long");
+  }
+  if (!http::consists_of(message.query, http::kTarget)) {
+    return fail(Reason::BadRequest, "the query has characters that no request target has");
   }
   return parse_target(target);
 }

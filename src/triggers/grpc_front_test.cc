@@ -347,6 +347,13 @@ TEST_F(GrpcFrontTest, InvokesRoutes) {
   EXPECT_EQ(field(*exchange->response, "etag"), "\"1\"");
 }
 
+TEST_F(GrpcFrontTest, LetsNoQueryBringWhatNoTargetHas) {
+  for (const char* query : {"a=\r\nb", "a b", "a#b", "\xc3\xa4"}) {
+    EXPECT_EQ(call("OnInvoke", invoked("f", "body", verb(3, query))).substr(0, 2), "3 ") << query;
+  }
+  EXPECT_TRUE(invoker.started.empty());
+}
+
 TEST_F(GrpcFrontTest, GivesLargeAnswersWithoutCopyingThem) {
   const auto exchange = send("OnInvoke", invoked("f", "body"));
   invoker.end(0, ok(std::string(600U << 10U, 'x')));

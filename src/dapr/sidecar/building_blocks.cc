@@ -144,6 +144,9 @@ std::shared_ptr<void> SidecarBlocks::publish(const Publication& publication, Ter
 std::shared_ptr<void> SidecarBlocks::save_state(const StateEntry& entry, Terms terms, OnDone done) {
   std::string target = "/v1.0/state/";
   append_escaped(target, entry.store);
+  if (entry.payload.bytes->size() > settings_->max_body.count) {
+    return send(std::move(target), entry.payload, terms, std::move(done));  // refuses it before it is written as JSON
+  }
   std::string document;
   JsonWriter json(document);
   json.open_array().open_object().member("key", entry.key);
@@ -168,6 +171,9 @@ std::shared_ptr<void> SidecarBlocks::get_state(const StateKey& key, Terms terms,
 std::shared_ptr<void> SidecarBlocks::invoke_binding(const BindingRequest& request, Terms terms, OnDone done) {
   std::string target = "/v1.0/bindings/";
   append_escaped(target, request.binding);
+  if (request.payload.bytes->size() > settings_->max_body.count) {
+    return send(std::move(target), request.payload, terms, std::move(done));
+  }
   std::string document;
   JsonWriter json(document);
   json.open_object().member("operation", request.operation);
