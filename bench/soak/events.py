@@ -13,27 +13,28 @@ ROOT = Path(__file__).resolve().parents[2]
 TOTAL = 10_000
 ROUNDS = 5  # of every fault
 AHEAD = 100
+PROTOCOLS = ("http", "grpc")
 sys.path.insert(0, str(ROOT / "tests/dapr"))
 
 import faults  # noqa: E402
 from sidecar import Daprd  # noqa: E402
 
 
-def measure(program: Path, scratch: Path, total: int, rounds: int) -> dict:
-    """What became of the events, which is also left in build/faults.json."""
+def measure(program: Path, scratch: Path, protocol: str, total: int, rounds: int) -> dict:
+    """What became of the events, which is also left in build/faults-PROTOCOL.json. `protocol`: of the app channel, "http" or "grpc"."""
     for guest in ("ledger", "echo"):
         subprocess.run(["wat2wasm", ROOT / f"tests/guests/{guest}.wat", "-o", scratch / f"{guest}.wasm"], check=True)
-    shop = faults.Shop(Daprd, program, scratch, scratch)
+    shop = faults.Shop(Daprd, program, scratch, scratch, protocol)
     try:
         result = faults.run(shop, total, rounds, AHEAD, tell=lambda line: print(line, file=sys.stderr))
     finally:
         shop.stop()
-    (ROOT / "build/faults.json").write_text(json.dumps(result, indent=1) + "\n")
-    return result
+    (ROOT / f"build/faults-{protocol}.json").write_text(json.dumps(result, indent=1) + "\n")
+    return result | {"protocol": protocol}
 
 
 def figures(result: dict) -> list[Figure]:
-    events = f"{result['events']:,} events".replace(",", " ") + f", {result['faults']} faults"
+    events = f"{result['events']:,} events".replace(",", " ") + f", {result['faults']} faults, {result['protocol']}"
     gaps = {name: max(seconds) for name, seconds in result["seconds_until_events_went_on"].items()}
     longest = max(gaps, key=gaps.__getitem__)
     return [

@@ -29,16 +29,20 @@ def soaks(build: Path, share: int) -> dict[str, Callable[[Path], list[Figure]]]:
     def ends(name: str) -> Callable[[Path], list[Figure]]:
         return lambda scratch: lifecycle.figures(name, lifecycle.measure(name, max(1, TIMES // share), program, scratch))
 
+    def survive(protocol: str) -> Callable[[Path], list[Figure]]:
+        return lambda scratch: events.figures(events.measure(program, scratch, protocol, events.TOTAL // share, max(1, events.ROUNDS // share)))
+
     return {
         "calls": lambda scratch: calls.figures(calls.measure(program, here / "bench_load", here / "hello.wasm", scratch, calls.TOTAL // share)),
         **{name: ends(name) for name in lifecycle.RUNS},
-        "events": lambda scratch: events.figures(events.measure(program, scratch, events.TOTAL // share, max(1, events.ROUNDS // share))),
+        **{f"events-{protocol}": survive(protocol) for protocol in events.PROTOCOLS},
     }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=["calls", *lifecycle.RUNS, "events"], action="append", help="just these; leaves docs alone")
+    parser.add_argument("--only", choices=["calls", *lifecycle.RUNS, *(f"events-{protocol}" for protocol in events.PROTOCOLS)], action="append",
+                        help="just these; leaves docs alone")
     parser.add_argument("--share", type=int, default=1, choices=range(1, 101), metavar="N",
                         help="the N-th part of each (default: 1, the whole); leaves docs alone")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release", help="CMake's build folder (default: build/release)")
