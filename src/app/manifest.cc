@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/manifest_addresses.h"
+#include "app/manifest_dapr_grants.h"
 #include "app/manifest_document.h"
 #include "app/manifest_grants.h"
 #include "app/manifest_route.h"
@@ -109,6 +110,7 @@ class Reader {
     check_stacks();
     check_trigger_variables(manifest_, problems_);
     check_sidecars(manifest_, problems_);
+    check_dapr_grants(manifest_, problems_);
     for (const AddressClash& clash : address_clashes(manifest_)) {
       problems_.add(clash.line, clash.field, clash.message);
     }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "app/manifest_dapr_grants.h"
 #include "policy/environment.h"
 
 namespace trilby::app {
@@ -30,20 +31,6 @@ bool is_among(const std::array<std::string_view, count>& names, std::string_view
 std::string variable_rule() {
   return fmt::format("a variable's name has 1 to {} letters, digits and '_', and begins with no digit",
                      policy::kMaxVariableName);
-}
-
-/// Calls `take` with each text of a list.
-template <typename Take>
-void read_list(Section& section, std::string_view field, std::string_view example, const Take& take) {
-  const DocumentNode* list = section.list(field, kMaxListed);
-  for (std::size_t i = 0; list != nullptr && i < list->children.size(); ++i) {
-    const DocumentNode& item = list->children[i];
-    if (item.kind != DocumentNode::Kind::Text) {
-      section.problem(field, fmt::format("must be a list of names in quotes, as in [\"{}\"]", example));
-      return;
-    }
-    take(item.text);
-  }
 }
 
 /// What keeps `mount` from being a guest's path; empty when nothing does.
@@ -124,11 +111,11 @@ void read_variables(Section& section, Function& function) {
 
 void read_grants(Section& section, const DefinedNames& names, const std::filesystem::path& folder, Function& function) {
   policy::Grants& grants = function.policy.grants;
-  read_list(section, "models", "food", [&](const std::string& model) {
+  section.texts("models", kMaxListed, "food", [&](const std::string& model) {
     check_defined(section, "models", "model", model, names.models);
     grants.models.insert(model);
   });
-  read_list(section, "env", "LANG", [&](const std::string& variable) {
+  section.texts("env", kMaxListed, "LANG", [&](const std::string& variable) {
     if (!policy::is_variable_name(variable)) {
       section.problem("env", fmt::format("\"{}\": {}", variable, variable_rule()));
     } else if (is_among(kHostsOwn, variable)) {
@@ -137,13 +124,16 @@ void read_grants(Section& section, const DefinedNames& names, const std::filesys
       grants.variables.insert(variable);
     }
   });
-  read_list(section, "secrets", "db-password", [&](const std::string& secret) {
+  section.texts("secrets", kMaxListed, "db-password", [&](const std::string& secret) {
     check_defined(section, "secrets", "secret", secret, names.secrets);
     if (!policy::is_variable_name(policy::secret_variable(secret))) {
       section.problem("secrets", fmt::format("\"{}\" cannot be a variable's name; let it begin with a letter", secret));
     }
     grants.secrets.insert(secret);
   });
+  if (auto dapr = section.table("dapr")) {
+    read_dapr_grants(*dapr, grants.dapr);
+  }
   if (auto directories = section.table("directories")) {
     read_directories(*directories, folder, grants.directories);
   }

@@ -135,6 +135,18 @@ const DocumentNode* Section::list(std::string_view field, std::size_t most) {
   return node;
 }
 
+void Section::texts(std::string_view field, std::size_t most, std::string_view example,
+                    const std::function<void(const std::string&)>& take) {
+  const DocumentNode* items = list(field, most);
+  for (std::size_t i = 0; items != nullptr && i < items->children.size(); ++i) {
+    const DocumentNode& item = items->children[i];
+    if (item.kind != DocumentNode::Kind::Text) {
+      return problem(field, fmt::format("must be a list of names in quotes, as in [\"{}\"]", example));
+    }
+    take(item.text);
+  }
+}
+
 std::optional<Section> Section::table(std::string_view field) {
   const DocumentNode* node = take(field, DocumentNode::Kind::Table, "a table");
   return node == nullptr ? std::nullopt

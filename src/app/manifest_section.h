@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,6 +48,9 @@ class Section {
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view field, std::int64_t least, std::int64_t most);
   [[nodiscard]] std::optional<bool> flag(std::string_view field);
   [[nodiscard]] const DocumentNode* list(std::string_view field, std::size_t most);
+  /// Calls `take` with each text of a list.
+  void texts(std::string_view field, std::size_t most, std::string_view example,
+             const std::function<void(const std::string&)>& take);
   [[nodiscard]] std::optional<Section> table(std::string_view field);
   /// The tables in a table, as in [function.NAME], each checked to have a usable name.
   [[nodiscard]] std::vector<Section> named_tables(std::string_view field, std::size_t most);

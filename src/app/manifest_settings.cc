@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "app/manifest_addresses.h"
+#include "app/manifest_dapr_grants.h"
 #include "app/manifest_outputs.h"
 #include "app/manifest_section.h"
 #include "app/manifest_triggers.h"
@@ -262,6 +263,9 @@ std::string describe_grants(const Function& function) {
     directories.push_back(fmt::format("{} ({})", directory.mount, directory.write ? "read-write" : "read-only"));
   }
   add("directories", directories);
+  if (const std::string dapr = describe(function.policy.grants.dapr); !dapr.empty()) {
+    out += fmt::format("{}{}", out.empty() ? "" : "; ", dapr);
+  }
   if (function.policy.grants.precise_clock) {
     out += fmt::format("{}precise clock", out.empty() ? "" : "; ");
   }

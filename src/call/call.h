@@ -17,6 +17,9 @@
 namespace trilby::invoke {
 class Admission;
 }
+namespace trilby::dapr {
+struct AppWays;
+}
 
 namespace trilby {
 
@@ -62,6 +65,7 @@ struct Call {
   std::string caller;     ///< who asked: an app-id, "http", "cli"
   std::string_view peer;  ///< who sent it, "127.0.0.1:40212"; empty when it came over no network. Valid while it lives
   std::shared_ptr<invoke::Admission> app;  ///< of the app whose function it calls; null: that sets no bound
+  const dapr::AppWays* ways = nullptr;     ///< how the app whose function it calls asks Dapr; null: it cannot
   unsigned hops = 0;
   std::shared_ptr<Cancellation> cancellation;  ///< may be null: cannot be cancelled
 };

@@ -10,11 +10,21 @@
 namespace trilby {
 
 /// What a guest may ask for that the manifest has to grant. Closed: the names are labels of metrics.
-enum class Grant : std::uint8_t { Model, Directory, Socket };
-inline constexpr std::size_t kGrantKinds = 3;
+enum class Grant : std::uint8_t {
+  Model,
+  Directory,
+  Socket,
+  DaprInvoke,
+  DaprState,
+  DaprPublish,
+  DaprBinding,
+  DaprSecret,
+};
+inline constexpr std::size_t kGrantKinds = 8;
 
 [[nodiscard]] constexpr std::string_view name(Grant kind) {
-  constexpr std::array<std::string_view, kGrantKinds> kNames = {"model", "directory", "socket"};
+  constexpr std::array<std::string_view, kGrantKinds> kNames = {
+      "model", "directory", "socket", "dapr-invoke", "dapr-state", "dapr-publish", "dapr-binding", "dapr-secret"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

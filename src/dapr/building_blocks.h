@@ -4,12 +4,15 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "base/units.h"
+#include "call/body.h"
 #include "call/call.h"
 #include "call/shared_body.h"
 
@@ -60,15 +63,24 @@ struct Terms {
   TraceContext trace;                                     ///< of the request itself, not of its parent
 };
 
+/// What an answer may take. It is read whole.
+struct Room {
+  Bytes most;
+  BodyBudget* budget = nullptr;  ///< may be null
+};
+
 /// One app's way to Dapr. Threading: loop-bound.
 ///
-/// `done` runs once, later than the call that asks returned, with nothing when Dapr has taken over what it was given.
+/// `done` runs once, later than the call that asks returned, with nothing when Dapr has taken over what it was given,
+/// or with what was asked for, which is nothing when there is none.
 /// Errors: UpstreamFailed for all that Dapr refuses, or does not do in time; LimitWall when the deadline came;
-/// LimitOutput for more than the sidecar takes; Overloaded when too much is asked at once; Draining.
+/// LimitOutput for more than the sidecar takes; BodyTooLarge for an answer over its room; Overloaded when too much is
+/// asked at once, or the budget has no room; Draining.
 /// \return a handle; destroying it gives the request up, which may happen all the same, and `done` never runs
 class BuildingBlocks {
  public:
   using OnDone = std::function<void(Result<void>)>;
+  using OnAnswer = std::function<void(Result<std::optional<WholeBody>>)>;
   using OnValue = std::function<void(Result<std::string>)>;  ///< as OnDone, with what Dapr says
 
   virtual ~BuildingBlocks() = default;
@@ -78,6 +90,17 @@ class BuildingBlocks {
   [[nodiscard]] virtual std::shared_ptr<void> get_state(const StateKey& key, Terms terms, OnValue done) = 0;
   [[nodiscard]] virtual std::shared_ptr<void> invoke_binding(const BindingRequest& request, Terms terms,
                                                              OnDone done) = 0;
+
+  /// get_state() of values of any size.
+  [[nodiscard]] virtual std::shared_ptr<void> read_state(const StateKey& key, Terms terms, Room room,
+                                                         OnAnswer done) = 0;
+  [[nodiscard]] virtual std::shared_ptr<void> delete_state(const StateKey& key, Terms terms, OnDone done) = 0;
+  /// invoke_binding() with what the component replies.
+  [[nodiscard]] virtual std::shared_ptr<void> ask_binding(const BindingRequest& request, Terms terms, Room room,
+                                                          OnAnswer done) = 0;
+  /// {"key":"value"}, with as many members as the store keeps under that key.
+  [[nodiscard]] virtual std::shared_ptr<void> read_secret(std::string_view store, std::string_view key, Terms terms,
+                                                          Room room, OnAnswer done) = 0;
 };
 
 }  // namespace trilby::dapr

@@ -1,6 +1,7 @@
 #include "host/host.h"
 
 #include "base/log.h"
+#include "host/dapr.h"
 #include "host/wasi.h"
 #include "host/wasi_files.h"
 #include "host/wasi_nn.h"
@@ -39,10 +40,12 @@ bool Host::take_handle() {
 void define_imports(wasm::Linker& linker, const policy::Grants& grants) {
   grants.directories.empty() ? define_wasi(linker) : define_wasi_with_files(linker);
   define_wasi_nn(linker);
+  define_dapr(linker);
 }
 
 bool provides(std::string_view module, std::string_view name) {
-  return (module == kWasiModule && wasi_provides(name)) || (module == kNnModule && wasi_nn_provides(name));
+  return (module == kWasiModule && wasi_provides(name)) || (module == kNnModule && wasi_nn_provides(name)) ||
+         (module == kDaprModule && dapr_provides(name));
 }
 
 }  // namespace trilby::host

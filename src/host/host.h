@@ -32,6 +32,7 @@ struct Stdio {
   bool open[3] = {true, true, true};
 };
 
+class DaprSession;
 struct Poll;
 struct Random;
 class NnSession;
@@ -58,8 +59,8 @@ struct Host {
   Stdio stdio;
   /// One more thing that the guest holds until its call ends. \return false when it has as many as it may
   [[nodiscard]] bool take_handle();
-  /// One more call of a function that uses what all share: inferences today. What only costs time on the processor is
-  /// bounded by that. \return false when they come faster than they may
+  /// One more call of a function that uses what all share: inferences, and what is asked of Dapr. What only costs time
+  /// on the processor is bounded by that. \return false when they come faster than they may
   [[nodiscard]] bool take_host_call(Clock::time_point now) { return host_calls.take(now); }
 
   std::uint32_t handles_left = 0;
@@ -71,6 +72,7 @@ struct Host {
   std::unique_ptr<Poll> poll;    // what follows is made at first use
   std::unique_ptr<Random> random;
   std::unique_ptr<NnSession> nn;
+  std::unique_ptr<DaprSession> dapr;  ///< set before the guest runs, where it is granted something of Dapr
 };
 
 /// Defines everything that a function with these grants may import.
@@ -80,5 +82,6 @@ void define_imports(wasm::Linker& linker, const policy::Grants& grants);
 
 inline constexpr std::string_view kWasiModule = "wasi_snapshot_preview1";
 inline constexpr std::string_view kNnModule = "wasi_ephemeral_nn";
+inline constexpr std::string_view kDaprModule = "dapr";
 
 }  // namespace trilby::host

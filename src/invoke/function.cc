@@ -64,9 +64,20 @@ Result<void> check_memory(const wasm::ModuleInfo& info, const policy::Limits& li
   return {};
 }
 
+std::string_view dapr_grant_for(std::string_view name) {
+  return name == "invoke"    ? "allow.dapr.invoke"
+         : name == "publish" ? "allow.dapr.publish"
+         : name == "binding" ? "allow.dapr.bindings"
+         : name == "secret"  ? "allow.dapr.secrets"
+                             : "allow.dapr.state";
+}
+
 std::string_view grant_for(const wasm::Import& import) {
   if (import.module == host::kNnModule) {
     return "allow.models";
+  }
+  if (import.module == host::kDaprModule && import.name != "answer_size" && import.name != "answer_read") {
+    return dapr_grant_for(import.name);
   }
   return import.name.starts_with("path_") ? "allow.directories" : "";
 }
@@ -187,6 +198,9 @@ Result<std::shared_ptr<const Function>> prepare(FunctionSpec spec, wasm::Engine&
   if (ready->info.imports_module(host::kNnModule) && spec.policy.grants.models.empty()) {
     log::warn("a function uses wasi-nn and is granted no model; allow.models is missing", {{"function", spec.name}});
   }
+  if (ready->info.imports_module(host::kDaprModule) && spec.policy.grants.dapr.empty()) {
+    log::warn("a function uses Dapr and is granted nothing of it; allow.dapr is missing", {{"function", spec.name}});
+  }
   return std::shared_ptr<const Function>(new Function(std::move(spec), std::move(ready->info), ready->compiled,
                                                       std::move(ready->prepared), models, std::move(places)));
 }
@@ -199,6 +213,7 @@ ImportAdvice advise(const wasm::Import& import) {
       {"wasi_unstable", "WASI of 2019; build it with a toolchain that targets wasi_snapshot_preview1"},
       {"wasi_snapshot_preview0", "WASI of 2019; build it with a toolchain that targets wasi_snapshot_preview1"},
       {host::kWasiModule, "no function of WASI preview 1"},
+      {host::kDaprModule, "only the functions of docs/dapr.md are provided"},
       {host::kNnModule, "only the functions of wasi-nn's core are provided"},
       {"wasi_nn", "WAMR's name for wasi-nn; build it for wasi_ephemeral_nn"},
       {"wasmedge_tensorflow", "a WasmEdge extension, not provided yet; use wasi-nn"},

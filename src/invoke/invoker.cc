@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "host/dapr.h"
 #include "host/host.h"
 #include "invoke/admission.h"
 #include "invoke/cgi.h"
@@ -50,6 +51,7 @@ class Run {
   void hand_over();
   void run(Clock::time_point now);
   Result<void> tell_request();
+  void give_way_to_dapr();
   void end(wasm::Ending ending);
   void finish(Outcome&& outcome);
   void refuse(Error error);
@@ -79,7 +81,7 @@ class Run {
   std::unique_ptr<OwnLoops::Away> away_;  // set: it runs on another loop, which has its input and its slots
   Bytes input_size_{};
   host::Host host_;
-  std::unique_ptr<Call> request_;         // what is left of it, for commands that are told it; null for all others
+  std::unique_ptr<Call> request_;         // what is left of it, for commands that see it; null for all others
   std::optional<wasm::Sandbox> sandbox_;  // after what it works on
   std::optional<wasm::Ending> ending_;
   std::optional<net::Timer> deadline_;  // set only for calls that do not end at once
@@ -151,7 +153,8 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       gates_{app_.get(), &function_->admission(), function_->places()},
       host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment,
             function_->models()),
-      request_(function_->spec().output == Output::Cgi || !call.variables.empty()
+      request_(function_->spec().output == Output::Cgi || !call.variables.empty() ||
+                       !function_->spec().policy.grants.dapr.empty()
                    ? std::make_unique<Call>(std::move(call))
                    : nullptr) {}
 
@@ -305,6 +308,7 @@ void Run::enter(Clock::time_point now) {
   host_.stdio.errors_limit = limits.stderr_output;
   host_.handles_left = limits.handles;
   host_.host_calls = TokenBucket(limits.host_calls_per_second);
+  give_way_to_dapr();
   sandbox_.emplace(invoker_.loop(), invoker_.meter(), prepared, std::move(place),
                    wasm::Sandbox::Limits{limits.memory, limits.table_elements, limits.cpu}, &host_);
   run(now);
@@ -336,6 +340,19 @@ Result<void> Run::tell_request() {
     TRILBY_CHECK(host_.request.add(variable.name, variable.value));
   }
   return {};
+}
+
+/// (On a loop of its own there is no way to Dapr, and no request.)
+void Run::give_way_to_dapr() {
+  if (request_ == nullptr || function_->spec().policy.grants.dapr.empty()) {
+    return;
+  }
+  host_.dapr = std::make_unique<host::DaprSession>(host::DaprSession::Caller{.ways = request_->ways,
+                                                                             .call_id = id_,
+                                                                             .peer = request_->peer,
+                                                                             .trace = request_->trace,
+                                                                             .hops = request_->hops,
+                                                                             .bodies = invoker_.budgets().requests});
 }
 
 /// Most calls end in their first turn; only the others need a timer and somebody who listens.

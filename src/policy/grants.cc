@@ -10,7 +10,7 @@
 namespace trilby::policy {
 namespace {
 
-constexpr std::size_t kMaxWanted = 256;
+constexpr std::size_t kMaxWanted = 512;
 constexpr std::size_t kMaxMend = 4096;
 
 /// A list of texts as TOML writes it; what a JSON string escapes is valid there too.
@@ -22,6 +22,12 @@ std::string toml_list(const std::set<std::string, std::less<>>& granted, std::st
   }
   append_json_string(out, printable_line(wanted, kMaxWanted));
   return out + "]";
+}
+
+std::string dapr_line(std::string_view function, std::string_view field, const DaprGrants::Texts& granted,
+                      std::string_view wanted) {
+  return printable_line(
+      fmt::format("in [function.{}] add allow.dapr.{} = {}", function, field, toml_list(granted, wanted)), kMaxMend);
 }
 
 }  // namespace
@@ -42,6 +48,17 @@ std::string mend(const Grants& grants, std::string_view function, Grant kind, st
       return fmt::format("in [function.{}] add allow.directories = {{ \"/data\" = \"FOLDER\" }}", function);
     case Grant::Socket:
       return "nothing grants sockets; Trilby is the server, and the function has its input";
+    case Grant::DaprInvoke:
+      return dapr_line(function, "invoke", grants.dapr.invoke, wanted);
+    case Grant::DaprPublish:
+      return dapr_line(function, "publish", grants.dapr.publish, wanted);
+    case Grant::DaprBinding:
+      return dapr_line(function, "bindings", grants.dapr.bindings, wanted);
+    case Grant::DaprSecret:
+      return dapr_line(function, "secrets", grants.dapr.secrets, wanted);
+    case Grant::DaprState:
+      return fmt::format(R"(in [function.{}.allow.dapr.state] add "{}" = "read-write")", function,
+                         printable_line(wanted, 2 * kMaxWanted));
   }
   return {};
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "call/denials.h"
+#include "policy/dapr_grants.h"
 
 namespace trilby::policy {
 
@@ -36,6 +37,7 @@ struct Grants {
   std::set<std::string, std::less<>> variables;  ///< of the host's environment, passed by name
   std::set<std::string, std::less<>> secrets;    ///< names of [secret.*]
   std::vector<Directory> directories;            ///< each mount once
+  DaprGrants dapr;
   bool precise_clock = false;
   bool reproducible = false;  ///< takes away: time and chance are the same for every call
 };

@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include "triggers/test_fakes.h"
+
 namespace trilby::triggers {
 namespace {
 
 /// Writes down what it is asked, and answers when the test says.
-class FakeBlocks final : public dapr::BuildingBlocks {
+class FakeBlocks final : public BlocksWithoutGuests {
  public:
   std::shared_ptr<void> publish(const dapr::Publication& what, dapr::Terms with, OnDone done) override {
     std::string more = what.raw ? " raw" : "";

@@ -7,12 +7,13 @@
 
 #include "dapr/embedded/service_invocation.h"
 #include "triggers/delivery.h"
+#include "triggers/test_fakes.h"
 
 namespace trilby::triggers {
 namespace {
 
 /// A state store that answers when the test says, or at once.
-class FakeStore final : public dapr::BuildingBlocks {
+class FakeStore final : public BlocksWithoutGuests {
  public:
   std::shared_ptr<void> publish(const dapr::Publication& /*what*/, dapr::Terms /*with*/, OnDone /*done*/) override {
     return nullptr;

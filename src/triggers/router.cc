@@ -39,6 +39,14 @@ Outcome forwarded(Outcome answer) {
 
 }  // namespace
 
+Router::Router(std::string app_id, std::shared_ptr<const RouteTable> table, LoopServices services)
+    : app_id_(std::move(app_id)),
+      table_(std::move(table)),
+      services_(services),
+      outputs_(app_id_, {services.invocation, services.blocks, services.metrics, services.ids, services.answers}),
+      ways_{app_id_, services.invocation, services.blocks,
+            [&ids = services.ids](const TraceContext& parent) { return observe::child_trace(parent, ids.next()); }} {}
+
 Outcome Router::refuse_unmatched(const Call& call) const {
   std::string allowed = table_->allowed_methods(call.path, call.fields);
   if (allowed.empty()) {
@@ -101,6 +109,7 @@ void Router::call_function(const FunctionTarget& target, Call call, OnOutcome do
   }
   services_.metrics.call_started(target.label);
   call.app = target.app;
+  call.ways = &ways_;
   services_.invoker.start(target.function, std::move(call),
                           [this, label = target.label, done = std::move(done)](Outcome outcome) {
                             end_call(label, outcome);

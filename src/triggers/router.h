@@ -6,6 +6,7 @@
 #include <string>
 
 #include "call/call.h"
+#include "dapr/app_ways.h"
 #include "dapr/service_invocation.h"
 #include "invoke/invoker.h"
 #include "observe/call_ring.h"
@@ -33,11 +34,9 @@ struct LoopServices {
 /// The routes of one app on one loop. Threading: loop-bound. Ownership: outlives its calls.
 class Router {
  public:
-  Router(std::string app_id, std::shared_ptr<const RouteTable> table, LoopServices services)
-      : app_id_(std::move(app_id)),
-        table_(std::move(table)),
-        services_(services),
-        outputs_(app_id_, {services.invocation, services.blocks, services.metrics, services.ids, services.answers}) {}
+  Router(std::string app_id, std::shared_ptr<const RouteTable> table, LoopServices services);
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
 
   [[nodiscard]] const std::string& app_id() const { return app_id_; }
   /// The app's way to Dapr; null: it has no sidecar.
@@ -63,6 +62,7 @@ class Router {
   std::shared_ptr<const RouteTable> table_;
   LoopServices services_;
   OutputSender outputs_;
+  const dapr::AppWays ways_;  // for the functions that it calls
 };
 
 }  // namespace trilby::triggers

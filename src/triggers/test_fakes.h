@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
+#include "dapr/building_blocks.h"
 #include "http/server.h"
 #include "invoke/invoker.h"
 
@@ -70,6 +73,32 @@ class LateBody final : public BodySource {
 
  private:
   OnChunk& reader_;
+};
+
+/// A way to Dapr that nobody asks what only guests ask.
+class BlocksWithoutGuests : public dapr::BuildingBlocks {
+ public:
+  std::shared_ptr<void> read_state(const dapr::StateKey& /*key*/, dapr::Terms /*terms*/, dapr::Room /*room*/,
+                                   OnAnswer /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> delete_state(const dapr::StateKey& /*key*/, dapr::Terms /*terms*/, OnDone /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> ask_binding(const dapr::BindingRequest& /*request*/, dapr::Terms /*terms*/, dapr::Room /*room*/,
+                                    OnAnswer /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> read_secret(std::string_view /*store*/, std::string_view /*key*/, dapr::Terms /*terms*/,
+                                    dapr::Room /*room*/, OnAnswer /*done*/) override {
+    return unasked();
+  }
+
+ private:
+  static std::shared_ptr<void> unasked() {
+    ADD_FAILURE() << "only guests ask this";
+    return nullptr;
+  }
 };
 
 inline Outcome ok(std::string body = "done") {

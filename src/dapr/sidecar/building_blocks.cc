@@ -10,14 +10,14 @@ namespace {
 
 constexpr std::string_view kJson = "application/json";
 constexpr int kOk = 200;
+constexpr int kNoContent = 204;
 constexpr int kFirstNotOk = 300;
 
 /// One request on its way. Whoever asked holds it; the callbacks that name it end with it.
 class Asking : public std::enable_shared_from_this<Asking> {
  public:
-  /// \param with_value  the answer is read; else `done` is told of no value
-  Asking(net::Loop& loop, Clock::time_point deadline, bool with_value, BuildingBlocks::OnValue done)
-      : refusal_(loop), deadline_(deadline), with_value_(with_value), done_(std::move(done)) {}
+  Asking(net::Loop& loop, Clock::time_point deadline, std::optional<Room> room, BuildingBlocks::OnAnswer done)
+      : refusal_(loop), deadline_(deadline), room_(room), done_(std::move(done)) {}
   Asking(const Asking&) = delete;
   Asking& operator=(const Asking&) = delete;
 
@@ -35,23 +35,28 @@ class Asking : public std::enable_shared_from_this<Asking> {
 
  private:
   void take(http::Response response) {
-    const bool is_well = response.status >= kOk && response.status < kFirstNotOk;
-    if (is_well && !with_value_) {
+    const bool went_well = response.status >= kOk && response.status < kFirstNotOk;
+    if (went_well && (!room_ || response.status == kNoContent)) {
       // What it says beside that is nobody's here. When it has come already, the connection is kept.
       response.body.reset();
-      return finish(std::string());
+      return finish(std::nullopt);
     }
     const auto self = shared_from_this();  // it may end before read_all() returns
-    reading_ = read_all(std::move(response.body), kMostAnswerBytes,
-                        [this, is_well, status = response.status](Result<std::string> body) {
-                          if (!is_well) {
-                            finish_refused(status, body);
-                          } else if (!body) {
-                            finish(fail(Reason::UpstreamFailed, "the sidecar {}", body.error().message));
-                          } else {
-                            finish(std::move(body));
-                          }
-                        });
+    if (went_well) {
+      reading_ = read_all(std::move(response.body), room_->most, BodyBudget::Share(room_->budget),
+                          [this](Result<WholeBody> body) { finish_read(std::move(body)); });
+      return;
+    }
+    reading_ =
+        read_all(std::move(response.body), kMostAnswerBytes,
+                 [this, status = response.status](const Result<std::string>& body) { finish_refused(status, body); });
+  }
+
+  void finish_read(Result<WholeBody> body) {
+    if (!body) {
+      return finish(fail(explain(std::move(body).error(), deadline_)));
+    }
+    finish(std::optional(std::move(*body)));
   }
 
   void finish_refused(int status, const Result<std::string>& body) {
@@ -59,15 +64,15 @@ class Asking : public std::enable_shared_from_this<Asking> {
     finish(fail(Reason::UpstreamFailed, "the sidecar refuses: {}", why ? *why : fmt::format("{}", status)));
   }
 
-  void finish(Result<std::string> result) {
+  void finish(Result<std::optional<WholeBody>> result) {
     const auto done = std::move(done_);
     done(std::move(result));  // destroys this
   }
 
   net::Deferred refusal_;
   const Clock::time_point deadline_;
-  const bool with_value_;
-  BuildingBlocks::OnValue done_;
+  const std::optional<Room> room_;
+  BuildingBlocks::OnAnswer done_;
   std::shared_ptr<void> sending_;
   std::shared_ptr<void> reading_;
 };
@@ -99,27 +104,63 @@ void write_metadata(JsonWriter& json, const Metadata& metadata) {
   json.close_object();
 }
 
+BuildingBlocks::OnAnswer without_answer(BuildingBlocks::OnDone done) {
+  return [done = std::move(done)](Result<std::optional<WholeBody>> result) {
+    done(result ? Result<void>() : fail(std::move(result).error()));
+  };
+}
+
+std::string target_of(std::string_view block, std::string_view component, std::string_view key) {
+  std::string target(block);
+  append_escaped(target, component);
+  target += '/';
+  append_escaped(target, key);
+  return target;
+}
+
+std::string document_of(const BindingRequest& request) {
+  std::string document;
+  JsonWriter json(document);
+  json.open_object().member("operation", request.operation);
+  write_metadata(json, request.metadata);
+  json.key("data");
+  append_as_json(document, request.payload);
+  json.close_object();
+  return document;
+}
+
+std::string target_of(const BindingRequest& request) {
+  std::string target = "/v1.0/bindings/";
+  append_escaped(target, request.binding);
+  return target;
+}
+
 Payload json_payload(std::string document) {
   return {std::make_shared<const std::string>(std::move(document)), std::string(kJson)};
 }
 
 }  // namespace
 
-std::shared_ptr<void> SidecarBlocks::send(std::string target, Payload payload, const Terms& terms, OnDone done) {
-  auto asking =
-      std::make_shared<Asking>(loop_, terms.deadline, false, [done = std::move(done)](Result<std::string> said) {
-        done(said ? Result<void>() : Result<void>(fail(std::move(said).error())));
-      });
-  if (payload.bytes->size() > settings_->max_body.count) {
-    asking->refuse({Reason::LimitOutput, fmt::format("{} bytes are more than the sidecar takes (sidecar.max_body = {})",
-                                                     payload.bytes->size(), format(settings_->max_body))});
-    return asking;
+std::shared_ptr<void> SidecarBlocks::ask(Question question, const Terms& terms, OnAnswer done) {
+  auto asking = std::make_shared<Asking>(loop_, terms.deadline, question.room, std::move(done));
+  http::Request request = make_request(*settings_, std::move(question.method), std::move(question.target), terms.trace);
+  if (question.payload) {
+    Payload& payload = *question.payload;
+    if (payload.bytes->size() > settings_->max_body.count) {
+      asking->refuse(
+          {Reason::LimitOutput, fmt::format("{} bytes are more than the sidecar takes (sidecar.max_body = {})",
+                                            payload.bytes->size(), format(settings_->max_body))});
+      return asking;
+    }
+    request.fields.set("content-type", std::move(payload.content_type));
+    request.body = make_shared_body(std::move(payload.bytes));
   }
-  http::Request request = make_request(*settings_, "POST", std::move(target), terms.trace);
-  request.fields.set("content-type", std::move(payload.content_type));
-  request.body = make_shared_body(std::move(payload.bytes));
   asking->send(client_, std::move(request), give_up_at(*settings_, terms.deadline));
   return asking;
+}
+
+std::shared_ptr<void> SidecarBlocks::post(std::string target, Payload payload, const Terms& terms, OnDone done) {
+  return ask({"POST", std::move(target), std::move(payload), std::nullopt}, terms, without_answer(std::move(done)));
 }
 
 std::shared_ptr<void> SidecarBlocks::publish(const Publication& publication, Terms terms, OnDone done) {
@@ -138,14 +179,14 @@ std::shared_ptr<void> SidecarBlocks::publish(const Publication& publication, Ter
     query.add("metadata.", name, value);
   }
   target += query.text();
-  return send(std::move(target), publication.payload, terms, std::move(done));
+  return post(std::move(target), publication.payload, terms, std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::save_state(const StateEntry& entry, Terms terms, OnDone done) {
   std::string target = "/v1.0/state/";
   append_escaped(target, entry.store);
   if (entry.payload.bytes->size() > settings_->max_body.count) {
-    return send(std::move(target), entry.payload, terms, std::move(done));  // refuses it before it is written as JSON
+    return post(std::move(target), entry.payload, terms, std::move(done));  // refuses it before it is written as JSON
   }
   std::string document;
   JsonWriter json(document);
@@ -154,34 +195,42 @@ std::shared_ptr<void> SidecarBlocks::save_state(const StateEntry& entry, Terms t
   json.key("value");
   append_as_json(document, entry.payload);
   json.close_object().close_array();
-  return send(std::move(target), json_payload(std::move(document)), terms, std::move(done));
+  return post(std::move(target), json_payload(std::move(document)), terms, std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::get_state(const StateKey& key, Terms terms, OnValue done) {
-  std::string target = "/v1.0/state/";
-  append_escaped(target, key.store);
-  target += '/';
-  append_escaped(target, key.key);
-  auto asking = std::make_shared<Asking>(loop_, terms.deadline, true, std::move(done));
-  asking->send(client_, make_request(*settings_, "GET", std::move(target), terms.trace),
-               give_up_at(*settings_, terms.deadline));
-  return asking;
+  return read_state(key, std::move(terms), {kMostAnswerBytes},
+                    [done = std::move(done)](Result<std::optional<WholeBody>> value) {
+                      if (!value) {
+                        return done(fail(std::move(value).error()));
+                      }
+                      done(*value ? std::move((*value)->bytes) : std::string());
+                    });
 }
 
 std::shared_ptr<void> SidecarBlocks::invoke_binding(const BindingRequest& request, Terms terms, OnDone done) {
-  std::string target = "/v1.0/bindings/";
-  append_escaped(target, request.binding);
   if (request.payload.bytes->size() > settings_->max_body.count) {
-    return send(std::move(target), request.payload, terms, std::move(done));
+    return post(target_of(request), request.payload, terms, std::move(done));
   }
-  std::string document;
-  JsonWriter json(document);
-  json.open_object().member("operation", request.operation);
-  write_metadata(json, request.metadata);
-  json.key("data");
-  append_as_json(document, request.payload);
-  json.close_object();
-  return send(std::move(target), json_payload(std::move(document)), terms, std::move(done));
+  return post(target_of(request), json_payload(document_of(request)), terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::read_state(const StateKey& key, Terms terms, Room room, OnAnswer done) {
+  return ask({"GET", target_of("/v1.0/state/", key.store, key.key), std::nullopt, room}, terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::delete_state(const StateKey& key, Terms terms, OnDone done) {
+  return ask({"DELETE", target_of("/v1.0/state/", key.store, key.key), std::nullopt, std::nullopt}, terms,
+             without_answer(std::move(done)));
+}
+
+std::shared_ptr<void> SidecarBlocks::ask_binding(const BindingRequest& request, Terms terms, Room room, OnAnswer done) {
+  return ask({"POST", target_of(request), json_payload(document_of(request)), room}, terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::read_secret(std::string_view store, std::string_view key, Terms terms, Room room,
+                                                 OnAnswer done) {
+  return ask({"GET", target_of("/v1.0/secrets/", store, key), std::nullopt, room}, terms, std::move(done));
 }
 
 }  // namespace trilby::dapr::sidecar

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "dapr/building_blocks.h"
 #include "dapr/sidecar/settings.h"
@@ -21,9 +23,23 @@ class SidecarBlocks final : public BuildingBlocks {
   [[nodiscard]] std::shared_ptr<void> save_state(const StateEntry& entry, Terms terms, OnDone done) override;
   [[nodiscard]] std::shared_ptr<void> get_state(const StateKey& key, Terms terms, OnValue done) override;
   [[nodiscard]] std::shared_ptr<void> invoke_binding(const BindingRequest& request, Terms terms, OnDone done) override;
+  [[nodiscard]] std::shared_ptr<void> read_state(const StateKey& key, Terms terms, Room room, OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> delete_state(const StateKey& key, Terms terms, OnDone done) override;
+  [[nodiscard]] std::shared_ptr<void> ask_binding(const BindingRequest& request, Terms terms, Room room,
+                                                  OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> read_secret(std::string_view store, std::string_view key, Terms terms, Room room,
+                                                  OnAnswer done) override;
 
  private:
-  [[nodiscard]] std::shared_ptr<void> send(std::string target, Payload payload, const Terms& terms, OnDone done);
+  /// What is asked, and what becomes of the answer.
+  struct Question {
+    std::string method;
+    std::string target;
+    std::optional<Payload> payload;
+    std::optional<Room> room;  ///< nothing: what the answer says is nobody's
+  };
+  [[nodiscard]] std::shared_ptr<void> ask(Question question, const Terms& terms, OnAnswer done);
+  [[nodiscard]] std::shared_ptr<void> post(std::string target, Payload payload, const Terms& terms, OnDone done);
 
   net::Loop& loop_;
   http::Client& client_;

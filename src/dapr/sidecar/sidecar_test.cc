@@ -82,6 +82,22 @@ class SidecarTest : public testing::Test {
       returned = true;
     });
   }
+  using AskForAnswer = std::function<std::shared_ptr<void>(BuildingBlocks&, BuildingBlocks::OnAnswer)>;
+  /// What is told is the answer, or "nothing".
+  void ask_for(const AskForAnswer& asking) {
+    if (!client) {
+      start();
+    }
+    told = std::promise<std::string>();
+    on_loop([&] {
+      handle = asking(*blocks, [&](Result<std::optional<WholeBody>> result) {
+        told.set_value(!result   ? fmt::format("{}: {}", name(result.error().reason), result.error().message)
+                       : *result ? (*result)->bytes
+                                 : "nothing");
+        handle.reset();
+      });
+    });
+  }
   void publish() {
     ask([](BuildingBlocks& to, auto done) {
       return to.publish({"broker", "orders", false, {}, {}, payload("{}")}, {}, std::move(done));
@@ -229,6 +245,62 @@ TEST_F(SidecarTest, InvokesBindings) {
   EXPECT_EQ(told_after("200 OK", "{\"reply\":1}"), "done") << "what it replies is nobody's";
   EXPECT_EQ(request_line(), "POST /v1.0/bindings/mail HTTP/1.1");
   EXPECT_EQ(seen.body, R"({"operation":"create","metadata":{"to":"x@y"},"data":"hi"})");
+}
+
+TEST_F(SidecarTest, ReadsStates) {
+  const auto read = [&] {
+    ask_for([](BuildingBlocks& to, auto done) {
+      return to.read_state({"orders", "a:b@c"}, {}, {Bytes{1000}}, std::move(done));
+    });
+  };
+  read();
+  EXPECT_EQ(told_after("200 OK", "{\"a\":1}"), "{\"a\":1}");
+  EXPECT_EQ(request_line(), "GET /v1.0/state/orders/a%3Ab%40c HTTP/1.1");
+  EXPECT_EQ(seen.field("dapr-api-token"), "secret-token");
+  EXPECT_EQ(seen.body, "");
+  read();
+  EXPECT_EQ(told_after("204 No Content", ""), "nothing");
+  read();
+  EXPECT_EQ(told_after("400 Bad Request", R"({"errorCode":"ERR_STATE_STORE_NOT_FOUND","message":"no store"})"),
+            "upstream-failed: the sidecar refuses: 400 ERR_STATE_STORE_NOT_FOUND: no store");
+}
+
+TEST_F(SidecarTest, TakesNoLargerAnswerThanThereIsRoomFor) {
+  const auto read = [&](BodyBudget* budget) {
+    ask_for([budget](BuildingBlocks& to, auto done) {
+      return to.read_state({"orders", "a"}, {}, {Bytes{5000}, budget}, std::move(done));
+    });
+  };
+  const std::string most(5000, 'x');
+  read(nullptr);
+  EXPECT_EQ(told_after("200 OK", most), most);
+  read(nullptr);
+  EXPECT_TRUE(told_after("200 OK", most + "x").starts_with("body-too-large"));
+  BodyBudget small(Bytes{4500});
+  read(&small);
+  EXPECT_TRUE(told_after("200 OK", most).starts_with("overloaded"));
+}
+
+TEST_F(SidecarTest, DeletesStates) {
+  ask([](BuildingBlocks& to, auto done) { return to.delete_state({"orders", "7"}, {}, std::move(done)); });
+  EXPECT_EQ(told_after("204 No Content", ""), "done");
+  EXPECT_EQ(request_line(), "DELETE /v1.0/state/orders/7 HTTP/1.1");
+}
+
+TEST_F(SidecarTest, AsksBindings) {
+  ask_for([](BuildingBlocks& to, auto done) {
+    return to.ask_binding({"files", "list", {}, payload("null")}, {}, {Bytes{1000}}, std::move(done));
+  });
+  EXPECT_EQ(told_after("200 OK", "[]"), "[]");
+  EXPECT_EQ(request_line(), "POST /v1.0/bindings/files HTTP/1.1");
+  EXPECT_EQ(seen.body, R"({"operation":"list","data":null})");
+}
+
+TEST_F(SidecarTest, ReadsSecrets) {
+  ask_for(
+      [](BuildingBlocks& to, auto done) { return to.read_secret("vault", "db", {}, {Bytes{1000}}, std::move(done)); });
+  EXPECT_EQ(told_after("200 OK", R"({"db":"x"})"), R"({"db":"x"})");
+  EXPECT_EQ(request_line(), "GET /v1.0/secrets/vault/db HTTP/1.1");
 }
 
 TEST_F(SidecarTest, KeepsItsConnection) {

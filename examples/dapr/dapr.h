@@ -1,0 +1,79 @@
+/* dapr.h - the import module `dapr` of Trilby: what a function may ask of Dapr, as far as its manifest grants it.
+ *
+ * Copy this file into your project; there is no library to link. Every text is a pointer and a length in bytes, with no NUL behind it.
+ * Each function but the last two asks the app's sidecar and waits for the answer: that counts against limits.wall and
+ * limits.host_calls_per_second, and to neither limits.cpu nor anybody else's time. What the answer holds the host keeps until the
+ * next request; take it with dapr_answer_size() and dapr_answer_read(). What a request gives, and what it is answered, has at most 4 MiB.
+ *
+ *   names (app_id, store, pubsub, binding, operation)   1 to 128 of: letters, digits, -._
+ *   keys                                                1 to 256 of: letters, digits, -._~:@+=,
+ *   topics and methods                                  keys with single '/' between them, 256 bytes together
+ *   none is ".", and nowhere are two points in a row
+ */
+#ifndef TRILBY_DAPR_H
+#define TRILBY_DAPR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the functions return. */
+enum dapr_errno {
+  DAPR_SUCCESS = 0,
+  DAPR_INVALID = 1,    /* an address outside of the memory, a text made of what it must not be made of, no JSON */
+  DAPR_DENIED = 2,     /* the manifest does not grant it (the log says what would) */
+  DAPR_NOT_FOUND = 3,  /* no such key */
+  DAPR_TOO_LARGE = 4,  /* what is given, or what comes back */
+  DAPR_FAILED = 5,     /* Dapr, or who is behind it, refuses or does not answer in time */
+  DAPR_BUSY = 6,       /* too much is asked at once; may be tried again */
+  DAPR_NO_SIDECAR = 7, /* there is nobody to ask */
+};
+
+#define DAPR_IMPORT(name) __attribute__((import_module("dapr"), import_name(name)))
+
+/* Calls METHOD of an app ("orders/7?full=1") with GET, POST, PUT, PATCH or DELETE. DAPR_SUCCESS when the app answered, whatever its
+ * `status` is; the answer is its body. An empty content type means application/octet-stream. */
+DAPR_IMPORT("invoke")
+enum dapr_errno dapr_invoke(const char* app_id, size_t app_id_length, const char* method, size_t method_length, const char* verb,
+                            size_t verb_length, const char* content_type, size_t content_type_length, const void* body, size_t body_length,
+                            uint32_t* status);
+
+/* The answer is the value. DAPR_NOT_FOUND: there is none. */
+DAPR_IMPORT("state_get") enum dapr_errno dapr_state_get(const char* store, size_t store_length, const char* key, size_t key_length);
+
+/* The value is a JSON text, for that is what Dapr's stores are given. (daprd keeps numbers as doubles.) */
+DAPR_IMPORT("state_save")
+enum dapr_errno dapr_state_save(const char* store, size_t store_length, const char* key, size_t key_length, const void* value,
+                                size_t value_length);
+
+DAPR_IMPORT("state_delete") enum dapr_errno dapr_state_delete(const char* store, size_t store_length, const char* key, size_t key_length);
+
+/* Data of any content type; empty: application/octet-stream. */
+DAPR_IMPORT("publish")
+enum dapr_errno dapr_publish(const char* pubsub, size_t pubsub_length, const char* topic, size_t topic_length, const char* content_type,
+                             size_t content_type_length, const void* data, size_t data_length);
+
+/* Data are a JSON text, or nothing. The answer is what the component says, and may be empty. */
+DAPR_IMPORT("binding")
+enum dapr_errno dapr_binding(const char* name, size_t name_length, const char* operation, size_t operation_length, const void* data,
+                             size_t data_length);
+
+/* The answer is the value of the secret; a JSON object of texts where the store keeps several under that key. */
+DAPR_IMPORT("secret") enum dapr_errno dapr_secret(const char* store, size_t store_length, const char* key, size_t key_length);
+
+/* Bytes of the answer to the last request; 0 when that did not end with DAPR_SUCCESS. */
+DAPR_IMPORT("answer_size") size_t dapr_answer_size(void);
+
+/* Copies `length` bytes of that answer, from its byte `from` on. DAPR_INVALID when it does not have them. */
+DAPR_IMPORT("answer_read") enum dapr_errno dapr_answer_read(size_t from, void* buffer, size_t length);
+
+#undef DAPR_IMPORT
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

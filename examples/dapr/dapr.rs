@@ -1,0 +1,109 @@
+//! The import module `dapr` of Trilby, for Rust: what a function may ask of Dapr, as far as its manifest grants it.
+//! `dapr.h` beside it says what names are made of and what each function does. Copy this file into your project; needs Rust 1.63, no crate.
+#![allow(dead_code)]
+
+mod raw {
+    #[link(wasm_import_module = "dapr")]
+    extern "C" {
+        #[allow(clippy::too_many_arguments)]
+        pub fn invoke(
+            app: *const u8, app_length: usize, method: *const u8, method_length: usize, verb: *const u8, verb_length: usize,
+            content_type: *const u8, content_type_length: usize, body: *const u8, body_length: usize, status: *mut u32,
+        ) -> u32;
+        pub fn state_get(store: *const u8, store_length: usize, key: *const u8, key_length: usize) -> u32;
+        pub fn state_save(
+            store: *const u8, store_length: usize, key: *const u8, key_length: usize, value: *const u8, value_length: usize,
+        ) -> u32;
+        pub fn state_delete(store: *const u8, store_length: usize, key: *const u8, key_length: usize) -> u32;
+        pub fn publish(
+            pubsub: *const u8, pubsub_length: usize, topic: *const u8, topic_length: usize, content_type: *const u8,
+            content_type_length: usize, data: *const u8, data_length: usize,
+        ) -> u32;
+        pub fn binding(
+            name: *const u8, name_length: usize, operation: *const u8, operation_length: usize, data: *const u8, data_length: usize,
+        ) -> u32;
+        pub fn secret(store: *const u8, store_length: usize, key: *const u8, key_length: usize) -> u32;
+        pub fn answer_size() -> usize;
+        pub fn answer_read(from: usize, buffer: *mut u8, length: usize) -> u32;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    Invalid,
+    Denied,
+    NotFound,
+    TooLarge,
+    Failed,
+    Busy,
+    NoSidecar,
+}
+
+fn check(errno: u32) -> Result<(), Error> {
+    match errno {
+        0 => Ok(()),
+        2 => Err(Error::Denied),
+        3 => Err(Error::NotFound),
+        4 => Err(Error::TooLarge),
+        5 => Err(Error::Failed),
+        6 => Err(Error::Busy),
+        7 => Err(Error::NoSidecar),
+        _ => Err(Error::Invalid),
+    }
+}
+
+fn answer() -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; unsafe { raw::answer_size() }];
+    check(unsafe { raw::answer_read(0, bytes.as_mut_ptr(), bytes.len()) })?;
+    Ok(bytes)
+}
+
+/// The status that the app answered, and its body.
+pub fn invoke(app: &str, method: &str, verb: &str, content_type: &str, body: &[u8]) -> Result<(u32, Vec<u8>), Error> {
+    let mut status = 0;
+    check(unsafe {
+        raw::invoke(
+            app.as_ptr(), app.len(), method.as_ptr(), method.len(), verb.as_ptr(), verb.len(), content_type.as_ptr(),
+            content_type.len(), body.as_ptr(), body.len(), &mut status,
+        )
+    })?;
+    Ok((status, answer()?))
+}
+
+/// The JSON text under a key; None when there is none.
+pub fn state_get(store: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    match check(unsafe { raw::state_get(store.as_ptr(), store.len(), key.as_ptr(), key.len()) }) {
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => answer().map(Some),
+    }
+}
+
+/// `value`: a JSON text.
+pub fn state_save(store: &str, key: &str, value: &[u8]) -> Result<(), Error> {
+    check(unsafe { raw::state_save(store.as_ptr(), store.len(), key.as_ptr(), key.len(), value.as_ptr(), value.len()) })
+}
+
+pub fn state_delete(store: &str, key: &str) -> Result<(), Error> {
+    check(unsafe { raw::state_delete(store.as_ptr(), store.len(), key.as_ptr(), key.len()) })
+}
+
+pub fn publish(pubsub: &str, topic: &str, content_type: &str, data: &[u8]) -> Result<(), Error> {
+    check(unsafe {
+        raw::publish(
+            pubsub.as_ptr(), pubsub.len(), topic.as_ptr(), topic.len(), content_type.as_ptr(), content_type.len(), data.as_ptr(),
+            data.len(),
+        )
+    })
+}
+
+/// `data`: a JSON text, or nothing.
+pub fn binding(name: &str, operation: &str, data: &[u8]) -> Result<Vec<u8>, Error> {
+    check(unsafe { raw::binding(name.as_ptr(), name.len(), operation.as_ptr(), operation.len(), data.as_ptr(), data.len()) })?;
+    answer()
+}
+
+pub fn secret(store: &str, key: &str) -> Result<Vec<u8>, Error> {
+    check(unsafe { raw::secret(store.as_ptr(), store.len(), key.as_ptr(), key.len()) })?;
+    answer()
+}

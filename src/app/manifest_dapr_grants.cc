@@ -1,0 +1,135 @@
+#include "app/manifest_dapr_grants.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+#include "app/manifest_selection.h"
+
+namespace trilby::app {
+namespace {
+
+constexpr std::size_t kMaxListed = 64;
+
+struct Access {
+  std::string_view name;
+  policy::StateAccess access;
+};
+constexpr std::array<Access, 3> kAccess = {{
+    {"read-only", {.read = true, .write = false}},
+    {"read-write", {.read = true, .write = true}},
+    {"write-only", {.read = false, .write = true}},
+}};
+
+void read_list(Section& section, std::string_view field, std::string_view example, bool is_path,
+               policy::DaprGrants::Texts& grants) {
+  section.texts(field, kMaxListed, example, [&](const std::string& text) {
+    if (const std::string_view defect = policy::grant_defect(text, is_path); !defect.empty()) {
+      section.problem(field, fmt::format("\"{}\" {}, as in \"{}\"", text, defect, example));
+    } else {
+      grants.insert(text);
+    }
+  });
+}
+
+/// Reads "store/order-*" = "read-only".
+void read_state(Section& section, policy::DaprGrants& grants) {
+  constexpr std::string_view kExample = R"("store/order-*" = "read-only")";
+  if (section.members().size() > kMaxListed) {
+    return section.problem(fmt::format("has {} entries; the most is {}", section.members().size(), kMaxListed));
+  }
+  for (const DocumentNode& member : section.members()) {
+    const std::string* text = section.required_text(member.key, fmt::format("say what it may, as in {}", kExample));
+    if (const std::string_view defect = policy::grant_defect(member.key, false); !defect.empty()) {
+      section.problem(member.key, fmt::format("{}, as in {}", defect, kExample));
+    }
+    if (text == nullptr) {
+      continue;
+    }
+    const auto* const known =
+        std::find_if(kAccess.begin(), kAccess.end(), [&](const Access& access) { return access.name == *text; });
+    if (known == kAccess.end()) {
+      section.problem(member.key, fmt::format("\"{}\" is none of \"read-only\", \"read-write\" and \"write-only\"{}",
+                                              *text, suggestion(*text, {"read-only", "read-write", "write-only"})));
+    } else {
+      grants.state.emplace(member.key, known->access);
+    }
+  }
+}
+
+/// Whether only a sidecar can give what is granted.
+bool needs_sidecar(const policy::DaprGrants& grants, const std::set<std::string_view>& apps) {
+  const bool only_invokes =
+      grants.publish.empty() && grants.bindings.empty() && grants.secrets.empty() && grants.state.empty();
+  return !only_invokes || std::any_of(grants.invoke.begin(), grants.invoke.end(), [&](const std::string& grant) {
+    return !apps.contains(std::string_view(grant).substr(0, grant.find('/')));
+  });
+}
+
+}  // namespace
+
+void read_dapr_grants(Section& section, policy::DaprGrants& grants) {
+  read_list(section, "invoke", "billing/orders/*", true, grants.invoke);
+  read_list(section, "publish", "pubsub/orders", true, grants.publish);
+  read_list(section, "bindings", "mail/create", false, grants.bindings);
+  read_list(section, "secrets", "vault/db-password", false, grants.secrets);
+  if (auto state = section.table("state")) {
+    read_state(*state, grants);
+  }
+  section.finish();
+}
+
+void check_dapr_grants(const Manifest& manifest, Problems& problems) {
+  std::set<std::string_view> apps;
+  for (const App& app : manifest.apps) {
+    apps.insert(app.id);
+  }
+  for (const Function& function : manifest.functions) {
+    if (function.policy.grants.dapr.empty()) {
+      continue;
+    }
+    const std::string field = fmt::format("function.{}.allow.dapr", function.name);
+    if (policy::needs_own_loop(function.policy)) {
+      problems.add(
+          function.source.line, field,
+          fmt::format("does not go together with {} yet; make two functions of it",
+                      function.policy.grants.directories.empty() ? "more than 128MiB of memory" : "allow.directories"));
+    }
+    for (const App& app : manifest.apps) {
+      if (!app.sidecar && needs_sidecar(function.policy.grants.dapr, apps) &&
+          called_functions(app).contains(function.name)) {
+        problems.add(function.source.line, field,
+                     fmt::format("needs the sidecar of app {}, which calls it; say where it is, as in [app.{}] sidecar "
+                                 "= {{ http = 3500 }}",
+                                 app.id, app.id));
+      }
+    }
+  }
+}
+
+std::string describe(const policy::DaprGrants& grants) {
+  std::string out;
+  const auto add = [&out](std::string_view kind, const auto& names) {
+    if (names.begin() != names.end()) {
+      out += fmt::format("{}{} {}", out.empty() ? "" : "; ", kind, fmt::join(names, ", "));
+    }
+  };
+  add("invoke", grants.invoke);
+  add("publish", grants.publish);
+  add("bindings", grants.bindings);
+  add("Dapr secrets", grants.secrets);
+  std::vector<std::string> state;
+  for (const auto& [key, access] : grants.state) {
+    const auto* const known = std::find_if(kAccess.begin(), kAccess.end(), [&access = access](const Access& row) {
+      return row.access.read == access.read && row.access.write == access.write;
+    });
+    state.push_back(fmt::format("{} ({})", key, known == kAccess.end() ? "" : known->name));
+  }
+  add("state", state);
+  return out;
+}
+
+}  // namespace trilby::app

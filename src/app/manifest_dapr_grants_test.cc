@@ -1,0 +1,109 @@
+#include "app/manifest_dapr_grants.h"
+
+#include <gtest/gtest.h>
+
+#include "app/manifest_settings.h"
+
+namespace trilby::app {
+namespace {
+
+constexpr std::string_view kApp = R"(trilby = 1
+[app.shop]
+port = 1
+sidecar = { http = 3500 }
+[[app.shop.route]]
+path = "/"
+function = "f"
+)";
+
+/// A manifest with one app that calls one function, whose table goes on with `more` on line 10.
+Result<Manifest> parse(std::string_view more, std::string_view app = kApp) {
+  return parse_manifest(fmt::format("{}[function.f]\nmodule = \"f.wasm\"\n{}", app, more), "/m/trilby.toml");
+}
+std::string error_of(std::string_view more, std::string_view app = kApp) {
+  const auto manifest = parse(more, app);
+  return manifest ? "it was accepted" : manifest.error().message;
+}
+
+TEST(ManifestDaprGrants, AreNothingUnlessNamed) {
+  const Manifest manifest = parse("").value();
+  EXPECT_TRUE(manifest.functions[0].policy.grants.dapr.empty());
+}
+
+TEST(ManifestDaprGrants, AreReadAndTold) {
+  const Manifest manifest = parse(R"([function.f.allow.dapr]
+invoke = ["billing/orders/*"]
+publish = ["broker/orders", "broker/audit"]
+bindings = ["mail/create"]
+secrets = ["vault/db"]
+state = { "store/order-*" = "read-write", "store/settings" = "read-only", "log/*" = "write-only" }
+)")
+                                .value();
+  const policy::DaprGrants& grants = manifest.functions[0].policy.grants.dapr;
+  EXPECT_TRUE(policy::is_granted(grants.invoke, "billing/orders/7"));
+  EXPECT_FALSE(policy::is_granted(grants.invoke, "billing/refund"));
+  EXPECT_TRUE(policy::is_granted(grants.publish, "broker/audit"));
+  EXPECT_TRUE(policy::is_granted(grants.bindings, "mail/create"));
+  EXPECT_TRUE(policy::is_granted(grants.secrets, "vault/db"));
+  EXPECT_TRUE(policy::may_write_state(grants, "store/order-1"));
+  EXPECT_FALSE(policy::may_write_state(grants, "store/settings"));
+  EXPECT_FALSE(policy::may_read_state(grants, "log/1"));
+  EXPECT_EQ(
+      describe_grants(manifest.functions[0]),
+      "invoke billing/orders/*; publish broker/audit, broker/orders; bindings mail/create; Dapr secrets vault/db; "
+      "state log/* (write-only), store/order-* (read-write), store/settings (read-only)");
+}
+
+TEST(ManifestDaprGrants, ThatAreNoneAreTold) {
+  EXPECT_EQ(error_of("allow.dapr.publish = [\"broker\"]"),
+            "/m/trilby.toml:10: function.f.allow.dapr.publish: \"broker\" lacks a '/', as in \"pubsub/orders\"");
+  EXPECT_EQ(error_of("allow.dapr.invoke = [\"a/../b\"]"),
+            "/m/trilby.toml:10: function.f.allow.dapr.invoke: \"a/../b\" must have 1 to 256 letters, digits, "
+            "'-._~:@+=,' and single '/' behind its name, as in \"billing/orders/*\"");
+  EXPECT_EQ(error_of("allow.dapr.secrets = [7]"),
+            "/m/trilby.toml:10: function.f.allow.dapr.secrets: must be a list of names in quotes, as in "
+            "[\"vault/db-password\"]");
+  EXPECT_EQ(error_of(R"(allow.dapr.state = { "store/a" = "read" })"),
+            "/m/trilby.toml:10: function.f.allow.dapr.state.store/a: \"read\" is none of \"read-only\", \"read-write\" "
+            "and \"write-only\"; known: read-only, read-write, write-only");
+  EXPECT_NE(error_of(R"(allow.dapr.state = { "store/a" = "read-onyl" })").find("did you mean \"read-only\"?"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"(allow.dapr.state = { "store" = "read-only" })").find("lacks a '/'"), std::string::npos);
+  EXPECT_EQ(error_of("allow.dapr.publsh = []"),
+            "/m/trilby.toml:10: function.f.allow.dapr.publsh: there is no such field; did you mean \"publish\"?");
+  EXPECT_EQ(error_of("allow.dapr = true"),
+            "/m/trilby.toml:10: function.f.allow.dapr: must be a table, not true or false");
+}
+
+TEST(ManifestDaprGrants, OfTooManyThingsAreRefused) {
+  std::string list;
+  for (int i = 0; i < 65; ++i) {
+    list += fmt::format("\"broker/{}\", ", i);
+  }
+  EXPECT_NE(error_of(fmt::format("allow.dapr.publish = [{}]", list)).find("has 65 entries; the most is 64"),
+            std::string::npos);
+}
+
+TEST(ManifestDaprGrants, NeedASidecarUnlessTheyOnlyInvokeAppsOfTheManifest) {
+  constexpr std::string_view kNoSidecar =
+      "trilby = 1\n[app.shop]\nport = 1\n[[app.shop.route]]\npath = \"/\"\nfunction = \"f\"\n[app.billing]\nport = 2\n";
+  EXPECT_EQ(error_of("allow.dapr.invoke = [\"billing/pay\"]", kNoSidecar), "it was accepted");
+  constexpr std::string_view kSays =
+      "/m/trilby.toml:9: function.f.allow.dapr: needs the sidecar of app shop, which calls it; say where it is, as in "
+      "[app.shop] sidecar = { http = 3500 }";
+  EXPECT_EQ(error_of("allow.dapr.invoke = [\"elsewhere/pay\"]", kNoSidecar), kSays);
+  EXPECT_EQ(error_of("allow.dapr.publish = [\"broker/orders\"]", kNoSidecar), kSays);
+}
+
+TEST(ManifestDaprGrants, DoNotGoTogetherWithLoopsOfTheirOwn) {
+  EXPECT_EQ(
+      error_of("allow.dapr.publish = [\"broker/orders\"]\nlimits.memory = \"256MiB\""),
+      "/m/trilby.toml:8: function.f.allow.dapr: does not go together with more than 128MiB of memory yet; make two "
+      "functions of it");
+  EXPECT_NE(error_of("allow.dapr.publish = [\"broker/orders\"]\nallow.directories = { \"/data\" = \"data\" }")
+                .find("does not go together with allow.directories yet"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace trilby::app

@@ -1,0 +1,457 @@
+#include "host/dapr.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include "base/json_reader.h"
+#include "host/dapr_arguments.h"
+#include "host/host.h"
+#include "wasm/host_function.h"
+
+namespace trilby::host {
+namespace {
+
+using wasm::Guest;
+
+constexpr std::uint32_t code(DaprErrno error) {
+  return static_cast<std::uint32_t>(error);
+}
+
+DaprErrno errno_of(Reason reason) {
+  switch (reason) {
+    case Reason::BodyTooLarge:
+    case Reason::LimitOutput:
+      return DaprErrno::TooLarge;
+    case Reason::Overloaded:
+      return DaprErrno::Busy;
+    default:
+      return DaprErrno::Failed;
+  }
+}
+
+}  // namespace
+
+/// The guest waits on its fiber for one of these. Callbacks hold it, and it holds what they are for; whoever comes when
+/// the wait is over finds its ticket void.
+class DaprSession::Request : public std::enable_shared_from_this<Request> {
+ public:
+  Request(DaprSession& session, Guest::Ticket ticket, BodyBudget::Share share)
+      : session_(&session), ticket_(std::move(ticket)), share_(std::move(share)) {}
+
+  [[nodiscard]] dapr::Terms terms() const {
+    const Caller& caller = session_->caller();
+    return {Clock::time_point::max(), caller.ways->child_trace(caller.trace)};
+  }
+  [[nodiscard]] dapr::Room room() const { return {kMaxDaprBytes, session_->caller().bodies}; }
+
+  /// For a request that is given up with its handle.
+  void hold(std::shared_ptr<void> handle) {
+    if (!is_over_) {
+      handle_ = std::move(handle);
+    }
+  }
+  [[nodiscard]] dapr::BuildingBlocks::OnDone on_done() {
+    return [self = shared_from_this()](const Result<void>& result) {
+      self->finish(result ? DaprErrno::Success : errno_of(result.error().reason), {});
+    };
+  }
+  [[nodiscard]] dapr::BuildingBlocks::OnAnswer on_answer() {
+    return [self = shared_from_this()](Result<std::optional<WholeBody>> result) { self->take(std::move(result)); };
+  }
+  /// The same, where nothing is an answer too.
+  [[nodiscard]] dapr::BuildingBlocks::OnAnswer on_reply() {
+    return [self = shared_from_this()](Result<std::optional<WholeBody>> result) {
+      if (result && !*result) {
+        return self->finish(DaprErrno::Success, {});
+      }
+      self->take(std::move(result));
+    };
+  }
+  /// The same, where the answer is a JSON object with `key` in it.
+  [[nodiscard]] dapr::BuildingBlocks::OnAnswer on_secret(std::string key) {
+    return [self = shared_from_this(), key = std::move(key)](Result<std::optional<WholeBody>> result) {
+      if (result && *result) {
+        self->choose(key, (*result)->bytes);
+      }
+      self->take(std::move(result));
+    };
+  }
+
+  void invoke(std::string_view app, Call call, std::uint32_t status_at) {
+    const Caller& caller = session_->caller();
+    dapr::Terms given = terms();
+    call.id = caller.call_id;
+    call.peer = caller.peer;
+    call.deadline = given.deadline;
+    call.trace = std::move(given.trace);
+    call.caller = caller.ways->app_id;
+    // Dapr does not mark what an app asks of itself, and that must not pass for an event that Dapr brings.
+    call.fields.set("dapr-caller-app-id", call.caller);
+    call.hops = caller.hops;
+    call.cancellation = std::make_shared<Cancellation>();
+    status_at_ = status_at;
+    invoked_ = call.cancellation;
+    caller.ways->invocation.invoke(
+        app, std::move(call), [self = shared_from_this()](Outcome answer) { self->take_outcome(std::move(answer)); });
+  }
+
+  void give_up() {
+    is_over_ = true;
+    session_ = nullptr;
+    handle_.reset();
+    if (const auto invoked = std::exchange(invoked_, nullptr)) {
+      invoked->cancel(Reason::Cancelled);
+    }
+  }
+
+ private:
+  void take(Result<std::optional<WholeBody>> result) {
+    if (!result) {
+      return finish(errno_of(result.error().reason), {});
+    }
+    const bool is_there = result->has_value();
+    finish(is_there ? DaprErrno::Success : DaprErrno::NotFound, is_there ? std::move(**result) : WholeBody{});
+  }
+
+  static void choose(std::string_view key, std::string& bytes) {
+    const auto document = parse_json(bytes);
+    if (!document || document->kind() != JsonValue::Kind::Object) {
+      return;
+    }
+    std::optional<std::string> value;
+    std::size_t members = 0;
+    for (JsonCursor member(*document); member.next(); ++members) {
+      if (member.key() == key && member.value().kind() == JsonValue::Kind::Text) {
+        value = member.value().text();
+      }
+    }
+    if (value && members == 1) {
+      bytes = std::move(*value);
+    }
+  }
+
+  void take_outcome(Outcome answer) {
+    invoked_.reset();
+    if (is_over_) {
+      return;
+    }
+    const bool is_nobodys = answer.reason == Reason::UpstreamFailed || answer.reason == Reason::Draining ||
+                            answer.reason == Reason::Cancelled || answer.reason == Reason::Overloaded;
+    if (!answer.body) {
+      status_ = static_cast<std::uint32_t>(answer.status);
+      return finish(is_nobodys ? errno_of(answer.reason) : DaprErrno::Success, {});
+    }
+    status_ = static_cast<std::uint32_t>(answer.status);
+    const auto self = shared_from_this();
+    auto reading = read_all(std::move(answer.body), kMaxDaprBytes, BodyBudget::Share(session_->caller().bodies),
+                            [this](Result<WholeBody> body) {
+                              finish(body ? DaprErrno::Success : errno_of(body.error().reason),
+                                     body ? std::move(*body) : WholeBody{});
+                            });
+    hold(std::move(reading));
+  }
+
+  void finish(DaprErrno error, WholeBody answer) {
+    Guest* const guest = ticket_.redeem();
+    if (is_over_ || guest == nullptr) {
+      return;
+    }
+    is_over_ = true;
+    const auto self = shared_from_this();
+    handle_.reset();
+    share_.release();
+    if (error == DaprErrno::Success && status_at_) {
+      std::ignore = guest->memory().store(*status_at_, status_);  // checked before
+    }
+    session_->end(std::move(answer));
+    guest->complete(code(error));  // which may run the guest to its end, and destroy the session
+  }
+
+  DaprSession* session_;
+  const Guest::Ticket ticket_;
+  BodyBudget::Share share_;  // what it was given takes
+  bool is_over_ = false;
+  std::shared_ptr<void> handle_;
+  std::shared_ptr<Cancellation> invoked_;
+  std::optional<std::uint32_t> status_at_;
+  std::uint32_t status_ = 0;
+};
+
+DaprSession::~DaprSession() {
+  if (request_) {
+    request_->give_up();
+  }
+}
+
+void DaprSession::begin(std::shared_ptr<Request> request) {
+  answer_ = {};
+  request_ = std::move(request);
+}
+
+void DaprSession::end(WholeBody answer) {
+  answer_ = std::move(answer);
+  request_.reset();
+}
+
+namespace {
+
+/// The guest has its answer, and that of an earlier request is gone.
+void refuse(Guest& guest, DaprErrno error) {
+  if (const auto& session = guest.host<Host>().dapr) {
+    session->forget();
+  }
+  guest.complete(code(error));
+}
+
+/// What every function of the module does before it asks: the grant, somebody to ask, the rate.
+/// \return false when the guest has its answer
+bool may_ask(Guest& guest, Grant kind, bool is_granted, const DaprAddress& address, bool needs_sidecar) {
+  Host& host = guest.host<Host>();
+  if (!is_granted) {
+    host.deny(kind, address.text());
+    refuse(guest, DaprErrno::Denied);
+    return false;
+  }
+  const dapr::AppWays* const ways = host.dapr ? host.dapr->caller().ways : nullptr;
+  if (ways == nullptr || (needs_sidecar && ways->blocks == nullptr)) {
+    refuse(guest, DaprErrno::NoSidecar);
+    return false;
+  }
+  if (!host.take_host_call(Clock::now())) {
+    guest.unwind(Reason::LimitCalls);
+    return false;
+  }
+  return true;
+}
+
+/// Data that a guest gives, copied, and counted until they are sent.
+struct Given {
+  dapr::Payload payload;
+  BodyBudget::Share share;
+};
+
+/// \return nothing when the guest has its answer
+std::optional<Given> take_data(Guest& guest, Span data, std::string_view type) {
+  const auto bytes = guest.memory().text(data.at, data.length);
+  if (!bytes || bytes->size() > kMaxDaprBytes.count) {
+    refuse(guest, bytes ? DaprErrno::TooLarge : DaprErrno::Invalid);
+    return std::nullopt;
+  }
+  if (!guest.charge(bytes->size() / 1024)) {
+    return std::nullopt;
+  }
+  BodyBudget::Share share(guest.host<Host>().dapr->caller().bodies);
+  if (!share.resize(bytes->size())) {
+    refuse(guest, DaprErrno::Busy);
+    return std::nullopt;
+  }
+  return Given{{std::make_shared<const std::string>(*bytes), std::string(type)}, std::move(share)};
+}
+
+/// The same for what has to be JSON.
+std::optional<Given> take_json(Guest& guest, Span data) {
+  auto given = take_data(guest, data, "application/json");
+  if (given && !parse_json(*given->payload.bytes)) {
+    refuse(guest, DaprErrno::Invalid);
+    return std::nullopt;
+  }
+  return given;
+}
+
+/// Data for a binding, which need none.
+std::optional<Given> take_binding_data(Guest& guest, Span data) {
+  if (data.length == 0 && guest.memory().slice(data.at, 0)) {
+    return Given{{std::make_shared<const std::string>("null"), "application/json"}, {}};
+  }
+  return take_json(guest, data);
+}
+
+/// From now on the guest waits.
+std::shared_ptr<DaprSession::Request> begin(Guest& guest, BodyBudget::Share share = {}) {
+  DaprSession& session = *guest.host<Host>().dapr;
+  guest.wait();
+  auto request = std::make_shared<DaprSession::Request>(session, guest.ticket(), std::move(share));
+  session.begin(request);
+  return request;
+}
+
+dapr::BuildingBlocks& blocks_of(const Guest& guest) {
+  return *guest.host<Host>().dapr->caller().ways->blocks;
+}
+
+dapr::StateKey key_of(const DaprAddress& address) {
+  return {std::string(address.name), std::string(address.rest)};
+}
+
+void invoke(Guest& guest, std::uint32_t app, std::uint32_t app_length, std::uint32_t method,
+            std::uint32_t method_length, std::uint32_t verb, std::uint32_t verb_length, std::uint32_t type,
+            std::uint32_t type_length, std::uint32_t body, std::uint32_t body_length, std::uint32_t status) {
+  const auto wanted = decode_method(guest.memory(), {app, app_length}, {method, method_length}, {verb, verb_length});
+  const auto content_type = decode_content_type(guest.memory(), {type, type_length});
+  if (!wanted || !content_type || !guest.memory().slice(status, sizeof(std::uint32_t))) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const DaprAddress& address = wanted->address;
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (!may_ask(guest, Grant::DaprInvoke, policy::is_granted(grants.invoke, address.text()), address, false)) {
+    return;
+  }
+  auto given = take_data(guest, {body, body_length}, *content_type);
+  if (!given) {
+    return;
+  }
+  Call call;
+  call.method = wanted->verb;
+  call.path = '/';
+  call.path += address.rest;
+  call.query = wanted->query;
+  if (!given->payload.bytes->empty()) {
+    call.fields.set("content-type", std::move(given->payload.content_type));
+  }
+  call.body = make_shared_body(std::move(given->payload.bytes));
+  const std::string to(address.name);
+  begin(guest, std::move(given->share))->invoke(to, std::move(call), status);
+}
+
+void state_get(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t key,
+               std::uint32_t key_length) {
+  const auto address = decode_address(guest.memory(), {store, store_length}, {key, key_length}, DaprRest::Key);
+  if (!address) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (may_ask(guest, Grant::DaprState, policy::may_read_state(grants, address->text()), *address, true)) {
+    const auto request = begin(guest);
+    request->hold(
+        blocks_of(guest).read_state(key_of(*address), request->terms(), request->room(), request->on_answer()));
+  }
+}
+
+void state_save(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t key,
+                std::uint32_t key_length, std::uint32_t value, std::uint32_t value_length) {
+  const auto address = decode_address(guest.memory(), {store, store_length}, {key, key_length}, DaprRest::Key);
+  if (!address) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (!may_ask(guest, Grant::DaprState, policy::may_write_state(grants, address->text()), *address, true)) {
+    return;
+  }
+  if (auto given = take_json(guest, {value, value_length})) {
+    const auto request = begin(guest, std::move(given->share));
+    request->hold(blocks_of(guest).save_state(
+        {std::string(address->name), std::string(address->rest), {}, std::move(given->payload)}, request->terms(),
+        request->on_done()));
+  }
+}
+
+void state_delete(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t key,
+                  std::uint32_t key_length) {
+  const auto address = decode_address(guest.memory(), {store, store_length}, {key, key_length}, DaprRest::Key);
+  if (!address) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (may_ask(guest, Grant::DaprState, policy::may_write_state(grants, address->text()), *address, true)) {
+    const auto request = begin(guest);
+    request->hold(blocks_of(guest).delete_state(key_of(*address), request->terms(), request->on_done()));
+  }
+}
+
+void publish(Guest& guest, std::uint32_t pubsub, std::uint32_t pubsub_length, std::uint32_t topic,
+             std::uint32_t topic_length, std::uint32_t type, std::uint32_t type_length, std::uint32_t data,
+             std::uint32_t data_length) {
+  const auto address = decode_address(guest.memory(), {pubsub, pubsub_length}, {topic, topic_length}, DaprRest::Path);
+  const auto content_type = decode_content_type(guest.memory(), {type, type_length});
+  if (!address || !content_type) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (!may_ask(guest, Grant::DaprPublish, policy::is_granted(grants.publish, address->text()), *address, true)) {
+    return;
+  }
+  if (auto given = take_data(guest, {data, data_length}, *content_type)) {
+    const auto request = begin(guest, std::move(given->share));
+    request->hold(blocks_of(guest).publish(
+        {std::string(address->name), std::string(address->rest), false, {}, {}, std::move(given->payload)},
+        request->terms(), request->on_done()));
+  }
+}
+
+void binding(Guest& guest, std::uint32_t name, std::uint32_t name_length, std::uint32_t operation,
+             std::uint32_t operation_length, std::uint32_t data, std::uint32_t data_length) {
+  const auto address =
+      decode_address(guest.memory(), {name, name_length}, {operation, operation_length}, DaprRest::Name);
+  if (!address) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (!may_ask(guest, Grant::DaprBinding, policy::is_granted(grants.bindings, address->text()), *address, true)) {
+    return;
+  }
+  if (auto given = take_binding_data(guest, {data, data_length})) {
+    const auto request = begin(guest, std::move(given->share));
+    request->hold(blocks_of(guest).ask_binding(
+        {std::string(address->name), std::string(address->rest), {}, std::move(given->payload)}, request->terms(),
+        request->room(), request->on_reply()));
+  }
+}
+
+void secret(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t key,
+            std::uint32_t key_length) {
+  const auto address = decode_address(guest.memory(), {store, store_length}, {key, key_length}, DaprRest::Key);
+  if (!address) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (may_ask(guest, Grant::DaprSecret, policy::is_granted(grants.secrets, address->text()), *address, true)) {
+    const auto request = begin(guest);
+    request->hold(blocks_of(guest).read_secret(address->name, address->rest, request->terms(), request->room(),
+                                               request->on_secret(std::string(address->rest))));
+  }
+}
+
+std::uint32_t answer_size(Guest& guest) {
+  const Host& host = guest.host<Host>();
+  return host.dapr ? static_cast<std::uint32_t>(host.dapr->answer().size()) : 0;
+}
+
+std::uint32_t answer_read(Guest& guest, std::uint32_t from, std::uint32_t buffer, std::uint32_t length) {
+  const Host& host = guest.host<Host>();
+  const std::string_view answer = host.dapr ? host.dapr->answer() : std::string_view();
+  const auto target = guest.memory().slice(buffer, length);
+  if (!target || from > answer.size() || length > answer.size() - from) {
+    return code(DaprErrno::Invalid);
+  }
+  if (guest.charge(length / 1024)) {
+    wasm::GuestMemory::copy(std::as_bytes(std::span(answer.substr(from, length))), *target);
+  }
+  return code(DaprErrno::Success);
+}
+
+}  // namespace
+
+void define_dapr(const wasm::Linker& linker) {
+  wasm::define_async<&invoke>(linker, kDaprModule, "invoke");
+  wasm::define_async<&state_get>(linker, kDaprModule, "state_get");
+  wasm::define_async<&state_save>(linker, kDaprModule, "state_save");
+  wasm::define_async<&state_delete>(linker, kDaprModule, "state_delete");
+  wasm::define_async<&publish>(linker, kDaprModule, "publish");
+  wasm::define_async<&binding>(linker, kDaprModule, "binding");
+  wasm::define_async<&secret>(linker, kDaprModule, "secret");
+  wasm::define<&answer_size>(linker, kDaprModule, "answer_size");
+  wasm::define<&answer_read>(linker, kDaprModule, "answer_read");
+}
+
+bool dapr_provides(std::string_view name) {
+  static constexpr std::array<std::string_view, 9> kNames = {"invoke",       "state_get",   "state_save",
+                                                             "state_delete", "publish",     "binding",
+                                                             "secret",       "answer_size", "answer_read"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+}  // namespace trilby::host

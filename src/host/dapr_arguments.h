@@ -1,0 +1,47 @@
+/// \file  What a guest names when it asks Dapr for something, decoded and checked. All of it is hostile.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wasm/guest_memory.h"
+
+namespace trilby::host {
+
+/// A text where the guest keeps it.
+struct Span {
+  std::uint32_t at = 0;
+  std::uint32_t length = 0;
+};
+
+// Valid until the guest runs again. What they hold needs no escaping to be one part of a URL's path each, and no part
+// of it leads up or away (policy/dapr_grants.h).
+
+/// NAME/REST: a component, a topic, a key.
+struct DaprAddress {
+  std::string_view name;
+  std::string_view rest;
+
+  [[nodiscard]] std::string text() const;  ///< as grants have it
+};
+
+struct DaprMethod {
+  DaprAddress address;     ///< app-id and method
+  std::string_view query;  ///< without the '?'
+  std::string_view verb;
+};
+
+enum class DaprRest : std::uint8_t { Key, Path, Name };
+
+/// \return nothing when anything lies outside of the memory, or is made of what it must not be made of
+[[nodiscard]] std::optional<DaprAddress> decode_address(const wasm::GuestMemory& memory, Span name, Span rest,
+                                                        DaprRest kind);
+/// `method` may have a query behind a '?'. `verb`: GET, POST, PUT, PATCH or DELETE.
+[[nodiscard]] std::optional<DaprMethod> decode_method(const wasm::GuestMemory& memory, Span app, Span method,
+                                                      Span verb);
+/// A content type; empty: "application/octet-stream".
+[[nodiscard]] std::optional<std::string_view> decode_content_type(const wasm::GuestMemory& memory, Span type);
+
+}  // namespace trilby::host

@@ -1,0 +1,87 @@
+#include "host/dapr_arguments.h"
+
+#include <cstring>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace trilby::host {
+namespace {
+
+/// A guest's memory of a page, into which texts are put one after the other.
+class DaprArguments : public testing::Test {
+ protected:
+  Span put(std::string_view text) {
+    const Span span{at_, static_cast<std::uint32_t>(text.size())};
+    std::memcpy(bytes_.data() + at_, text.data(), text.size());
+    at_ += span.length;
+    return span;
+  }
+  [[nodiscard]] wasm::GuestMemory memory() { return wasm::GuestMemory(bytes_); }
+  bool takes_method(std::string_view method, std::string_view verb = "POST") {
+    return decode_method(memory(), put("app"), put(method), put(verb)).has_value();
+  }
+
+ private:
+  std::vector<std::byte> bytes_{65536};
+  std::uint32_t at_ = 0;
+};
+
+TEST_F(DaprArguments, AreWhatTheGuestSays) {
+  const auto address = decode_address(memory(), put("store"), put("order-7"), DaprRest::Key);
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->text(), "store/order-7");
+  const auto method = decode_method(memory(), put("billing"), put("orders/7?full=1&x=%20"), put("GET"));
+  ASSERT_TRUE(method);
+  EXPECT_EQ(method->address.text(), "billing/orders/7");
+  EXPECT_EQ(method->query, "full=1&x=%20");
+  EXPECT_EQ(method->verb, "GET");
+}
+
+TEST_F(DaprArguments, OutsideOfTheMemoryAreRefused) {
+  const Span good = put("good");
+  for (const Span bad : {Span{65533, 4}, Span{0, 0xFFFFFFFF}, Span{0xFFFFFFFF, 1}, Span{0xFFFFFFFF, 0xFFFFFFFF},
+                         Span{65537, 0}, Span{0x80000000, 0x80000000}}) {
+    EXPECT_FALSE(decode_address(memory(), bad, good, DaprRest::Key));
+    EXPECT_FALSE(decode_address(memory(), good, bad, DaprRest::Key));
+    EXPECT_FALSE(decode_method(memory(), bad, good, put("GET")));
+    EXPECT_FALSE(decode_method(memory(), good, bad, put("GET")));
+    EXPECT_FALSE(decode_method(memory(), good, good, bad));
+    EXPECT_FALSE(decode_content_type(memory(), bad));
+  }
+}
+
+TEST_F(DaprArguments, MayNotLeadElsewhere) {
+  for (const std::string_view bad : {"", ".", "..", "../metadata", "a%2f..%2fshutdown", "a||b", "a\nb", "a b", "a/b"}) {
+    EXPECT_FALSE(decode_address(memory(), put("store"), put(bad), DaprRest::Key)) << bad;
+    EXPECT_FALSE(decode_address(memory(), put(bad), put("key"), DaprRest::Key)) << bad;
+    EXPECT_FALSE(decode_address(memory(), put("mail"), put(bad), DaprRest::Name)) << bad;
+  }
+  EXPECT_TRUE(decode_address(memory(), put("broker"), put("a/b"), DaprRest::Path));
+  EXPECT_FALSE(decode_address(memory(), put("broker"), put("a/../b"), DaprRest::Path));
+}
+
+TEST_F(DaprArguments, OfAMethodAreChecked) {
+  EXPECT_TRUE(takes_method("pay"));
+  EXPECT_TRUE(takes_method("pay?"));
+  for (const std::string_view bad : {"", "?a", "/pay", "pay/", "a//b", "a/../../v1.0/shutdown", "a%2fb", "a#b", "a?b c",
+                                     "a?b\r\nhost: x", "a?b#c", "a?\xc3\xa9"}) {
+    EXPECT_FALSE(takes_method(bad)) << bad;
+  }
+  EXPECT_FALSE(takes_method("a?" + std::string(1025, 'x')));
+  for (const std::string_view verb : {"", "get", "HEAD", "CONNECT", "TRACE", "OPTIONS", "POST ", "GET /x"}) {
+    EXPECT_FALSE(takes_method("pay", verb)) << verb;
+  }
+}
+
+TEST_F(DaprArguments, OfAContentTypeAreOneLine) {
+  EXPECT_EQ(decode_content_type(memory(), put("text/plain; charset=utf-8")), "text/plain; charset=utf-8");
+  EXPECT_EQ(decode_content_type(memory(), Span{0, 0}), "application/octet-stream");
+  for (const std::string_view bad : {"a\r\nx: y", "a\x7f", "caf\xc3\xa9", " a", "a "}) {
+    EXPECT_FALSE(decode_content_type(memory(), put(bad))) << bad;
+  }
+  EXPECT_FALSE(decode_content_type(memory(), put(std::string(129, 'a'))));
+}
+
+}  // namespace
+}  // namespace trilby::host

@@ -1,0 +1,288 @@
+// What a guest asks of Dapr, from its import to whoever is asked and back. A real sidecar is asked in tests/dapr.
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "dapr/app_ways.h"
+#include "invoke/test_calls.h"
+
+namespace trilby::invoke {
+namespace {
+
+using dapr::BuildingBlocks;
+
+/// Writes down what it is asked, and answers when the test says.
+class FakeBlocks final : public BuildingBlocks {
+ public:
+  std::shared_ptr<void> publish(const dapr::Publication&, dapr::Terms, OnDone) override { return unasked(); }
+  std::shared_ptr<void> save_state(const dapr::StateEntry& what, dapr::Terms with, OnDone done) override {
+    return take(fmt::format("save {}/{}: {}", what.store, what.key, *what.payload.bytes), std::move(with),
+                [done = std::move(done)](Result<std::optional<WholeBody>> result) {
+                  done(result ? Result<void>() : fail(std::move(result).error()));
+                });
+  }
+  std::shared_ptr<void> get_state(const dapr::StateKey&, dapr::Terms, OnValue) override { return unasked(); }
+  std::shared_ptr<void> invoke_binding(const dapr::BindingRequest&, dapr::Terms, OnDone) override { return unasked(); }
+  std::shared_ptr<void> read_state(const dapr::StateKey& key, dapr::Terms with, dapr::Room room,
+                                   OnAnswer done) override {
+    most = room.most;
+    return take(fmt::format("read {}/{}", key.store, key.key), std::move(with), std::move(done));
+  }
+  std::shared_ptr<void> delete_state(const dapr::StateKey&, dapr::Terms, OnDone) override { return unasked(); }
+  std::shared_ptr<void> ask_binding(const dapr::BindingRequest&, dapr::Terms, dapr::Room, OnAnswer) override {
+    return unasked();
+  }
+  std::shared_ptr<void> read_secret(std::string_view, std::string_view, dapr::Terms, dapr::Room, OnAnswer) override {
+    return unasked();
+  }
+
+  void answer(Result<std::optional<WholeBody>> result) { std::exchange(waiting, nullptr)(std::move(result)); }
+  void answer(std::string bytes) { answer(std::optional(WholeBody{std::move(bytes), {}})); }
+
+  std::vector<std::string> asked;
+  dapr::Terms terms;
+  Bytes most;
+  OnAnswer waiting;
+  std::weak_ptr<void> handle;
+  std::function<void()> on_asked;  // later in the turn
+
+ private:
+  static std::shared_ptr<void> unasked() {
+    ADD_FAILURE() << "nobody asks this here";
+    return nullptr;
+  }
+  std::shared_ptr<void> take(std::string what, dapr::Terms given, OnAnswer done) {
+    asked.push_back(std::move(what));
+    terms = std::move(given);
+    waiting = std::move(done);
+    if (on_asked) {
+      on_asked();
+    }
+    const auto held = std::make_shared<int>(0);
+    handle = held;
+    return held;
+  }
+};
+
+class FakeInvocation final : public dapr::ServiceInvocation {
+ public:
+  void invoke(std::string_view app_id, Call call, OnOutcome done) override {
+    app = app_id;
+    called = std::move(call);
+    waiting = std::move(done);
+    if (on_asked) {
+      on_asked();
+    }
+  }
+  std::string app;
+  std::optional<Call> called;
+  OnOutcome waiting;
+  std::function<void()> on_asked;
+};
+
+class GuestDapr : public ::testing::Test {
+ protected:
+  /// A function that may read and write store/granted and call billing/pay.
+  static std::shared_ptr<const Function> function_with(const policy::Limits& limits = {}, bool granted = true) {
+    const wasm::TestDirectory directory;
+    FunctionSpec spec = spec_of("asks", directory.guest("dapr"), limits);
+    if (granted) {
+      spec.policy.grants.dapr.state["store/granted"] = {.read = true, .write = true};
+      spec.policy.grants.dapr.invoke.insert("billing/pay");
+    }
+    return prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
+  }
+
+  [[nodiscard]] Call call(std::string input) const {
+    Call made = test_call(std::move(input));
+    made.ways = &ways;
+    made.trace.traceparent = "parent";
+    made.hops = 3;
+    return made;
+  }
+  Outcome run(const std::shared_ptr<const Function>& function, Call made) {
+    calls.emplace();
+    calls->run([&] { calls->start("it", function, std::move(made)); });
+    return std::move(calls->ended.back().outcome);
+  }
+  Outcome run(char what, std::string more = {}) { return run(function_with(), call(what + std::move(more))); }
+  void answer_later(std::function<void()> answer) { calls->later(std::move(answer)); }
+
+  std::optional<Calls> calls;  // of the last run
+  FakeBlocks blocks;
+  FakeInvocation invocation;
+  dapr::AppWays ways{"shop", invocation, &blocks, [](const TraceContext& parent) {
+                       return TraceContext{parent.traceparent + "'s child", parent.tracestate};
+                     }};
+};
+
+TEST_F(GuestDapr, GivesBackWhatTheStoreHas) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer("{\"a\":1}"); }); };
+  Outcome outcome = run(0);
+  ASSERT_EQ(outcome.reason, Reason::Ok) << outcome.message;
+  EXPECT_EQ(read_body(outcome), "{\"a\":1}");
+  EXPECT_EQ(blocks.asked, std::vector<std::string>{"read store/granted"});
+  EXPECT_EQ(blocks.terms.trace.traceparent, "parent's child");
+  EXPECT_EQ(blocks.terms.deadline, Clock::time_point::max()) << "the guest is ended at its own, and then this is";
+  EXPECT_TRUE(blocks.handle.expired());
+  EXPECT_GT(outcome.record.wall, outcome.record.cpu);
+}
+
+TEST_F(GuestDapr, TellsErrorsApart) {
+  const std::pair<Result<std::optional<WholeBody>>, std::string_view> kErrors[] = {
+      {std::nullopt, "it exited with 3"},
+      {fail(Reason::BodyTooLarge, "large"), "it exited with 4"},
+      {fail(Reason::LimitOutput, "large"), "it exited with 4"},
+      {fail(Reason::UpstreamFailed, "refused"), "it exited with 5"},
+      {fail(Reason::LimitWall, "slow"), "it exited with 5"},
+      {fail(Reason::Overloaded, "many"), "it exited with 6"},
+  };
+  for (const auto& [error, message] : kErrors) {
+    blocks.on_asked = [&, &error = error] {
+      answer_later([&] {
+        if (error) {
+          blocks.answer(std::optional<WholeBody>());
+        } else {
+          blocks.answer(tl::unexpected(error.error()));
+        }
+      });
+    };
+    const Outcome outcome = run(0);
+    EXPECT_EQ(outcome.message, message);
+    EXPECT_EQ(outcome.reason, Reason::FunctionFailed);
+  }
+}
+
+TEST_F(GuestDapr, DeniesWhatIsNotGranted) {
+  const Outcome outcome = run(1);
+  EXPECT_EQ(outcome.reason, Reason::Denied);
+  EXPECT_EQ(outcome.record.denials.of(Grant::DaprState), 1U);
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
+TEST_F(GuestDapr, DeniesEverythingToAFunctionThatIsGrantedNothing) {
+  Outcome outcome = run(function_with({}, false), call("\x06{}"));
+  EXPECT_EQ(outcome.reason, Reason::Ok) << outcome.message;
+  EXPECT_EQ(read_body(outcome), "fine");
+  EXPECT_EQ(outcome.record.denials.of(Grant::DaprState), 2U);
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
+TEST_F(GuestDapr, RefusesHostileArguments) {
+  Outcome outcome = run(4);
+  ASSERT_EQ(outcome.reason, Reason::Ok) << outcome.message;
+  EXPECT_EQ(read_body(outcome), "fine");
+  EXPECT_EQ(outcome.record.denials.total(), 0U);
+  EXPECT_TRUE(blocks.asked.empty());
+  EXPECT_FALSE(invocation.called);
+}
+
+TEST_F(GuestDapr, SavesJsonAndNothingElse) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer(std::optional<WholeBody>()); }); };
+  EXPECT_EQ(run(5, "{\"a\": 12345678901234567890}").reason, Reason::Ok);
+  EXPECT_EQ(blocks.asked, std::vector<std::string>{"save store/granted: {\"a\": 12345678901234567890}"});
+  EXPECT_EQ(run(5, "{no json").message, "it exited with 1");
+  EXPECT_EQ(run(5, "1}],[{\"key\":\"x\",\"value\":1").message, "it exited with 1");
+  EXPECT_EQ(run(5).message, "it exited with 1");
+  EXPECT_EQ(blocks.asked.size(), 1U);
+}
+
+TEST_F(GuestDapr, CallsAnAppOnBehalfOfItsOwn) {
+  std::string body;
+  invocation.on_asked = [&] {
+    answer_later([&] {
+      (void)read_all(std::move(invocation.called->body), 1_MiB,
+                     [&](Result<std::string> whole) { body = whole ? std::move(*whole) : "failed"; });
+      Outcome answer;
+      answer.reason = Reason::BadInput;
+      answer.status = 422;
+      answer.body = make_body("no");
+      invocation.waiting(std::move(answer));
+    });
+  };
+  Outcome outcome = run(3, "five euros");
+  ASSERT_EQ(outcome.reason, Reason::Ok) << outcome.message;
+  EXPECT_EQ(read_body(outcome), std::string("\xa6\x01\0\0no", 6)) << "the app answered, whatever";
+  EXPECT_EQ(invocation.app, "billing");
+  EXPECT_EQ(invocation.called->path, "/pay");
+  EXPECT_EQ(invocation.called->method, "POST");
+  EXPECT_EQ(invocation.called->caller, "shop");
+  EXPECT_EQ(invocation.called->hops, 3U);
+  EXPECT_EQ(*invocation.called->fields.find("dapr-caller-app-id"), "shop") << "no event that Dapr brings";
+  EXPECT_EQ(invocation.called->trace.traceparent, "parent's child");
+  EXPECT_EQ(*invocation.called->fields.find("content-type"), "application/octet-stream");
+  EXPECT_EQ(body, "five euros");
+}
+
+TEST_F(GuestDapr, CallsAnAppThatAnswersAtOnce) {
+  invocation.on_asked = [&] {
+    Outcome answer;
+    answer.reason = Reason::Ok;
+    answer.status = 200;
+    answer.body = make_body("yes");
+    invocation.waiting(std::move(answer));
+  };
+  Outcome outcome = run(3);
+  EXPECT_EQ(read_body(outcome), std::string("\xc8\0\0\0yes", 7)) << outcome.message;
+}
+
+TEST_F(GuestDapr, TellsAnAppThatDoesNotAnswer) {
+  invocation.on_asked = [&] { answer_later([&] { invocation.waiting(refusal(Reason::UpstreamFailed)); }); };
+  EXPECT_EQ(run(3).message, "it exited with 5");
+}
+
+TEST_F(GuestDapr, DoesNotTakeMoreThanThereIsRoomFor) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer("1"); }); };
+  EXPECT_EQ(run(0).reason, Reason::Ok);
+  EXPECT_EQ(blocks.most, 4_MiB);
+  invocation.on_asked = [&] {
+    answer_later([&] {
+      Outcome answer;
+      answer.reason = Reason::Ok;
+      answer.status = 200;
+      answer.body = make_body(std::string((4U << 20U) + 1, 'x'));
+      invocation.waiting(std::move(answer));
+    });
+  };
+  EXPECT_EQ(run(3).message, "it exited with 4");
+}
+
+TEST_F(GuestDapr, EndsAtItsWallTimeAndGivesUpWhatItAsked) {
+  const auto function = function_with({.wall = 50ms});
+  EXPECT_EQ(run(function, call(std::string(1, 0))).reason, Reason::LimitWall);
+  EXPECT_TRUE(blocks.handle.expired());
+  blocks.answer("too late");  // reaches nobody
+
+  EXPECT_EQ(run(function, call("\x03")).reason, Reason::LimitWall);
+  EXPECT_TRUE(invocation.called->cancellation->cancelled());
+  invocation.waiting(refusal(Reason::Cancelled));
+}
+
+TEST_F(GuestDapr, MayNotAskWithoutEnd) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer("1"); }); };
+  const Outcome outcome = run(function_with({.host_calls_per_second = 20}), call("\x02"));
+  EXPECT_EQ(outcome.reason, Reason::LimitCalls);
+  EXPECT_GE(blocks.asked.size(), 20U);
+  EXPECT_LT(blocks.asked.size(), 1000U);
+}
+
+TEST_F(GuestDapr, IsToldWhenThereIsNobodyToAsk) {
+  const dapr::AppWays alone{"shop", invocation, nullptr, ways.child_trace};
+  Call made = call(std::string(1, 0));
+  made.ways = &alone;
+  EXPECT_EQ(run(function_with(), std::move(made)).message, "it exited with 7");
+  made = call(std::string(1, 0));
+  made.ways = nullptr;
+  EXPECT_EQ(run(function_with(), std::move(made)).message, "it exited with 7");
+}
+
+TEST_F(GuestDapr, LeavesNothingBehindWhenAllCallsAreEnded) {
+  blocks.on_asked = [&] { answer_later([&] { calls->invoker->cancel_all(Reason::Draining); }); };
+  EXPECT_EQ(run(0).reason, Reason::Draining);
+  EXPECT_TRUE(blocks.handle.expired());
+}
+
+}  // namespace
+}  // namespace trilby::invoke

@@ -1,0 +1,82 @@
+#include "policy/dapr_grants.h"
+
+#include <algorithm>
+
+namespace trilby::policy {
+namespace {
+
+bool is_of(std::string_view text, std::size_t most, std::string_view signs) {
+  const auto may_stand = [signs](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           signs.find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= most && text != "." && text.find("..") == std::string_view::npos &&
+         std::all_of(text.begin(), text.end(), may_stand);
+}
+
+bool may(const DaprGrants& grants, std::string_view wanted, bool StateAccess::* access) {
+  return std::any_of(grants.state.begin(), grants.state.end(),
+                     [&](const auto& grant) { return grant.second.*access && covers(grant.first, wanted); });
+}
+
+}  // namespace
+
+bool is_dapr_name(std::string_view text) {
+  return is_of(text, kMaxDaprName, "-._");
+}
+
+bool is_dapr_key(std::string_view text) {
+  return is_of(text, kMaxDaprRest, "-._~:@+=,");
+}
+
+bool is_dapr_path(std::string_view text) {
+  if (text.size() > kMaxDaprRest) {
+    return false;
+  }
+  for (std::size_t end = text.find('/'); end != std::string_view::npos; end = text.find('/')) {
+    if (!is_dapr_key(text.substr(0, end))) {
+      return false;
+    }
+    text.remove_prefix(end + 1);
+  }
+  return is_dapr_key(text);
+}
+
+bool covers(std::string_view grant, std::string_view wanted) {
+  return grant.ends_with('*') ? wanted.starts_with(grant.substr(0, grant.size() - 1)) : wanted == grant;
+}
+
+bool is_granted(const DaprGrants::Texts& grants, std::string_view wanted) {
+  return std::any_of(grants.begin(), grants.end(), [&](const std::string& grant) { return covers(grant, wanted); });
+}
+
+bool may_read_state(const DaprGrants& grants, std::string_view wanted) {
+  return may(grants, wanted, &StateAccess::read);
+}
+
+bool may_write_state(const DaprGrants& grants, std::string_view wanted) {
+  return may(grants, wanted, &StateAccess::write);
+}
+
+std::string_view grant_defect(std::string_view text, bool is_path) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) {
+    return "lacks a '/'";
+  }
+  if (!is_dapr_name(text.substr(0, slash))) {
+    return "must begin with a name of 1 to 128 letters, digits and '-._'";
+  }
+  std::string rest(text.substr(slash + 1));
+  if (rest.ends_with('*')) {
+    rest.back() = 'x';  // whatever may follow
+  }
+  if (rest.find('*') != std::string::npos) {
+    return "has a '*' that is not its last character";
+  }
+  if (is_path) {
+    return is_dapr_path(rest) ? "" : "must have 1 to 256 letters, digits, '-._~:@+=,' and single '/' behind its name";
+  }
+  return is_dapr_key(rest) ? "" : "must have 1 to 256 letters, digits and '-._~:@+=,' behind its first '/'";
+}
+
+}  // namespace trilby::policy

@@ -1,0 +1,54 @@
+/// \file  What a function may ask of Dapr, and what the names are made of that it asks with. No I/O.
+///
+/// A grant is NAME/REST: a component or an app, and what of it. A '*' at its end stands for whatever follows. Names
+/// hold neither '/' nor '*', so a grant covers what it is the same text as, or begins with.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace trilby::policy {
+
+inline constexpr std::size_t kMaxDaprName = 128;  ///< bytes of a component's name, an app-id or an operation
+inline constexpr std::size_t kMaxDaprRest = 256;  ///< bytes of a key, a topic or a method
+
+struct StateAccess {
+  bool read = false;
+  bool write = false;  ///< saving and deleting
+};
+
+/// Empty: nothing.
+struct DaprGrants {
+  using Texts = std::set<std::string, std::less<>>;
+  Texts invoke;                                             ///< "APP/METHOD"
+  Texts publish;                                            ///< "PUBSUB/TOPIC"
+  Texts bindings;                                           ///< "BINDING/OPERATION"
+  Texts secrets;                                            ///< "STORE/KEY"
+  std::map<std::string, StateAccess, std::less<>> state{};  ///< "STORE/KEY"
+
+  [[nodiscard]] bool empty() const {
+    return invoke.empty() && publish.empty() && bindings.empty() && secrets.empty() && state.empty();
+  }
+};
+
+/// Letters, digits and "-._", no two points in a row, not "." alone: what may be one part of a path as it is.
+[[nodiscard]] bool is_dapr_name(std::string_view text);
+/// Of a state or a secret: letters, digits and "-._~:@+=,", no two points in a row, not "." alone. Nothing that a URL,
+/// a file system or a store (Dapr's "||") takes for more than a letter.
+[[nodiscard]] bool is_dapr_key(std::string_view text);
+/// A topic, or a method of an app: such keys with '/' between them, none empty.
+[[nodiscard]] bool is_dapr_path(std::string_view text);
+
+/// Whether `grant` covers `wanted`, which is NAME/REST.
+[[nodiscard]] bool covers(std::string_view grant, std::string_view wanted);
+[[nodiscard]] bool is_granted(const DaprGrants::Texts& grants, std::string_view wanted);
+[[nodiscard]] bool may_read_state(const DaprGrants& grants, std::string_view wanted);
+[[nodiscard]] bool may_write_state(const DaprGrants& grants, std::string_view wanted);
+
+/// What keeps `text` from being a grant whose REST is a key or, with `is_path`, a path; empty when nothing does.
+[[nodiscard]] std::string_view grant_defect(std::string_view text, bool is_path);
+
+}  // namespace trilby::policy

@@ -1,0 +1,110 @@
+#include "policy/dapr_grants.h"
+
+#include <gtest/gtest.h>
+
+#include "policy/grants.h"
+
+namespace trilby::policy {
+namespace {
+
+TEST(DaprNames, HoldNothingThatAUrlOrAStoreTakesForMore) {
+  for (const std::string_view good : {"orders", "my-store_1", "app.namespace", "A", "a.b.c", ".hidden"}) {
+    EXPECT_TRUE(is_dapr_name(good)) << good;
+    EXPECT_TRUE(is_dapr_key(good)) << good;
+    EXPECT_TRUE(is_dapr_path(good)) << good;
+  }
+  using namespace std::string_view_literals;
+  for (const std::string_view bad :
+       {""sv,     "."sv,   ".."sv,  "a..b"sv, "a%2fb"sv, "a%"sv,   "a||b"sv,        "a b"sv,  "a\nb"sv, "a\0b"sv,
+        "a\\b"sv, "a?b"sv, "a#b"sv, "a*"sv,   "a;b"sv,   "\x7f"sv, "caf\xc3\xa9"sv, "\xff"sv, "a\"b"sv, "a&b"sv}) {
+    EXPECT_FALSE(is_dapr_name(bad)) << bad;
+    EXPECT_FALSE(is_dapr_key(bad)) << bad;
+    EXPECT_FALSE(is_dapr_path(bad)) << bad;
+  }
+  EXPECT_FALSE(is_dapr_name("http://elsewhere"));
+  EXPECT_FALSE(is_dapr_name("a:b"));
+  EXPECT_FALSE(is_dapr_key("a/b"));
+  EXPECT_TRUE(is_dapr_key("order:7@x+y=z,~"));
+}
+
+TEST(DaprNames, HaveBounds) {
+  EXPECT_TRUE(is_dapr_name(std::string(kMaxDaprName, 'a')));
+  EXPECT_FALSE(is_dapr_name(std::string(kMaxDaprName + 1, 'a')));
+  EXPECT_TRUE(is_dapr_key(std::string(kMaxDaprRest, 'a')));
+  EXPECT_FALSE(is_dapr_key(std::string(kMaxDaprRest + 1, 'a')));
+  EXPECT_TRUE(is_dapr_path("a/" + std::string(kMaxDaprRest - 2, 'a')));
+  EXPECT_FALSE(is_dapr_path("a/" + std::string(kMaxDaprRest - 1, 'a')));
+}
+
+TEST(DaprPath, HasNoSegmentThatLeadsElsewhere) {
+  EXPECT_TRUE(is_dapr_path("orders/7/items"));
+  for (const std::string_view bad :
+       {"/orders", "orders/", "a//b", "a/./b", "a/../b", "../b", "a/..", "/", "a/b%2f.."}) {
+    EXPECT_FALSE(is_dapr_path(bad)) << bad;
+  }
+}
+
+TEST(DaprGrant, CoversWhatItNamesAndNothingBeside) {
+  EXPECT_TRUE(covers("billing/pay", "billing/pay"));
+  EXPECT_FALSE(covers("billing/pay", "billing/pay/all"));
+  EXPECT_FALSE(covers("billing/pay", "billing/pa"));
+  EXPECT_TRUE(covers("billing/orders/*", "billing/orders/7"));
+  EXPECT_FALSE(covers("billing/orders/*", "billing/orders"));
+  EXPECT_TRUE(covers("billing/*", "billing/anything/at/all"));
+  EXPECT_FALSE(covers("billing/*", "billing2/pay"));
+  EXPECT_FALSE(covers("", "billing/pay"));
+}
+
+TEST(DaprGrants, AreEmptyUntilSomethingIsNamed) {
+  DaprGrants grants;
+  EXPECT_TRUE(grants.empty());
+  EXPECT_FALSE(is_granted(grants.publish, "broker/orders"));
+  EXPECT_FALSE(may_read_state(grants, "store/a"));
+  grants.publish.insert("broker/orders");
+  EXPECT_FALSE(grants.empty());
+  EXPECT_TRUE(is_granted(grants.publish, "broker/orders"));
+  EXPECT_FALSE(is_granted(grants.publish, "broker/order"));
+}
+
+TEST(DaprGrants, OfAStateTellReadingFromWriting) {
+  DaprGrants grants;
+  grants.state["store/seen-*"] = {.read = true, .write = false};
+  grants.state["store/out-*"] = {.read = false, .write = true};
+  grants.state["store/seen-mine-*"] = {.read = true, .write = true};
+  EXPECT_TRUE(may_read_state(grants, "store/seen-1"));
+  EXPECT_FALSE(may_write_state(grants, "store/seen-1"));
+  EXPECT_TRUE(may_write_state(grants, "store/out-1"));
+  EXPECT_FALSE(may_read_state(grants, "store/out-1"));
+  EXPECT_TRUE(may_write_state(grants, "store/seen-mine-1"));
+  EXPECT_FALSE(may_read_state(grants, "store2/seen-1"));
+}
+
+TEST(DaprGrant, ThatIsNoneIsTold) {
+  EXPECT_EQ(grant_defect("billing/orders/*", true), "");
+  EXPECT_EQ(grant_defect("billing/*", true), "");
+  EXPECT_EQ(grant_defect("store/order-*", false), "");
+  EXPECT_EQ(grant_defect("billing", true), "lacks a '/'");
+  EXPECT_NE(grant_defect("/pay", true), "");
+  EXPECT_NE(grant_defect("*/pay", true), "");
+  EXPECT_NE(grant_defect("billing/", true), "");
+  EXPECT_NE(grant_defect("billing/../x", true), "");
+  EXPECT_NE(grant_defect("store/a/b", false), "");
+  EXPECT_EQ(grant_defect("store/a*b*", false), "has a '*' that is not its last character");
+}
+
+TEST(DaprMend, IsTheLineThatTheManifestLacks) {
+  Grants grants;
+  grants.dapr.publish.insert("broker/a");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprPublish, "broker/b"),
+            R"(in [function.f] add allow.dapr.publish = ["broker/a", "broker/b"])");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprInvoke, "app/pay"), R"(in [function.f] add allow.dapr.invoke = ["app/pay"])");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprBinding, "mail/create"),
+            R"(in [function.f] add allow.dapr.bindings = ["mail/create"])");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprSecret, "vault/key"),
+            R"(in [function.f] add allow.dapr.secrets = ["vault/key"])");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprState, "store/key"),
+            R"(in [function.f.allow.dapr.state] add "store/key" = "read-write")");
+}
+
+}  // namespace
+}  // namespace trilby::policy

@@ -1,0 +1,309 @@
+"""What functions ask of Dapr themselves, through the module `dapr`, under grants: Trilby, a real sidecar, Redis, and guests in C and Rust."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from sidecar import Redis, component, free_ports
+from world import World
+
+ROOT = Path(__file__).parents[2]
+RUST = Path.home() / ".cache/trilby/rust-1.63"
+API_TOKEN = "api-token-4e11"
+SUCCESS, INVALID, DENIED, NOT_FOUND, TOO_LARGE, FAILED, BUSY, NO_SIDECAR = range(8)
+MANIFEST = """
+trilby = 1
+
+[app.shop]
+port = 1
+public = "127.0.0.1:0"
+sidecar = {{ http = {port}, timeout = "5s" }}
+route = [
+  {{ path = "/ask", method = "POST", function = "ask" }},
+  {{ path = "/impatient", method = "POST", function = "impatient" }},
+  {{ path = "/count", method = "POST", function = "count" }},
+  {{ path = "/greet", method = "POST", function = "greet" }},
+  {{ path = "/naked", method = "POST", function = "naked" }},
+  {{ path = "/echo", function = "echo" }},
+]
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "granted"
+function = "event"
+[[app.shop.topic]]
+pubsub = "broker"
+topic = "counts"
+function = "event"
+
+[function.ask]
+module = "{guests}/ask.wasm"
+[function.ask.allow.dapr]
+invoke = ["shop/echo", "far/*", "absent/*"]
+publish = ["broker/granted", "nowhere/granted"]
+bindings = ["files/create", "files/list", "absent/create"]
+secrets = ["vault/granted", "vault/absent", "nowhere/granted"]
+state = {{ "store/granted-*" = "read-write", "store/seen-*" = "read-only", "store/log" = "write-only", "nowhere/granted-1" = "read-write" }}
+
+[function.impatient]
+module = "{guests}/ask.wasm"
+limits = {{ wall = "500ms", host_calls_per_second = 50 }}
+allow.dapr.state = {{ "store/granted-*" = "read-write" }}
+
+[function.naked]
+module = "{guests}/ask.wasm"
+
+[function.count]
+module = "{guests}/count.wasm"
+allow.dapr.state = {{ "store/count" = "read-write" }}
+allow.dapr.publish = ["broker/counts"]
+
+[function.greet]
+module = "{guests}/greet.wasm"
+allow.dapr.state = {{ "store/seen-*" = "read-write" }}
+
+[function.echo]
+module = "{wat}/echo.wasm"
+content_type = "text/plain"
+[function.event]
+module = "{wat}/event.wasm"
+"""
+FAR = """
+trilby = 1
+[app.far]
+port = 1
+[[app.far.route]]
+path = "/echo"
+function = "event"
+[function.event]
+module = "{wat}/event.wasm"
+content_type = "application/json"
+"""
+
+
+def compile_c(source, folder):
+    target = folder / f"{source.stem}.wasm"
+    subprocess.run(["clang-14", "--target=wasm32-wasi", "-O2", "-Wall", "-Wextra", "-Werror", "-s", f"-I{ROOT / 'examples/dapr'}", "-o", target, source],
+                   check=True)
+    return target
+
+
+@pytest.fixture(scope="module")
+def programs(guests, tmp_path_factory):
+    """The examples and the guest that asks for anything. Where Debian's Rust is not unpacked (tests/guests/rust-image does that), a copy of another
+    program stands in the place of the one in Rust, whose test is skipped."""
+    folder = tmp_path_factory.mktemp("programs")
+    compile_c(ROOT / "examples/dapr/count.c", folder)
+    compile_c(ROOT / "tests/dapr/guests/ask.c", folder)
+    if (RUST / ".complete").exists():
+        subprocess.run([ROOT / "tests/guests/rust-image/rustc.sh", "--target", "wasm32-wasi", "-C", "linker=wasm-ld-14", "-O", "-D", "warnings", "-o",
+                        folder / "greet.wasm", ROOT / "examples/dapr/greet.rs"], check=True, env=os.environ | {"TRILBY_RUST_ROOT": str(RUST)})
+    else:
+        (folder / "greet.wasm").write_bytes((guests / "echo.wasm").read_bytes())
+    return folder
+
+
+class Shop(World):
+    """Trilby with one app, its sidecar, and Redis behind that."""
+
+    def __init__(self, system_class, sidecar_class, guests, programs, scratch, redis):
+        resources = scratch / "resources"
+        resources.mkdir()
+        (scratch / "secrets.json").write_text(json.dumps({"granted": "open sesame", "other": "not for you"}))
+        for name, text in {
+            "broker": component("broker", "pubsub.redis", redisHost=redis.address),
+            "store": component("store", "state.redis", redisHost=redis.address),
+            "files": component("files", "bindings.localstorage", rootPath=str(scratch / "files")),
+            "vault": component("vault", "secretstores.local.file", secretsFile=str(scratch / "secrets.json")),
+        }.items():
+            (resources / f"{name}.yaml").write_text(text)
+        (port,) = free_ports(1)
+        manifest = scratch / "trilby.toml"
+        manifest.write_text(MANIFEST.format(port=port, guests=programs, wat=guests))
+        trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"DAPR_API_TOKEN": API_TOKEN, "TRILBY_LOG_FORMAT": "json"})
+        super().__init__(trilby, None, redis, None, scratch, resources)
+        self.sidecar = sidecar_class("shop", self.channel.rpartition(":")[2], resources, scratch, api_token=API_TOKEN, http_port=port)
+
+    def post(self, path, content=b""):
+        return httpx.post(self.public + path, content=content, timeout=30)
+
+    def ask(self, *words, path="/ask"):
+        """One request of the guest. Returns the errno, the status and the answer."""
+        answer = self.post(path, b"\x1f".join(word.encode() if isinstance(word, str) else word for word in words))
+        assert answer.status_code == 200, answer.text
+        head, _, rest = answer.content.partition(b"\n")
+        error, status, size = map(int, head.split())
+        assert len(rest) == size
+        return error, status, rest
+
+    def denials(self, function, kind):
+        wanted = f'trilby_call_denials_total{{function="{function}",grant="{kind}"}} '
+        return next(int(line[len(wanted):]) for line in httpx.get(self.trilby.admin + "/metrics").text.splitlines() if line.startswith(wanted))
+
+
+@pytest.fixture(scope="module")
+def shop(system_class, sidecar_class, guests, programs, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("shop")
+    redis = Redis(scratch)
+    shop = Shop(system_class, sidecar_class, guests, programs, scratch, redis)
+    yield shop
+    shop.sidecar.stop()
+    assert shop.trilby.stop() == 0
+    redis.stop()
+    assert API_TOKEN not in shop.trilby.log()
+    assert "open sesame" not in shop.trilby.log()
+
+
+def test_a_state_is_saved_read_and_deleted(shop):
+    assert shop.ask("state_get", "store", "granted-1") == (NOT_FOUND, 0, b"")
+    assert shop.ask("state_save", "store", "granted-1", '{"a": [1, "caf\u00e9"]}') == (SUCCESS, 0, b"")
+    error, _, value = shop.ask("state_get", "store", "granted-1")
+    assert (error, json.loads(value)) == (SUCCESS, {"a": [1, "caf\u00e9"]})
+    assert shop.redis.ask("KEYS", "shop||granted-1") == ["shop||granted-1"], "under the app's own id"
+    assert shop.ask("state_delete", "store", "granted-1") == (SUCCESS, 0, b"")
+    assert shop.ask("state_get", "store", "granted-1") == (NOT_FOUND, 0, b"")
+    assert shop.ask("state_delete", "store", "granted-1") == (SUCCESS, 0, b"")
+
+
+@pytest.mark.parametrize("key", ["granted-a:b", "granted-~@+=,", "granted-.", "granted-" + "x" * 248])
+def test_every_key_that_may_be_is_the_same_key_for_all(shop, key):
+    """What saves has the key in a document, what reads and deletes in a path."""
+    assert shop.ask("state_save", "store", key, "7")[0] == SUCCESS
+    assert shop.redis.ask("KEYS", "shop||granted-*") == [f"shop||{key}"]
+    assert shop.ask("state_get", "store", key) == (SUCCESS, 0, b"7")
+    assert shop.ask("state_delete", "store", key)[0] == SUCCESS
+    assert shop.redis.ask("KEYS", "shop||granted-*") == []
+
+
+def test_what_is_not_granted_is_denied_counted_and_told(shop):
+    for words, kind, mend in [
+        (("state_get", "store", "other"), "dapr-state", r'in [function.ask.allow.dapr.state] add \"store/other\" = \"read-write\"'),
+        (("state_save", "store", "seen-1", "1"), "dapr-state", r'add \"store/seen-1\" = \"read-write\"'),
+        (("state_delete", "store", "seen-1"), "dapr-state", r'add \"store/seen-1\" = \"read-write\"'),
+        (("state_get", "store", "log"), "dapr-state", r'add \"store/log\" = \"read-write\"'),
+        (("state_get", "store2", "granted-1"), "dapr-state", r'add \"store2/granted-1\" = \"read-write\"'),
+        (("publish", "broker", "other", "", "x"), "dapr-publish", r'in [function.ask] add allow.dapr.publish = [\"broker/granted\", '),
+        (("publish", "broker", "granted/x", "", "x"), "dapr-publish", r'\"broker/granted/x\"]'),
+        (("invoke", "shop", "ask", "POST", "", ""), "dapr-invoke", r'\"shop/ask\"]'),
+        (("invoke", "shop", "echo/x", "POST", "", ""), "dapr-invoke", r'\"shop/echo/x\"]'),
+        (("binding", "files", "delete", "{}"), "dapr-binding", r'\"files/delete\"]'),
+        (("secret", "vault", "other"), "dapr-secret", r'\"vault/other\"]'),
+    ]:
+        before = shop.denials("ask", kind)
+        assert shop.ask(*words) == (DENIED, 0, b"")
+        assert shop.denials("ask", kind) == before + 1
+        shop.trilby.wait_for_log(mend)
+    assert shop.ask("state_save", "store", "log", "1")[0] == SUCCESS
+
+
+def test_a_function_without_grants_starts_and_is_denied_everything(shop):
+    assert "a function uses Dapr and is granted nothing of it; allow.dapr is missing" in shop.trilby.log()
+    assert shop.ask("state_get", "store", "granted-1", path="/naked") == (DENIED, 0, b"")
+    assert shop.ask("publish", "broker", "granted", "", "x", path="/naked") == (DENIED, 0, b"")
+    assert shop.denials("naked", "dapr-state") == 1
+
+
+def test_an_event_is_published_as_what_it_is(shop):
+    assert shop.ask("publish", "broker", "granted", "application/json", '{"n":12345678901234567890}') == (SUCCESS, 0, b"")
+    event = shop.wait_for_event('{"n":12345678901234567890}', CE_TOPIC="granted")
+    assert event.variables["CE_DATACONTENTTYPE"] == "application/json"
+    assert shop.ask("publish", "broker", "granted", "", b"\x00\xff\x01") == (SUCCESS, 0, b"")
+    shop.wait_for_event(b"\x00\xff\x01", CE_DATACONTENTTYPE="application/octet-stream")
+
+
+def test_an_app_is_called(shop):
+    assert shop.ask("invoke", "shop", "echo", "POST", "text/plain", "hello") == (SUCCESS, 200, b"hello")
+    assert shop.ask("invoke", "shop", "echo?a=b", "GET", "", "") == (SUCCESS, 200, b"")
+
+
+def test_an_app_that_only_the_sidecar_knows_is_called(shop, system_class, sidecar_class, guests, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("far")
+    (scratch / "resources").mkdir()
+    (scratch / "trilby.toml").write_text(FAR.format(wat=guests))
+    trilby = system_class(scratch / "trilby.toml", scratch, env={"TRILBY_LOG_FORMAT": "json"})
+    sidecar = sidecar_class("far", trilby.address("far")[1], scratch / "resources", scratch)
+    try:
+        assert shop.ask("invoke", "far", "echo?x=%20y", "POST", "text/plain", "over the hills") == (SUCCESS, 200, b"over the hills")
+        error, status, _ = shop.ask("invoke", "far", "echo", "POST", "text/plain", "bad input")
+        assert (error, status) == (SUCCESS, 422), "the app answered"
+        assert shop.ask("invoke", "far", "nowhere", "POST", "", "")[:2] == (SUCCESS, 404)
+    finally:
+        sidecar.stop()
+        assert trilby.stop() == 0
+    assert API_TOKEN not in trilby.log() + sidecar.log()
+
+
+def test_what_dapr_refuses_is_a_failure_and_its_words_reach_no_guest(shop):
+    assert shop.ask("state_get", "nowhere", "granted-1") == (FAILED, 0, b"")
+    assert shop.ask("publish", "nowhere", "granted", "", "x") == (FAILED, 0, b"")
+    assert shop.ask("binding", "absent", "create", "{}") == (FAILED, 0, b"")
+    assert shop.ask("secret", "nowhere", "granted") == (FAILED, 0, b"")
+    assert shop.ask("invoke", "absent", "x", "POST", "", "")[::2] == (FAILED, b"")
+
+
+def test_a_binding_is_asked(shop):
+    error, _, answer = shop.ask("binding", "files", "create", '{"hello": 1}')
+    assert error == SUCCESS
+    (written,) = (shop.scratch / "files").rglob(Path(json.loads(answer)["fileName"]).name)
+    assert json.loads(written.read_text()) == {"hello": 1}
+    error, _, answer = shop.ask("binding", "files", "list", "")
+    assert error == SUCCESS and written.name in answer.decode()
+
+
+def test_a_secret_is_given(shop):
+    assert shop.ask("secret", "vault", "granted") == (SUCCESS, 0, b"open sesame")
+    error, _, answer = shop.ask("secret", "vault", "absent")
+    assert (error, answer) == (FAILED, b""), "daprd answers 500 for a secret that the file does not have"
+
+
+def test_hostile_arguments_are_refused(shop):
+    before = len(shop.redis.ask("KEYS", "*"))
+    answer = shop.post("/ask", b"hostile")
+    assert (answer.status_code, answer.content) == (200, b"fine\n"), answer.text
+    assert len(shop.redis.ask("KEYS", "*")) == before
+    assert shop.ask("state_get", "store", "granted-1") == (NOT_FOUND, 0, b""), "the sidecar is well"
+
+
+def test_a_large_value_goes_there_and_back_and_a_larger_one_does_not(shop):
+    value = json.dumps("x" * 1_000_000).encode()
+    assert shop.ask("state_save", "store", "granted-large", value)[0] == SUCCESS
+    assert shop.ask("state_get", "store", "granted-large") == (SUCCESS, 0, value)
+    # What another app, or a person, left there is bounded too.
+    shop.redis.ask("HSET", "shop||granted-large", "data", json.dumps("x" * (4 << 20)))
+    assert shop.ask("state_get", "store", "granted-large") == (TOO_LARGE, 0, b"")
+    assert shop.ask("state_delete", "store", "granted-large")[0] == SUCCESS
+
+
+def test_a_flood_ends_at_the_limit_of_host_calls(shop):
+    answer = shop.post("/impatient", b"flood\x1fstate_get\x1fstore\x1fgranted-1")
+    assert (answer.status_code, answer.headers["trilby-reason"]) == (500, "limit-calls"), answer.text
+    assert "50 host calls a second" in answer.json()["detail"]
+
+
+def test_a_slow_sidecar_is_bounded_by_the_wall_time(shop):
+    shop.sidecar.process.send_signal(signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            answer = shop.post("/impatient", b"state_get\x1fstore\x1fgranted-1")
+            assert (answer.status_code, answer.headers["trilby-reason"]) == (504, "limit-wall"), answer.text
+        assert shop.ask("invoke", "shop", "echo", "POST", "", "others are not held up")[0] == SUCCESS
+    finally:
+        shop.sidecar.process.send_signal(signal.SIGCONT)
+    assert shop.ask("state_get", "store", "granted-1", path="/impatient")[0] == NOT_FOUND
+
+
+def test_the_example_in_c_counts(shop):
+    assert [shop.post("/count").text for _ in range(3)] == ["1\n", "2\n", "3\n"]
+    shop.wait_for_event("3", CE_TOPIC="counts")
+
+
+@pytest.mark.skipif(not (RUST / ".complete").exists(), reason="Debian's rustc is not unpacked; tests/guests/rust-image does that")
+def test_the_example_in_rust_greets(shop):
+    assert shop.post("/greet", b"ada").text == "hello ada, for the 1. time\n"
+    assert shop.post("/greet", b"ada").text == "hello ada, for the 2. time\n"
+    assert shop.post("/greet", b"bob").text == "hello bob, for the 1. time\n"
+    answer = shop.post("/greet", b"../ada")
+    assert (answer.status_code, answer.headers["trilby-reason"]) == (422, "bad-input"), answer.text
