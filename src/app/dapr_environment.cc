@@ -28,22 +28,29 @@ Result<std::optional<std::uint16_t>> read_port(const char* name) {
   return port;
 }
 
-/// Every app channel takes HTTP/1.1, and HTTP/2 from who begins with it.
-Result<void> check_protocol() {
+/// An app channel that speaks HTTP takes HTTP/1.1, and HTTP/2 from who begins with it.
+Result<std::optional<Protocol>> read_protocol() {
   const std::string protocol = variable("APP_PROTOCOL");
-  if (protocol.empty() || protocol == "http" || protocol == "h2c") {
-    return {};
+  if (protocol.empty()) {
+    return std::nullopt;
+  }
+  if (protocol == "h2c") {
+    return Protocol::Http;
+  }
+  if (const auto known = protocol_from_name(protocol)) {
+    return known;
   }
   return fail(Reason::BadRequest,
-              "APP_PROTOCOL: app channels speak http and h2c, not \"{}\"\ntry: dapr run --app-protocol http",
-              printable_line(protocol, kMostShown));
+              "APP_PROTOCOL: app channels speak http, h2c and grpc, without TLS, not \"{}\"\n"
+              "try: dapr run --app-protocol {}",
+              printable_line(protocol, kMostShown), protocol == "grpcs" ? "grpc" : "http");
 }
 
 }  // namespace
 
 Result<DaprEnvironment> read_dapr_environment() {
-  TRILBY_CHECK(check_protocol());
   DaprEnvironment told;
+  TRILBY_ASSIGN(told.protocol, read_protocol());
   told.app_id = variable("APP_ID");
   TRILBY_ASSIGN(told.app_port, read_port("APP_PORT"));
   return told;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "app/manifest.h"
 #include "base/result.h"
 
 namespace trilby::app {
@@ -14,9 +15,10 @@ namespace trilby::app {
 struct DaprEnvironment {
   std::string app_id;                     ///< APP_ID; empty: not told
   std::optional<std::uint16_t> app_port;  ///< APP_PORT: where the sidecar will look for the app
+  std::optional<Protocol> protocol;       ///< APP_PROTOCOL: what the sidecar will speak to the app
 };
 
-/// Reads it, and makes sure that APP_PROTOCOL is one that app channels speak. Empty variables count as absent.
+/// Reads it. An APP_PROTOCOL that app channels do not speak is refused. Empty variables count as absent.
 /// \return Reason::BadRequest with the variable's name
 [[nodiscard]] Result<DaprEnvironment> read_dapr_environment();
 

@@ -1,6 +1,7 @@
 #include "app/dapr_environment.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -47,25 +48,34 @@ TEST_F(DaprEnvironmentTest, SaysWhichVariableIsWrong) {
             "0\" is no port from 1 to 65535");
 }
 
+TEST_F(DaprEnvironmentTest, SaysWhatTheSidecarWillSpeak) {
+  EXPECT_EQ(read_dapr_environment()->protocol, std::nullopt);
+  const std::pair<const char*, Protocol> known[] = {
+      {"http", Protocol::Http}, {"h2c", Protocol::Http}, {"grpc", Protocol::Grpc}};
+  for (const auto& [name, protocol] : known) {
+    setenv("APP_PROTOCOL", name, 1);
+    EXPECT_EQ(read_dapr_environment()->protocol, protocol) << name;
+  }
+}
+
 TEST_F(DaprEnvironmentTest, RefusesWhatAppChannelsDoNotSpeak) {
-  setenv("APP_PROTOCOL", "h2c", 1);
-  EXPECT_TRUE(read_dapr_environment());
-  for (const char* const wrong : {"grpc", "grpcs", "https", "HTTP"}) {
+  const std::pair<const char*, const char*> unknown[] = {{"grpcs", "grpc"}, {"https", "http"}, {"HTTP", "http"}};
+  for (const auto& [wrong, mend] : unknown) {
     setenv("APP_PROTOCOL", wrong, 1);
-    EXPECT_EQ(error(), "APP_PROTOCOL: app channels speak http and h2c, not \"" + std::string(wrong) +
-                           "\"\ntry: dapr run --app-protocol http");
+    EXPECT_EQ(error(), "APP_PROTOCOL: app channels speak http, h2c and grpc, without TLS, not \"" + std::string(wrong) +
+                           "\"\ntry: dapr run --app-protocol " + mend);
   }
 }
 
 TEST(ChooseApp, TakesWhatIsAskedForOrElseWhatDaprNames) {
   EXPECT_EQ(choose_app("web", {}).value(), "web");
-  EXPECT_EQ(choose_app("", {"web", {}}).value(), "web");
-  EXPECT_EQ(choose_app("web", {"web", {}}).value(), "web");
+  EXPECT_EQ(choose_app("", {"web", {}, {}}).value(), "web");
+  EXPECT_EQ(choose_app("web", {"web", {}, {}}).value(), "web");
 }
 
 TEST(ChooseApp, WantsOneName) {
   EXPECT_EQ(choose_app("", {}).error().reason, Reason::BadRequest);
-  EXPECT_EQ(choose_app("web", {"images", {}}).error().message,
+  EXPECT_EQ(choose_app("web", {"images", {}, {}}).error().message,
             "the app to be served is \"web\", but its sidecar is that of \"images\" (APP_ID)\n"
             "try: dapr run --app-id web");
 }

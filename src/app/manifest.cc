@@ -109,10 +109,11 @@ class Reader {
     root_.finish();
     check_stacks();
     check_trigger_variables(manifest_, problems_);
-    check_sidecars(manifest_, problems_);
     check_dapr_grants(manifest_, problems_);
-    for (const AddressClash& clash : address_clashes(manifest_)) {
-      problems_.add(clash.line, clash.field, clash.message);
+    for (const auto& clashes : {sidecar_clashes(manifest_), address_clashes(manifest_)}) {
+      for (const AddressClash& clash : clashes) {
+        problems_.add(clash.line, clash.field, clash.message);
+      }
     }
     check_budgets();
     if (!problems_.empty()) {

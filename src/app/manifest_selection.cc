@@ -59,4 +59,21 @@ Result<void> keep_only(Manifest& manifest, std::string_view app_id) {
   return {};
 }
 
+Result<void> set_protocol(Manifest& manifest, Protocol protocol) {
+  App& app = manifest.apps.front();
+  if (protocol == Protocol::Grpc) {
+    std::set<std::string_view> names;
+    for (const BindingTrigger& binding : app.bindings) {
+      if (!names.insert(binding.name).second) {
+        return fail(Reason::Manifest,
+                    "app.{}.binding: two have the name \"{}\", and over gRPC (APP_PROTOCOL) Dapr says nothing but that",
+                    app.id, binding.name);
+      }
+    }
+  }
+  app.protocol = protocol;
+  manifest.origins[fmt::format("app.{}.protocol", app.id)] = {Origin::Environment, {}};
+  return {};
+}
+
 }  // namespace trilby::app

@@ -17,4 +17,8 @@ namespace trilby::app {
 /// \return Reason::BadRequest when there is no such app, with those that there are; `manifest` is as it was then
 [[nodiscard]] Result<void> keep_only(Manifest& manifest, std::string_view app_id);
 
+/// Of a manifest with one app: its app channel speaks this, whatever the manifest says.
+/// \return Reason::Manifest when the app cannot; `manifest` is as it was then
+[[nodiscard]] Result<void> set_protocol(Manifest& manifest, Protocol protocol);
+
 }  // namespace trilby::app

@@ -114,5 +114,26 @@ TEST(KeepOnly, SaysWhichAppsThereAreAndChangesNothing) {
   EXPECT_EQ(whole.functions.size(), 7U);
 }
 
+TEST(SetProtocol, StandsAboveTheManifest) {
+  Manifest one = manifest();
+  ASSERT_TRUE(keep_only(one, "images"));
+  ASSERT_TRUE(set_protocol(one, Protocol::Grpc));
+  EXPECT_EQ(one.apps.front().protocol, Protocol::Grpc);
+  EXPECT_EQ(one.origins.at("app.images.protocol").origin, Origin::Environment);
+  ASSERT_TRUE(set_protocol(one, Protocol::Http));
+  EXPECT_EQ(one.apps.front().protocol, Protocol::Http);
+}
+
+TEST(SetProtocol, RefusesBindingsThatGrpcCannotTellApart) {
+  Manifest one = manifest();
+  ASSERT_TRUE(keep_only(one, "images"));
+  one.apps.front().bindings.push_back(one.apps.front().bindings.front());
+  one.apps.front().bindings.back().path = "/another";
+  EXPECT_EQ(set_protocol(one, Protocol::Grpc).error().message,
+            "app.images.binding: two have the name \"b\", and over gRPC (APP_PROTOCOL) Dapr says nothing but that");
+  EXPECT_EQ(one.apps.front().protocol, Protocol::Http);
+  EXPECT_TRUE(set_protocol(one, Protocol::Http));
+}
+
 }  // namespace
 }  // namespace trilby::app

@@ -13,6 +13,7 @@
 #include "app/manifest_dapr_grants.h"
 #include "app/manifest_outputs.h"
 #include "app/manifest_section.h"
+#include "app/manifest_sidecar.h"
 #include "app/manifest_triggers.h"
 
 namespace trilby::app {
@@ -201,9 +202,10 @@ Result<void> apply(Manifest& manifest, const std::vector<PortOverride>& override
 }
 
 Result<void> check_addresses(const Manifest& manifest) {
-  const auto clashes = address_clashes(manifest);
-  if (!clashes.empty()) {
-    return fail(Reason::Manifest, "{}: {}", clashes.front().field, clashes.front().message);
+  for (const auto& clashes : {address_clashes(manifest), sidecar_clashes(manifest)}) {
+    if (!clashes.empty()) {
+      return fail(Reason::Manifest, "{}: {}", clashes.front().field, clashes.front().message);
+    }
   }
   return {};
 }

@@ -29,7 +29,8 @@ struct PortOverride {
 /// Puts the overrides in force, in order, and notes where each value came from.
 /// \return Reason::BadRequest when an app is not defined
 [[nodiscard]] Result<void> apply(Manifest& manifest, const std::vector<PortOverride>& overrides);
-/// Once everything is in force. \return Reason::Manifest when two listeners want one address
+/// Once everything is in force. \return Reason::Manifest when two listeners want one address, or a sidecar that of
+/// something else
 [[nodiscard]] Result<void> check_addresses(const Manifest& manifest);
 
 /// A value in force, as people write it.

@@ -90,7 +90,8 @@ void read_sidecar(Section& section, App& app) {
   app.sidecar = sidecar;
 }
 
-void check_sidecars(const Manifest& manifest, Problems& problems) {
+std::vector<AddressClash> sidecar_clashes(const Manifest& manifest) {
+  std::vector<AddressClash> clashes;
   const auto taken_by = [&](const App& own, std::uint16_t port) -> std::string {
     if (port == manifest.admin.port) {
       return "is Trilby's own: admin.listen";
@@ -113,10 +114,11 @@ void check_sidecars(const Manifest& manifest, Problems& problems) {
       continue;
     }
     if (const std::string why = taken_by(app, app.sidecar->http); !why.empty()) {
-      problems.add(app.sidecar->source.line, fmt::format("app.{}.sidecar.http", app.id),
-                   fmt::format("port {} {}", app.sidecar->http, why));
+      clashes.push_back({app.sidecar->source.line, fmt::format("app.{}.sidecar.http", app.id),
+                         fmt::format("port {} {}", app.sidecar->http, why)});
     }
   }
+  return clashes;
 }
 
 SidecarEnvironment SidecarEnvironment::of_process() {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "app/manifest.h"
+#include "app/manifest_addresses.h"
 #include "app/manifest_section.h"
 #include "base/result.h"
 
@@ -12,8 +14,8 @@ namespace trilby::app {
 /// Reads `sidecar` of [app.ID] into `app`.
 void read_sidecar(Section& section, App& app);
 
-/// Notes sidecars that cannot be where they are said to be, once all apps have been read.
-void check_sidecars(const Manifest& manifest, Problems& problems);
+/// Sidecars that cannot be where they are said to be.
+[[nodiscard]] std::vector<AddressClash> sidecar_clashes(const Manifest& manifest);
 
 /// What `dapr run` and the injector tell an app of its sidecar. Empty: not said.
 struct SidecarEnvironment {

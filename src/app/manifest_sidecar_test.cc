@@ -54,6 +54,25 @@ TEST(SidecarSettings, GiveEachAppASidecarOfItsOwn) {
       << "each has any free one";
 }
 
+/// What is wrong with the addresses once flags and environment are in force.
+std::string clash(const std::vector<PortOverride>& overrides, const SidecarEnvironment& environment) {
+  auto manifest =
+      parse("[app.a]\nport = 1000\nsidecar = {}\n[app.b]\nport = 2000\nsidecar = { http = 3501 }\n").value();
+  EXPECT_TRUE(apply(manifest, overrides));
+  EXPECT_TRUE(apply(manifest, environment));
+  const auto checked = check_addresses(manifest);
+  return checked ? "nothing" : checked.error().message;
+}
+
+TEST(SidecarSettings, GiveEachAppASidecarOfItsOwnAlsoWithFlagsAndEnvironment) {
+  const PortOverride flag{"app.b.sidecar.http", 3500, Origin::Flag, "--port b.sidecar=3500"};
+  EXPECT_EQ(
+      clash({flag}, {}),
+      "app.b.sidecar.http: port 3500 is the sidecar of a; each app has a sidecar of its own, which has its app-id");
+  EXPECT_EQ(clash({}, {"a", "1000", ""}), "app.a.sidecar.http: port 1000 is Trilby's own: app.a.port");
+  EXPECT_EQ(clash({flag}, {"a", "4000", ""}), "nothing");
+}
+
 TEST(SidecarSettings, AreShownWithTheirOrigin) {
   auto manifest = parse("[app.a]\nport = 1\nsidecar = { timeout = '2s' }\n").value();
   ASSERT_TRUE(apply(manifest, SidecarEnvironment{"", "4000", ""}));

@@ -49,9 +49,11 @@ std::vector<Option> ManifestOptions::port_options() {
   };
 }
 
-void ManifestOptions::serve_only(std::string app, std::optional<std::uint16_t> port) {
+void ManifestOptions::serve_only(std::string app, std::optional<std::uint16_t> port,
+                                 std::optional<app::Protocol> protocol) {
   only_app_ = std::move(app);
   told_port_ = port;
+  told_protocol_ = protocol;
 }
 
 Result<ManifestOptions::Loaded> ManifestOptions::load() const {
@@ -85,6 +87,9 @@ Result<ManifestOptions::Loaded> ManifestOptions::load() const {
   TRILBY_CHECK(app::apply(manifest, overrides));
   if (!only_app_.empty()) {
     TRILBY_CHECK(app::keep_only(manifest, only_app_));
+  }
+  if (told_protocol_) {
+    TRILBY_CHECK(app::set_protocol(manifest, *told_protocol_));
   }
   TRILBY_CHECK(app::apply(manifest, app::SidecarEnvironment::of_process()));
   TRILBY_CHECK(app::check_addresses(manifest));

@@ -20,8 +20,9 @@ class ManifestOptions {
   [[nodiscard]] std::vector<Option> port_options();
 
   /// From here on load() gives one app of the manifest and what it needs, on `port` unless a flag or variable of ours
-  /// says otherwise, and an admin listener on any free port unless one of them does: others serve theirs beside it.
-  void serve_only(std::string app, std::optional<std::uint16_t> port);
+  /// says otherwise, with an app channel that speaks `protocol` if that is given, and an admin listener on any free
+  /// port unless one of them does: others serve theirs beside it.
+  void serve_only(std::string app, std::optional<std::uint16_t> port, std::optional<app::Protocol> protocol);
 
   struct Loaded {
     std::string text;
@@ -39,6 +40,7 @@ class ManifestOptions {
   std::string admin_port_;
   std::string only_app_;  // empty: all of them
   std::optional<std::uint16_t> told_port_;
+  std::optional<app::Protocol> told_protocol_;
 };
 
 /// `-o text|json`

@@ -14,8 +14,10 @@ class Serve final : public Command {
         .name = "serve",
         .summary = "Serve one app of a manifest beside the Dapr sidecar that somebody else starts",
         .details =
-            "For \"dapr run\", whose variables it takes: APP_ID names the app when APP does not, APP_PORT stands above "
-            "the manifest's port, and its sidecar is looked for at DAPR_HTTP_PORT. Loads what this app needs and "
+            "For \"dapr run\", whose variables it takes: APP_ID names the app when APP does not, APP_PORT and "
+            "APP_PROTOCOL "
+            "stand above the manifest's port and protocol, and its sidecar is looked for at DAPR_HTTP_PORT. Loads what "
+            "this app needs and "
             "nothing "
             "else. What needs no sidecar is served before it is there. All else is as with \"trilby up\", but that the "
             "admin listener takes any free port unless --admin-port or TRILBY_ADMIN_PORT gives one.",
@@ -40,13 +42,18 @@ class Serve final : public Command {
     if (!app) {
       return report(app.error());
     }
-    system_.manifest.serve_only(*app, told->app_port);
+    system_.manifest.serve_only(*app, told->app_port, told->protocol);
     app::SupervisorOptions options;
     options.load = [this]() -> Result<app::LoadedManifest> {
       TRILBY_ASSIGN(ManifestOptions::Loaded loaded, system_.manifest.load());
       return app::LoadedManifest{std::move(loaded.text), std::move(loaded.manifest)};
     };
     options.worker_arguments = {"--app", *app};
+    if (told->protocol) {
+      options.worker_arguments.insert(
+          options.worker_arguments.end(),
+          {"--protocol", std::string(app::kProtocols[static_cast<std::size_t>(*told->protocol)])});
+    }
     options.await_sidecar = true;
     return system_.serve(std::move(options));
   }

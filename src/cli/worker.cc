@@ -64,6 +64,7 @@ class Worker final : public Command {
         {"--manifest", "FILE", "the manifest's path", &path_, {}, {}},
         {"--manifest-fd", "N", "a descriptor with the manifest's text", &manifest_fd_, {}, {}},
         {"--app", "APP", "serve only this one", &app_, {}, {}},
+        {"--protocol", "PROTOCOL", "its app channel speaks this", &protocol_, {}, {"http", "grpc"}},
         {"--reports-fd", "N", "a descriptor for what it reports", &reports_fd_, {}, {}},
         {"--orders-fd", "N", "a descriptor for what it is told", &orders_fd_, {}, {}},
         {"--beside", {}, "another one serves until this one does", &beside_, {}, {}},
@@ -123,6 +124,9 @@ class Worker final : public Command {
     TRILBY_ASSIGN(app::Manifest manifest, app::parse_manifest(manifest_text, path_));
     if (!app_.empty()) {
       TRILBY_CHECK(app::keep_only(manifest, app_));
+      if (const auto protocol = app::protocol_from_name(protocol_)) {
+        TRILBY_CHECK(app::set_protocol(manifest, *protocol));
+      }
     }
     std::vector<app::PortOverride> ports;
     for (const std::string& text : ports_) {
@@ -141,6 +145,7 @@ class Worker final : public Command {
 
   std::string path_;
   std::string app_;
+  std::string protocol_;  // empty: as the manifest says
   std::string manifest_fd_;
   std::string reports_fd_;
   std::string orders_fd_;

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 
+import grpc
 import httpx
 import pytest
 
@@ -88,6 +89,17 @@ def test_daprs_port_stands_above_the_manifests_and_ours_above_daprs(serve, ports
     assert serve("web", "--port", "web=0", APP_PORT=str(told))["apps"]["web"]["channel"] != f"http://127.0.0.1:{told}"
 
 
+def test_the_protocol_that_dapr_says_stands_above_the_manifests(serve, ports, tmp_path):
+    health = "/dapr.proto.runtime.v1.AppCallbackHealthCheck/HealthCheck"
+    ready = serve("web", APP_PROTOCOL="grpc")
+    with grpc.insecure_channel(ready["apps"]["web"]["channel"].removeprefix("http://")) as channel:
+        assert channel.unary_unary(health)(b"", timeout=20) == b""
+    manifest = tmp_path / "trilby.toml"
+    manifest.write_text(manifest.read_text().replace("[app.web]", '[app.web]\nprotocol = "grpc"'))
+    ready = serve("web", "--port", "web=0", APP_PROTOCOL="http")
+    assert httpx.get(ready["apps"]["web"]["channel"] + "/").text == "the page"
+
+
 def test_several_stand_side_by_side(serve, ports):
     """Each has an admin listener of its own, on any free port; one that is asked for is had."""
     first, second = serve("web"), serve("web", "--port", "web=0")
@@ -110,13 +122,19 @@ def test_a_setting_for_another_app_is_not_in_the_way(serve, ports):
     ([], {"APP_ID": "nobody"}, 'there is no app "nobody" in'),
     (["web"], {"APP_PORT": "http"}, 'APP_PORT: "http" is no port from 1 to 65535'),
     (["web"], {"DAPR_HTTP_PORT": "0"}, 'DAPR_HTTP_PORT: "0" is no port from 1 to 65535'),
-    (["web"], {"APP_PROTOCOL": "grpc"}, 'APP_PROTOCOL: app channels speak http and h2c, not "grpc"'),
+    (["web"], {"APP_PROTOCOL": "grpcs"}, 'APP_PROTOCOL: app channels speak http, h2c and grpc, without TLS, not "grpcs"'),
     (["web", "other"], {}, '"other" is one argument too many'),
 ])
 def test_wrong_usage_is_said_at_once(run, ports, words, env, says):
     ended = run("serve", *words, env=env)
     assert (ended.returncode, ended.stdout) == (64, "")
     assert says in ended.stderr
+
+
+def test_a_sidecar_is_not_where_the_app_is(run, ports):
+    ended = run("serve", "web", env={"DAPR_HTTP_PORT": str(ports[0])})
+    assert (ended.returncode, ended.stdout) == (78, "")
+    assert f"app.web.sidecar.http: port {ports[0]} is Trilby's own: app.web.port" in ended.stderr
 
 
 def test_a_port_that_is_taken_is_said_with_its_owner(run, ports):
