@@ -253,6 +253,14 @@ class Supervisor {
       retire(std::move(*before), Order::Retire);
     } else {
       publish_when_ready();
+      stop_gone_sidecars();
+    }
+  }
+
+  /// Calls that drain may need what the manifest does not have any more.
+  void stop_gone_sidecars() {
+    if (sidecars_ && leaving_.empty()) {
+      sidecars_->stop_gone(Clock::now());
     }
   }
 
@@ -344,9 +352,6 @@ class Supervisor {
         const bool told = stops_ == 2 && tell(worker.process, Order::Stop);
         worker.kill_at = Clock::now() + (told ? kAtOnce : Duration{});
       }
-      if (sidecars_ && leaving_.empty()) {
-        sidecars_->kill_all();
-      }
     }
     end_if_alone();
   }
@@ -378,7 +383,9 @@ class Supervisor {
     if (stops_ == 0 || !leaving_.empty()) {
       return;
     }
-    if (sidecars_) {
+    if (sidecars_ && stops_ > 1) {
+      sidecars_->kill_all();
+    } else if (sidecars_) {
       sidecars_->stop(Clock::now());
     }
     if (!sidecars_ || sidecars_->empty()) {
@@ -387,7 +394,7 @@ class Supervisor {
   }
 
   void on_child_exit(pid_t pid, int status, const rusage& usage) {
-    if (sidecars_ && sidecars_->on_exit(pid, status, Clock::now())) {
+    if (sidecars_ && sidecars_->on_exit(pid, status, Clock::now(), !ever_served_)) {
       if (stops_ == 0 && sidecars_->failure()) {
         failure_ = sidecars_->failure();
       }
@@ -404,6 +411,7 @@ class Supervisor {
       if (pid == predecessor_) {
         on_handed_over();
       }
+      stop_gone_sidecars();
       end_if_alone();
     }
   }

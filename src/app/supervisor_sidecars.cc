@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -47,6 +48,33 @@ Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
   return ports;
 }
 
+/// One that nobody has now, and nobody of `taken` will.
+Result<std::uint16_t> any_port_but(const std::set<std::uint16_t>& taken) {
+  constexpr std::size_t kChoices = 16;  // those of `taken` that are not open yet are rarely among them
+  TRILBY_ASSIGN(const std::vector<std::uint16_t> ports, free_ports(kChoices));
+  const auto at = std::find_if(ports.begin(), ports.end(), [&](std::uint16_t port) { return !taken.contains(port); });
+  if (at == ports.end()) {
+    return fail(Reason::Internal, "no port is free for a sidecar");
+  }
+  return *at;
+}
+
+/// \return Reason::Manifest when somebody else has its port
+Result<void> check_free(const SidecarPlan& plan) {
+  const auto free = net::listen_tcp(kLoopback, plan.http);
+  if (free) {
+    return {};
+  }
+  const auto owner = find_port_owner(plan.http);
+  return fail(
+      Reason::Manifest,
+      "app.{}.sidecar.http: {}\n"
+      "try: stop that, write another port, or add --port {}.sidecar=0 for any free one",
+      plan.app,
+      owner ? fmt::format("{}:{} is in use by {}", kLoopback, plan.http, describe(*owner)) : free.error().message,
+      plan.app);
+}
+
 /// Where other sidecars reach it: this machine alone, unless whoever starts Trilby says otherwise.
 std::string host_address() {
   const char* given = std::getenv(kHostVariable);
@@ -67,8 +95,12 @@ class Sidecars::One {
   [[nodiscard]] bool leaves() const { return leaves_; }
   [[nodiscard]] bool ever_ready() const { return ever_ready_; }
   [[nodiscard]] const SidecarLog& log() const { return log_; }
-  /// Its first run ended with an error, or before it could be used. (Under load daprd may answer that it can be used
-  /// and end a moment later of a component that it cannot make.)
+  /// What it will be once it has ended, if it is to be replaced, or else what it is.
+  [[nodiscard]] const SidecarPlan& wanted() const { return next_ ? *next_ : plan_; }
+  [[nodiscard]] bool gone() const { return gone_; }
+  void set_gone(bool gone) { gone_ = gone; }  ///< it is not started again
+  /// Its first run ended by itself with an error, at once or while it was awaited. (Under load daprd may answer that it
+  /// can be used and end a moment later of a component that it cannot make.)
   [[nodiscard]] bool failed_to_start() const { return failed_to_start_; }
 
   void start(Clock::time_point now) {
@@ -129,16 +161,17 @@ class Sidecars::One {
   }
 
   /// \return whether there is nothing left of it
-  bool on_exit(int status, Clock::time_point now) {
+  bool on_exit(int status, Clock::time_point now, bool awaited) {
     read_output();
     log_.finish();
     output_.close();
     probe_.reset();
     kill_at_.reset();
     const pid_t pid = std::exchange(pid_, 0);
-    if (!leaves_) {
-      const bool by_itself = WIFEXITED(status) && WEXITSTATUS(status) != 0 && now - started_ < kHealthyAfter;
-      failed_to_start_ = runs_ == 1 && (!ever_ready_ || by_itself);
+    if (!leaves_ && !gone_) {
+      const bool by_itself = WIFEXITED(status) && WEXITSTATUS(status) != 0;
+      const bool at_once = now - started_ < kHealthyAfter;
+      failed_to_start_ = runs_ == 1 && by_itself && (at_once || (awaited && !ever_ready_));
       if (now - started_ > kHealthyAfter) {
         pause_ = {};
       }
@@ -147,7 +180,7 @@ class Sidecars::One {
                  {{"app", plan_.app}, {"pid", pid}, {"end", describe_exit(status)}, {"in", trilby::format(pause_)}});
       return false;
     }
-    if (!next_) {
+    if (gone_ || !next_) {
       return true;
     }
     plan_ = *std::exchange(next_, std::nullopt);
@@ -252,6 +285,7 @@ class Sidecars::One {
   bool failed_to_start_ = false;
   std::uint64_t runs_ = 0;
   bool leaves_ = false;
+  bool gone_ = false;  // from the manifest
   Clock::time_point started_;
   Duration pause_{};
   std::optional<Clock::time_point> restart_at_;
@@ -266,38 +300,55 @@ Sidecars::~Sidecars() {
 
 Result<std::vector<SidecarPlan>> Sidecars::plan(const Manifest& manifest,
                                                 std::span<const BoundAddress> addresses) const {
+  const auto is_stated = [&](const App& app) {
+    return app.sidecar && manifest.origins.contains(fmt::format("app.{}.sidecar.http", app.id));
+  };
+  std::set<std::uint16_t> taken;  // for one whose port was not stated
+  std::transform(addresses.begin(), addresses.end(), std::inserter(taken, taken.end()),
+                 [](const BoundAddress& bound) { return bound.address.port; });
+  for (const auto& one : running_) {
+    taken.insert({one->plan().http, one->wanted().http});
+  }
+  std::set<std::uint16_t> stated;
+  for (const App& app : manifest.apps) {
+    if (is_stated(app)) {
+      stated.insert(app.sidecar->http);
+    }
+  }
+  taken.insert(stated.begin(), stated.end());
+
   std::vector<SidecarPlan> out;
-  std::uint16_t usual = kFirstSidecarPort;
   for (const App& app : manifest.apps) {
     const Sidecar settings = app.sidecar.value_or(Sidecar{});
     SidecarPlan made;
     made.app = app.id;
-    made.http = app.sidecar ? settings.http : usual;
-    ++usual;
-    made.any_port = made.http == 0;
+    made.any_port = is_stated(app) && settings.http == 0;
     made.max_body = settings.max_body;
     const auto channel = std::find_if(addresses.begin(), addresses.end(), [&](const BoundAddress& bound) {
       return bound.kind == ListenerKind::AppChannel && bound.app == app.id;
     });
     made.app_protocol = app.protocol;
     made.app_port = channel == addresses.end() ? app.port : channel->address.port;
-    const auto held = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
-      return !one->leaves() && one->plan().app == app.id && one->plan().any_port == made.any_port &&
-             (made.any_port || one->plan().http == made.http);
-    });
-    if (held != running_.end()) {
-      made.http = (*held)->plan().http;
+
+    const auto own =
+        std::find_if(running_.begin(), running_.end(), [&](const auto& one) { return one->plan().app == app.id; });
+    const SidecarPlan* const before = own == running_.end() ? nullptr : &(*own)->wanted();
+    if (is_stated(app) && !made.any_port) {
+      made.http = settings.http;
+    } else if (before != nullptr && before->any_port == made.any_port && !stated.contains(before->http)) {
+      made.http = before->http;
     } else if (made.any_port) {
-      TRILBY_ASSIGN(const std::vector<std::uint16_t> free, free_ports(1));
-      made.http = free.front();
-    } else if (const auto free = net::listen_tcp(kLoopback, made.http); !free) {
-      const auto owner = find_port_owner(made.http);
-      const std::string mend =
-          fmt::format("try: stop that, write another port, or add --port {}.sidecar=0 for any free one", app.id);
-      return fail(
-          Reason::Manifest, "app.{}.sidecar.http: {}{}", app.id,
-          owner ? fmt::format("127.0.0.1:{} is in use by {}", made.http, describe(*owner)) : free.error().message,
-          "\n" + mend);
+      TRILBY_ASSIGN(made.http, any_port_but(taken));
+    } else {
+      made.http = program_.first_port;
+      while (taken.contains(made.http)) {
+        ++made.http;  // there are far fewer apps than ports
+      }
+    }
+    taken.insert(made.http);
+    const bool is_ours = before != nullptr && (before->http == made.http || (*own)->plan().http == made.http);
+    if (!is_ours) {
+      TRILBY_CHECK(check_free(made));
     }
     out.push_back(std::move(made));
   }
@@ -309,19 +360,30 @@ void Sidecars::set(std::vector<SidecarPlan> plans, Clock::time_point now) {
   for (const auto& one : running_) {
     const auto wanted =
         std::find_if(plans.begin(), plans.end(), [&](const SidecarPlan& plan) { return plan.app == one->plan().app; });
-    if (wanted == plans.end()) {
-      one->stop(now);
+    one->set_gone(wanted == plans.end());
+    if (one->gone()) {
       continue;
     }
     if (*wanted != one->plan() || one->leaves()) {
       one->stop(now, *wanted);
+      if (one->pid() == 0) {
+        continue;  // nothing ends that it could take the place of: it is made anew
+      }
     }
     plans.erase(wanted);
   }
-  std::erase_if(running_, [](const auto& one) { return one->leaves() && one->pid() == 0; });
+  std::erase_if(running_, [](const auto& one) { return (one->leaves() || one->gone()) && one->pid() == 0; });
   for (SidecarPlan& plan : plans) {
     running_.push_back(std::make_unique<One>(program_, std::move(plan)));
     running_.back()->start(now);
+  }
+}
+
+void Sidecars::stop_gone(Clock::time_point now) {
+  for (const auto& one : running_) {
+    if (one->gone()) {
+      one->stop(now);
+    }
   }
 }
 
@@ -342,12 +404,12 @@ void Sidecars::advance(Clock::time_point now) {
   std::for_each(running_.begin(), running_.end(), [&](const auto& one) { one->advance(now); });
 }
 
-bool Sidecars::on_exit(pid_t pid, int status, Clock::time_point now) {
+bool Sidecars::on_exit(pid_t pid, int status, Clock::time_point now, bool awaited) {
   const auto at = std::find_if(running_.begin(), running_.end(), [&](const auto& one) { return one->pid() == pid; });
   if (at == running_.end()) {
     return false;
   }
-  const bool gone = (*at)->on_exit(status, now);
+  const bool gone = (*at)->on_exit(status, now, awaited);
   if (!gone && first_set_ && (*at)->failed_to_start() && !failure_) {
     const std::string& why = (*at)->log().last_error();
     failure_ =
@@ -392,9 +454,11 @@ Result<std::filesystem::path> find_daprd(const std::filesystem::path& given) {
     return std::string(value == nullptr ? "" : value);
   };
   const std::string cache = variable("TRILBY_CACHE");
-  const std::filesystem::path versions =
-      (cache.empty() ? std::filesystem::path(variable("HOME")) / ".cache/trilby" : std::filesystem::path(cache)) /
-      "dapr";
+  const std::string home = variable("HOME");
+  // Empty where nobody says where it is: a program of the folder that we happen to be started in is not run.
+  const std::filesystem::path versions = !cache.empty()  ? std::filesystem::path(cache) / "dapr"
+                                         : !home.empty() ? std::filesystem::path(home) / ".cache/trilby/dapr"
+                                                         : std::filesystem::path();
   for (const auto& entry : std::filesystem::directory_iterator(versions, error)) {
     folders.push_back(entry.path());
   }
@@ -409,8 +473,8 @@ Result<std::filesystem::path> find_daprd(const std::filesystem::path& given) {
     return !folder.empty() && can_run(folder / "daprd");
   });
   if (at == folders.end()) {
-    return fail(Reason::Manifest, "there is no daprd in {} or PATH\ntry: make dapr, or --daprd PATH",
-                (versions / "*").string());
+    return fail(Reason::Manifest, "there is no daprd in {}PATH\ntry: make dapr, or --daprd PATH",
+                versions.empty() ? "" : (versions / "*").string() + " or ");
   }
   return std::filesystem::absolute(*at / "daprd");
 }

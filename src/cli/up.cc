@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "cli/system_options.h"
@@ -31,18 +33,19 @@ class Up final : public Command {
     Syntax out;
     out.arguments = {{"MANIFEST", "the manifest of the system, instead of -m", &manifest_argument_, false, {}}};
     out.options = system_.options();
-    append(out.options,
-           {{"--sidecar", "PROGRAM", "start one beside each app", &sidecar_, {}, {"daprd"}},
-            {"--daprd", "FILE", "this daprd, instead of one of \"make dapr\" or in PATH", &daprd_, "TRILBY_DAPRD", {}},
-            {"--resources-path", "DIR", "Dapr's components, for each sidecar; may be repeated", &resources_, {}, {}},
-            {"--config", "FILE", "Dapr's configuration, for each sidecar; may be repeated", &configurations_, {}, {}},
-            {"--daprd-arg",
-             "ARG",
-             "one more argument for each sidecar, as in --daprd-arg=--log-level=warn; may be "
-             "repeated",
-             &daprd_arguments_,
-             {},
-             {}}});
+    append(
+        out.options,
+        {{"--sidecar", "PROGRAM", "start one beside each app", &sidecar_, {}, {"daprd"}},
+         {"--daprd", "FILE", "this daprd, instead of one of \"make dapr\" or in PATH [TRILBY_DAPRD]", &daprd_, {}, {}},
+         {"--resources-path", "DIR", "Dapr's components, for each sidecar; may be repeated", &resources_, {}, {}},
+         {"--config", "FILE", "Dapr's configuration, for each sidecar; may be repeated", &configurations_, {}, {}},
+         {"--daprd-arg",
+          "ARG",
+          "one more argument for each sidecar, as in --daprd-arg=--log-level=warn; may be "
+          "repeated",
+          &daprd_arguments_,
+          {},
+          {}}});
     return out;
   }
 
@@ -74,14 +77,15 @@ class Up final : public Command {
 
   [[nodiscard]] Result<std::optional<app::SidecarProgram>> sidecar_program() const {
     if (sidecar_.empty()) {
-      if (!resources_.empty() || !configurations_.empty() || !daprd_arguments_.empty()) {
+      if (!daprd_.empty() || !resources_.empty() || !configurations_.empty() || !daprd_arguments_.empty()) {
         return fail(Reason::BadRequest,
-                    "--resources-path, --config and --daprd-arg are for the sidecars of --sidecar daprd");
+                    "--daprd, --resources-path, --config and --daprd-arg are for the sidecars of --sidecar daprd");
       }
       return std::nullopt;
     }
     app::SidecarProgram program;
-    TRILBY_ASSIGN(program.daprd, app::find_daprd(daprd_));
+    const char* variable = std::getenv("TRILBY_DAPRD");  // here, for it is no mistake where no sidecars are started
+    TRILBY_ASSIGN(program.daprd, app::find_daprd(daprd_.empty() && variable != nullptr ? variable : daprd_));
     for (const std::string& folder : resources_) {
       program.arguments.insert(program.arguments.end(), {"--resources-path", folder});
     }

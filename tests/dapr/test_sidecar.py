@@ -179,6 +179,19 @@ def test_a_second_signal_kills_those_that_do_not_stop(two_apps):
     assert not is_running(pids[WEB])
 
 
+def test_a_second_signal_leaves_no_sidecar_time_either(two_apps):
+    system = two_apps()
+    os.kill(sidecars(system)[WEB], signal.SIGSTOP)  # it would need the whole of its grace period
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: httpx.post(system.url(WEB) + "/sleep", content=(60_000_000_000).to_bytes(8, "little"), timeout=60))
+        wait_until(lambda: live_calls(system) == 1)
+        system.signal()
+        system.wait_for_log("draining; a second signal stops at once")
+        system.signal()
+        assert system.process.wait(30) == 75
+    assert not lines(system, message="the sidecar does not stop; killing it")
+
+
 def test_no_sidecar_outlives_a_supervisor_that_is_killed(two_apps):
     system = two_apps()
     pids = sidecars(system)
@@ -206,6 +219,25 @@ def test_a_reload_starts_and_stops_what_the_manifest_says(two_apps):
     wait_until(lambda: not is_running(started))
     assert sidecars(system) == before, "they went on, on their ports"
     assert all(is_usable(system, app) for app in before)
+
+
+def test_a_sidecar_that_is_not_wanted_any_more_lives_until_what_began_before_has_ended(two_apps):
+    system = two_apps()
+    text = system.manifest.read_text()
+    reload(system, text + text[text.index(f"[app.{OTHER}]"):text.index("[function.echo]")].replace(OTHER, THIRD))
+    pid, worker = wait_until(lambda: sidecars(system).get(THIRD)), system.reread()["worker"]
+    wait_until(lambda: lines(system, message="the sidecar is there", app=THIRD))
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lambda: httpx.post(system.url(WEB) + "/sleep", content=(2_000_000_000).to_bytes(8, "little"), timeout=60))
+        wait_until(lambda: live_calls(system) == 1)
+        reload(system, text)
+        assert answer.result().content == b"awake"
+    wait_until(lambda: not is_running(pid))
+    told = lines(system)
+    drained = [at for at, line in enumerate(told) if line["message"] == "stopped"][1]  # the first worker was done before
+    asked = next(at for at, line in enumerate(told) if line.get("line", "").startswith("Received signal"))
+    assert drained < asked
+    assert not is_running(worker)
 
 
 def test_resources_and_arguments_are_handed_on(two_apps, tmp_path):
@@ -252,6 +284,16 @@ def test_a_daprd_that_is_not_there_is_said_at_once(refused, tmp_path):
     assert ended.stderr == f"trilby: there is no daprd in {tmp_path}/.cache/trilby/dapr/* or PATH\ntry: make dapr, or --daprd PATH\n"
 
 
+def test_no_daprd_is_taken_from_the_folder_that_it_is_started_in(refused, tmp_path):
+    (tmp_path / ".cache/trilby/dapr/1").mkdir(parents=True)
+    daprd = tmp_path / ".cache/trilby/dapr/1/daprd"
+    daprd.write_text("#!/bin/sh\ntouch ran\n")
+    daprd.chmod(0o755)
+    ended = refused("--sidecar", "daprd", HOME="", PATH="/nowhere", TRILBY_CACHE="")
+    assert ended.stderr == "trilby: there is no daprd in PATH\ntry: make dapr, or --daprd PATH\n"
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_sidecar_that_cannot_start_ends_the_start_and_says_why(refused, tmp_path):
     (tmp_path / "resources").mkdir()
     (tmp_path / "resources/broken.yaml").write_text(component("broken", "pubsub.no-such-thing"))
@@ -285,6 +327,7 @@ def _listens(port):
 def test_what_is_for_sidecars_needs_them(refused):
     ended = refused("--resources-path", "components")
     assert ended.returncode == 64
-    assert "--resources-path, --config and --daprd-arg are for the sidecars of --sidecar daprd" in ended.stderr
+    assert "--daprd, --resources-path, --config and --daprd-arg are for the sidecars of --sidecar daprd" in ended.stderr
+    assert refused("--daprd", "/nowhere/daprd").returncode == 64
     assert "app.web.sidecar.http: any port is for sidecars that Trilby starts" in refused("--port", "web.sidecar=0").stderr
     assert '--sidecar: "dapr" is none of: daprd; did you mean daprd?' in refused("--sidecar", "dapr").stderr
