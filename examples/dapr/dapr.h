@@ -1,9 +1,10 @@
 /* dapr.h - the import module `dapr` of Trilby: what a function may ask of Dapr, as far as its manifest grants it.
  *
- * Copy this file into your project; there is no library to link. Every text is a pointer and a length in bytes, with no NUL behind it.
- * Each function but the last two asks the app's sidecar and waits for the answer: that counts against limits.wall and
- * limits.host_calls_per_second, and to neither limits.cpu nor anybody else's time. What the answer holds the host keeps until the
- * next request; take it with dapr_answer_size() and dapr_answer_read(). What a request gives, and what it is answered, has at most 4 MiB.
+ * Copy this file into your project; there is no library to link. Every text is a pointer and a length in bytes, with no
+ * NUL behind it. Each function but the last two asks the app's sidecar and waits for the answer: that counts against
+ * limits.wall and limits.host_calls_per_second, and to neither limits.cpu nor anybody else's time. What the answer
+ * holds the host keeps until the next request; take it with dapr_answer_size() and dapr_answer_read(). What a request
+ * gives, and what it is answered, has at most 4 MiB.
  *
  *   names (app_id, store, pubsub, binding, operation)   1 to 128 of: letters, digits, -._
  *   keys                                                1 to 256 of: letters, digits, -._~:@+=,
@@ -34,35 +35,39 @@ enum dapr_errno {
 
 #define DAPR_IMPORT(name) __attribute__((import_module("dapr"), import_name(name)))
 
-/* Calls METHOD of an app ("orders/7?full=1") with GET, POST, PUT, PATCH or DELETE. DAPR_SUCCESS when the app answered, whatever its
- * `status` is; the answer is its body. An empty content type means application/octet-stream. */
+/* Calls METHOD of an app ("orders/7?full=1") with GET, POST, PUT, PATCH or DELETE. DAPR_SUCCESS when the app answered,
+ * whatever its `status` is; the answer is its body. An empty content type means application/octet-stream. */
 DAPR_IMPORT("invoke")
-enum dapr_errno dapr_invoke(const char* app_id, size_t app_id_length, const char* method, size_t method_length, const char* verb,
-                            size_t verb_length, const char* content_type, size_t content_type_length, const void* body, size_t body_length,
-                            uint32_t* status);
+enum dapr_errno dapr_invoke(const char* app_id, size_t app_id_length, const char* method, size_t method_length,
+                            const char* verb, size_t verb_length, const char* content_type, size_t content_type_length,
+                            const void* body, size_t body_length, uint32_t* status);
 
 /* The answer is the value. DAPR_NOT_FOUND: there is none. */
-DAPR_IMPORT("state_get") enum dapr_errno dapr_state_get(const char* store, size_t store_length, const char* key, size_t key_length);
+DAPR_IMPORT("state_get")
+enum dapr_errno dapr_state_get(const char* store, size_t store_length, const char* key, size_t key_length);
 
 /* The value is a JSON text, for that is what Dapr's stores are given. (daprd keeps numbers as doubles.) */
 DAPR_IMPORT("state_save")
-enum dapr_errno dapr_state_save(const char* store, size_t store_length, const char* key, size_t key_length, const void* value,
-                                size_t value_length);
+enum dapr_errno dapr_state_save(const char* store, size_t store_length, const char* key, size_t key_length,
+                                const void* value, size_t value_length);
 
-DAPR_IMPORT("state_delete") enum dapr_errno dapr_state_delete(const char* store, size_t store_length, const char* key, size_t key_length);
+DAPR_IMPORT("state_delete")
+enum dapr_errno dapr_state_delete(const char* store, size_t store_length, const char* key, size_t key_length);
 
 /* Data of any content type; empty: application/octet-stream. */
 DAPR_IMPORT("publish")
-enum dapr_errno dapr_publish(const char* pubsub, size_t pubsub_length, const char* topic, size_t topic_length, const char* content_type,
-                             size_t content_type_length, const void* data, size_t data_length);
+enum dapr_errno dapr_publish(const char* pubsub, size_t pubsub_length, const char* topic, size_t topic_length,
+                             const char* content_type, size_t content_type_length, const void* data,
+                             size_t data_length);
 
 /* Data are a JSON text, or nothing. The answer is what the component says, and may be empty. */
 DAPR_IMPORT("binding")
-enum dapr_errno dapr_binding(const char* name, size_t name_length, const char* operation, size_t operation_length, const void* data,
-                             size_t data_length);
+enum dapr_errno dapr_binding(const char* name, size_t name_length, const char* operation, size_t operation_length,
+                             const void* data, size_t data_length);
 
 /* The answer is the value of the secret; a JSON object of texts where the store keeps several under that key. */
-DAPR_IMPORT("secret") enum dapr_errno dapr_secret(const char* store, size_t store_length, const char* key, size_t key_length);
+DAPR_IMPORT("secret")
+enum dapr_errno dapr_secret(const char* store, size_t store_length, const char* key, size_t key_length);
 
 /* Bytes of the answer to the last request; 0 when that did not end with DAPR_SUCCESS. */
 DAPR_IMPORT("answer_size") size_t dapr_answer_size(void);

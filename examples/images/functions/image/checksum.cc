@@ -54,7 +54,7 @@ std::uint32_t crc32(Bytes bytes, std::uint32_t before) {
 std::uint32_t adler32(Bytes bytes) {
   constexpr std::uint32_t kModulus = 65521;
   constexpr std::uint32_t kColumns = sizeof(Vector);
-  constexpr std::uint32_t kRows = 22;  // more, and a sum of sums could leave its 16 bits
+  constexpr std::uint32_t kRows = 22;      // more, and a sum of sums could leave its 16 bits
   constexpr std::uint32_t kUnrolled = 11;  // a host that checks its clock does so at each turn of a loop
   std::uint32_t a = 1;
   std::uint32_t b = 0;
