@@ -122,11 +122,11 @@ std::string describe(const policy::DaprGrants& grants) {
   add("bindings", grants.bindings);
   add("Dapr secrets", grants.secrets);
   std::vector<std::string> state;
-  for (const auto& [key, access] : grants.state) {
-    const auto* const known = std::find_if(kAccess.begin(), kAccess.end(), [&access = access](const Access& row) {
-      return row.access.read == access.read && row.access.write == access.write;
+  for (const auto& grant : grants.state) {
+    const auto* const known = std::find_if(kAccess.begin(), kAccess.end(), [&grant](const Access& row) {
+      return row.access.read == grant.second.read && row.access.write == grant.second.write;
     });
-    state.push_back(fmt::format("{} ({})", key, known == kAccess.end() ? "" : known->name));
+    state.push_back(fmt::format("{} ({})", grant.first, known == kAccess.end() ? "" : known->name));
   }
   add("state", state);
   return out;
