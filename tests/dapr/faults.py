@@ -1,4 +1,4 @@
-"""Events by the thousand while sidecar, broker and Trilby are killed, and a count of what became of each. For `test_faults.py` and `make soak`.
+"""Events by the thousand while sidecar, broker and Trilby are killed, and a count of what became of each. For `test_event_faults.py` and `make soak`.
 
 Half of the events a function enters in a ledger, a folder with a file for each event and a line in it for each time that the event got there; of the
 other half Trilby saves what the function returned, and Redis counts how often. They are published through a sidecar that no fault strikes.
