@@ -124,8 +124,10 @@ def test_calls_with_files_leave_others_their_loops(files):
         assert {answer.result().fields["trilby-reason"] for answer in busy} == {"limit-cpu"}
 
 
-@pytest.mark.xfail(strict=False, reason="a known defect: once in some five runs one waiting call is not reached by the signal that ends it, and keeps its own loop")
-def test_who_waits_for_a_pipe_is_ended_at_its_limit_and_holds_up_nobody(files):
+@pytest.mark.xfail(strict=False, reason="a known defect, not understood: twice in some fifteen runs the system was gone afterwards")
+def test_who_waits_for_a_pipe_is_ended_at_its_limit_and_holds_up_nobody(start_system, guests, tmp_path):
+    lay_out(tmp_path)
+    files = start_system(manifest(guests), folder=tmp_path)
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(do, files, step(OPEN, 3, text=b"pipe"), function="pipe") for _ in range(4)]
         quick = [pool.submit(ask, files.address("api"), request("POST", "/echo", [], b"quick")) for _ in range(8)]
@@ -137,11 +139,10 @@ def test_who_waits_for_a_pipe_is_ended_at_its_limit_and_holds_up_nobody(files):
 
 
 def test_a_caller_who_leaves_ends_a_call_elsewhere(files):
-    before = metric(files, "trilby_own_loop_calls_live")  # one may be left, see above
     with Peer(files.address("api")) as peer:
         peer.send(request("POST", "/sleep", [], b"\x7f" * 8))
-        wait_for_metric(files, "trilby_own_loop_calls_live", before + 1)
-    wait_for_metric(files, "trilby_own_loop_calls_live", before)
+        wait_for_metric(files, "trilby_own_loop_calls_live", 1)
+    wait_for_metric(files, "trilby_own_loop_calls_live", 0)
     assert metric(files, 'trilby_calls_total{function="sleep",reason="cancelled"}') == 1
 
 
