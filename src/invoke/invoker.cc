@@ -130,11 +130,26 @@ class LoopInvoker final : public AdmittedInvoker {
   [[nodiscard]] wasm::CpuMeter& meter() { return meter_; }
   [[nodiscard]] const BodyBudgets& budgets() const { return budgets_; }
   void forget(std::list<Run>::iterator run) { runs_.erase(run); }
+  /// Sees to the end of a call on another loop that was answered without it.
+  void see_off(std::unique_ptr<OwnLoops::Away> away) {
+    away->forget();
+    left_behind_.push_back(std::move(away));
+    interrupt_left_behind();
+  }
 
  private:
+  void interrupt_left_behind() {
+    left_behind_.remove_if([](const auto& away) { return !away->interrupt(); });
+    if (!left_behind_.empty()) {
+      interrupting_.start(kNudgeEvery, [this] { interrupt_left_behind(); });
+    }
+  }
+
   net::Loop& loop_;
   const BodyBudgets budgets_;
   OwnLoops* const own_;  // may be null
+  std::list<std::unique_ptr<OwnLoops::Away>> left_behind_;
+  net::Timer interrupting_{loop_};
   wasm::CpuMeter meter_;
   std::list<Run> runs_;
   std::optional<Reason> cancelling_;  // inside cancel_all()
@@ -408,7 +423,7 @@ void Run::abandon(Reason why) {
 
 /// It was told to end and does so when it can.
 void Run::leave_behind(Reason why) {
-  away_->interrupt();
+  invoker_.see_off(std::move(away_));
   give_up(why, "the loop that runs it does not answer");
 }
 

@@ -11,9 +11,6 @@
 namespace trilby::invoke {
 namespace {
 
-// Between two tries to get a thread out of what it waits for.
-constexpr std::chrono::milliseconds kNudgeEvery{50};
-
 // Of the real-time signals the last but one; the lockdown uses the last.
 int the_signal() {
   return SIGRTMAX - 1;
@@ -53,10 +50,14 @@ struct OwnLoops::Handed {
   OnOutcome done;  // bound to `home`; empty: forgotten
   const std::shared_ptr<Cancellation> cancellation = std::make_shared<Cancellation>();  // bound to the place's loop
   std::optional<AdmittedCall> call;  // guarded by OwnLoops::mutex_: until a loop takes it
-  Place* place = nullptr;            // guarded by OwnLoops::mutex_: which one did
+  Place* place = nullptr;            // guarded by OwnLoops::mutex_: where it runs
 };
 
 OwnLoops::Away::~Away() {
+  forget();
+}
+
+void OwnLoops::Away::forget() {
   handed_->done = nullptr;
 }
 
@@ -64,11 +65,13 @@ bool OwnLoops::Away::cancel(Reason why) {
   return loops_.cancel(*handed_, why);
 }
 
-void OwnLoops::Away::interrupt() {
+bool OwnLoops::Away::interrupt() {
   const std::lock_guard lock(loops_.mutex_);
-  if (handed_->place != nullptr && !loops_.stopped_) {
-    handed_->place->nudge();
+  if (handed_->place == nullptr || loops_.stopped_) {
+    return false;
   }
+  handed_->place->nudge();
+  return true;
 }
 
 OwnLoops::OwnLoops(std::size_t count, BodyBudgets budgets)
@@ -184,6 +187,10 @@ void OwnLoops::take(Place& place) {
   place.metrics.calls.add(1);
   place.invoker->start_admitted(std::move(*call), handed->cancellation, [this, &place, handed](Outcome outcome) {
     place.metrics.calls.add(-1);
+    {
+      const std::lock_guard lock(mutex_);
+      handed->place = nullptr;
+    }
     answer(handed, std::move(outcome));
   });
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <list>
@@ -45,6 +46,9 @@ class AdmittedInvoker : public Invoker {
 };
 [[nodiscard]] std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets);
 
+/// Between two tries to get a thread out of what it waits for.
+constexpr std::chrono::milliseconds kNudgeEvery{50};
+
 /// A few loops, each with a thread, that have no sockets. Calls wait for them in one queue, so that none waits for a
 /// loop that stands still while another turns.
 /// Threading: hand_over() on any loop; what says so is for any thread; the rest belongs to the thread that made it.
@@ -75,9 +79,12 @@ class OwnLoops {
     /// \return true: it is told to end, later, on its loop, and `done` says how it ended. false: it had not begun and
     /// is gone; `done` does not run
     [[nodiscard]] bool cancel(Reason why);
+    /// `done` will not run; the call goes on.
+    void forget();
     /// When its loop does not come to cancelling it: ends what the kernel lets be ended, a wait for the other end of a
-    /// pipe and the like.
-    void interrupt();
+    /// pipe and the like. That may come too early, before the wait has begun, so it is done again until
+    /// \return false: the call has ended, or stop() sees to it
+    [[nodiscard]] bool interrupt();
 
    private:
     friend class OwnLoops;

@@ -1,6 +1,8 @@
 #include "invoke/own_loops.h"
 
 #include <array>
+#include <ctime>
+#include <functional>
 #include <future>
 #include <optional>
 #include <thread>
@@ -85,6 +87,40 @@ class Handed : public ::testing::Test {
   Calls calls_;  // its loop outlives the other ones
   OwnLoops own_{2, {&requests_, &answers_}};
 };
+
+/// Ends a call when it has been interrupted twice: the first time comes as if before the wait had begun.
+class DeafOnce final : public AdmittedInvoker {
+ public:
+  void start(const std::shared_ptr<const Function>& /*function*/, Call /*call*/, OnOutcome /*done*/) override {}
+  void start_admitted(AdmittedCall /*call*/, std::shared_ptr<Cancellation> /*cancellation*/, OnOutcome done) override {
+    for (int left = 2; left > 0; --left) {
+      timespec most{.tv_sec = 20, .tv_nsec = 0};
+      nanosleep(&most, nullptr);
+    }
+    done(refusal(Reason::LimitWall));
+  }
+  [[nodiscard]] std::size_t live() const override { return 0; }
+  void cancel_all(Reason /*why*/) override {}
+};
+
+TEST_F(Handed, ACallThatWasNotWaitingYetIsInterruptedAgain) {
+  OwnLoops own(1, [](net::Loop& /*loop*/) { return std::make_unique<DeafOnce>(); });
+  const auto invoker = make_invoker(calls_.loop, {}, &own);
+  const auto function = with_directory({.wall = 20ms});
+  const auto began = Clock::now();
+  net::Timer look(calls_.loop);
+  const std::function<void()> until_it_is_back = [&] {
+    own.live() == 0 ? calls_.loop.stop() : look.start(1ms, until_it_is_back);
+  };
+  calls_.loop.post([&] {
+    invoker->start(function, test_call(), [&](const Outcome& outcome) {
+      EXPECT_EQ(outcome.reason, Reason::LimitWall);
+      until_it_is_back();
+    });
+  });
+  calls_.loop.run();
+  EXPECT_LT(Clock::now() - began, 20s) << "it came back by itself";
+}
 
 TEST_F(Handed, CallsComeBackWithTheirOutcome) {
   const auto echo = elsewhere("echo");
