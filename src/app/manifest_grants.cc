@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/manifest_dapr_grants.h"
+#include "base/text.h"
 #include "policy/environment.h"
 
 namespace trilby::app {
@@ -38,8 +39,7 @@ std::string_view mount_defect(std::string_view mount) {
   if (!mount.starts_with('/') || mount.size() > kMaxMountBytes) {
     return "must begin with '/' and have at most 255 bytes";
   }
-  const auto control = [](unsigned char c) { return c < ' ' || c == 0x7F; };
-  if (std::any_of(mount.begin(), mount.end(), control)) {
+  if (has_control_characters(mount)) {
     return "must not contain control characters";
   }
   const std::string segments = std::string(mount) + '/';

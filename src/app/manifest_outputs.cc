@@ -6,6 +6,7 @@
 
 #include <fmt/ranges.h>
 
+#include "base/text.h"
 #include "base/text_template.h"
 
 namespace trilby::app {
@@ -59,11 +60,10 @@ bool is_said(Caller caller, std::string_view name) {
 
 /// \return what keeps `name` from being one of a component, an operation or a topic; empty when nothing does
 std::string_view name_defect(std::string_view name) {
-  return name.empty()                  ? "is empty"
-         : name.size() > kMaxNameBytes ? "has more than 256 bytes"
-         : std::any_of(name.begin(), name.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; })
-             ? "has control characters"
-             : "";
+  return name.empty()                   ? "is empty"
+         : name.size() > kMaxNameBytes  ? "has more than 256 bytes"
+         : has_control_characters(name) ? "has control characters"
+                                        : "";
 }
 
 /// Reads one output.

@@ -9,6 +9,7 @@
 
 #include "app/manifest_outputs.h"
 #include "base/name_part.h"
+#include "base/text.h"
 
 namespace trilby::app {
 namespace {
@@ -21,10 +22,6 @@ constexpr std::int64_t kMostMessages = 1000;
 constexpr std::int64_t kMostRetries = 1000;
 constexpr Duration kMostWait = std::chrono::minutes(1);
 constexpr std::string_view kOwnPaths = "/dapr/";
-
-bool has_control_characters(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
-}
 
 /// A name of something of Dapr's. \return empty after a problem
 std::string read_name(Section& section, std::string_view field, std::string_view hint) {

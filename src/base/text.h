@@ -14,6 +14,17 @@ namespace trilby {
 [[nodiscard]] std::size_t utf8_sequence_length(std::string_view text);
 [[nodiscard]] bool is_utf8(std::string_view text);
 
+/// Of ASCII, whatever the locale.
+[[nodiscard]] constexpr bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+/// What may stand in a key or in one part of a path, where nothing is to separate parts: letters, digits, "-._~:@+=,".
+[[nodiscard]] constexpr bool is_key_character(char c) {
+  return is_letter_or_digit(c) || std::string_view("-._~:@+=,").find(c) != std::string_view::npos;
+}
+/// Those of ASCII; the others (U+0080 to U+009F) are no concern of who asks this.
+[[nodiscard]] bool has_control_characters(std::string_view text);
+
 /// ASCII only, as HTTP field names are compared.
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string ascii_lower(std::string_view text);

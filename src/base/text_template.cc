@@ -11,10 +11,6 @@ constexpr std::size_t kMaxName = 100;
 constexpr std::size_t kMaxKeyValue = 256;
 constexpr std::size_t kMaxTextValue = 1024;
 
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxName && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -24,22 +20,18 @@ bool is_name(std::string_view name) {
 /// \return what is wrong with a value; empty when nothing is
 std::string_view value_defect(TextTemplate::Use use, std::string_view value) {
   if (use == TextTemplate::Use::Text) {
-    const bool is_plain = is_utf8(value) && std::none_of(value.begin(), value.end(),
-                                                         [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
+    const bool is_plain = is_utf8(value) && !has_control_characters(value);
     return !is_plain                      ? "has control characters, or is no UTF-8"
            : value.size() > kMaxTextValue ? "has more than 1024 bytes"
                                           : "";
   }
-  const auto may_stand = [](char c) {
-    return is_letter_or_digit(c) || std::string_view("-._~:@+=,").find(c) != std::string_view::npos;
-  };
   if (value.empty()) {
     return "is empty";
   }
   if (value.size() > kMaxKeyValue) {
     return "has more than 256 bytes";
   }
-  return !std::all_of(value.begin(), value.end(), may_stand)
+  return !std::all_of(value.begin(), value.end(), is_key_character)
              ? "has something else than letters, digits and -._~:@+=,"
              : (value.find("..") != std::string_view::npos ? "has two points in a row" : "");
 }

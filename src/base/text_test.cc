@@ -1,7 +1,9 @@
 #include "base/text.h"
 
 #include <array>
+#include <string>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace trilby {
@@ -20,6 +22,23 @@ TEST(ClosestMatch, IsSilentWhenNothingIsClose) {
   EXPECT_FALSE(closest_match("environment", kWords));
   EXPECT_FALSE(closest_match("", kWords));
   EXPECT_FALSE(closest_match(std::string(10'000, 'm'), kWords));
+}
+
+TEST(Characters, AreToldApart) {
+  std::string plain;
+  std::string of_keys;
+  std::string control;
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    plain += is_letter_or_digit(c) ? std::string(1, c) : "";
+    of_keys += is_key_character(c) && !is_letter_or_digit(c) ? std::string(1, c) : "";
+    control += has_control_characters(std::string{'a', c, 'b'}) ? fmt::format("{:02x} ", byte) : "";
+  }
+  EXPECT_EQ(plain, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+  EXPECT_EQ(of_keys, "+,-.:=@_~");
+  EXPECT_EQ(control,
+            "00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d 1e 1f 7f ");
+  EXPECT_FALSE(has_control_characters(""));
 }
 
 TEST(PrintableLine, TakesTheSpellOutOfControlCharacters) {

@@ -50,8 +50,7 @@ std::string complaint(std::string_view said) {
 std::string defect_of_log(std::string_view log) {
   while (!log.empty()) {
     const std::string_view line = log.substr(0, log.find('\n'));
-    if (!is_utf8(line) ||
-        std::any_of(line.begin(), line.end(), [](char c) { return (c >= 0 && c < ' ') || c == 127; })) {
+    if (!is_utf8(line) || has_control_characters(line)) {
       return fmt::format("the log has control characters or bytes that are no UTF-8: {}", shown(line));
     }
     if (!line.starts_with("{\"") || !line.ends_with('}')) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "policy/dapr_grants.h"
 
 namespace trilby::host {
@@ -19,8 +20,7 @@ std::optional<std::string_view> short_text(const wasm::GuestMemory& memory, Span
 /// RFC 3986 section 3.4, with '%' as it is: nobody decodes it on the way.
 bool is_query(std::string_view text) {
   return text.size() <= kMaxQuery && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  std::string_view("-._~!$&'()*+,;=:@/?%").find(c) != std::string_view::npos;
+           return is_letter_or_digit(c) || std::string_view("-._~!$&'()*+,;=:@/?%").find(c) != std::string_view::npos;
          });
 }
 

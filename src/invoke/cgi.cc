@@ -15,10 +15,6 @@ namespace {
 constexpr std::size_t kMaxFieldName = 100;
 constexpr std::string_view kSoftware = "trilby";
 
-bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 // --- the request ---
 
 /// Fields that are not told, or that are told under another name.
@@ -26,7 +22,7 @@ bool is_untold(std::string_view name) {
   const auto is = [&](std::string_view known) { return equal_ignoring_case(name, known); };
   return is("proxy") || is("authorization") || is("content-type") || is("content-length") || name.empty() ||
          name.size() > kMaxFieldName ||
-         !std::all_of(name.begin(), name.end(), [](char c) { return is_alphanumeric(c) || c == '-'; });
+         !std::all_of(name.begin(), name.end(), [](char c) { return is_letter_or_digit(c) || c == '-'; });
 }
 
 /// "X-Api-Key" -> "HTTP_X_API_KEY"
@@ -55,7 +51,7 @@ HostPort server_of(const Call& call) {
   const std::string* field = call.fields.find("host");
   const HostPort named = split(field == nullptr ? std::string_view() : std::string_view(*field));
   const auto part_of_host = [](char c) {
-    return is_alphanumeric(c) || c == '-' || c == '.' || c == ':' || c == '[' || c == ']';
+    return is_letter_or_digit(c) || c == '-' || c == '.' || c == ':' || c == '[' || c == ']';
   };
   const bool good = !named.host.empty() && std::all_of(named.host.begin(), named.host.end(), part_of_host);
   const bool number = !named.port.empty() && named.port.size() <= 5 &&
@@ -98,7 +94,7 @@ tl::unexpected<Error> bad(std::string_view what) {
 bool is_token(std::string_view text) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return is_alphanumeric(c) || kMarks.find(c) != std::string_view::npos;
+    return is_letter_or_digit(c) || kMarks.find(c) != std::string_view::npos;
   });
 }
 

@@ -2,14 +2,16 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace trilby::policy {
 namespace {
 
-bool is_of(std::string_view text, std::size_t most, std::string_view signs) {
-  const auto may_stand = [signs](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           signs.find(c) != std::string_view::npos;
-  };
+bool is_name_character(char c) {
+  return is_letter_or_digit(c) || c == '-' || c == '.' || c == '_';
+}
+
+bool is_of(std::string_view text, std::size_t most, bool (*may_stand)(char)) {
   return !text.empty() && text.size() <= most && text != "." && text.find("..") == std::string_view::npos &&
          std::all_of(text.begin(), text.end(), may_stand);
 }
@@ -22,11 +24,11 @@ bool may(const DaprGrants& grants, std::string_view wanted, bool StateAccess::* 
 }  // namespace
 
 bool is_dapr_name(std::string_view text) {
-  return is_of(text, kMaxDaprName, "-._");
+  return is_of(text, kMaxDaprName, is_name_character);
 }
 
 bool is_dapr_key(std::string_view text) {
-  return is_of(text, kMaxDaprRest, "-._~:@+=,");
+  return is_of(text, kMaxDaprRest, is_key_character);
 }
 
 bool is_dapr_path(std::string_view text) {

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
+
 namespace trilby::triggers {
 namespace {
 
@@ -13,8 +15,7 @@ constexpr std::size_t kMaxRequestedHeaders = 1024;
 
 bool is_token_char(char c) {
   constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";  // RFC 9110 section 5.6.2
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         kOthers.find(c) != std::string_view::npos;
+  return is_letter_or_digit(c) || kOthers.find(c) != std::string_view::npos;
 }
 
 /// Safe to be sent back: field names, commas and blanks.

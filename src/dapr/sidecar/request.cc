@@ -14,8 +14,7 @@ namespace {
 constexpr std::size_t kMostMessage = 300;
 
 bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
+  return is_letter_or_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 void append_escaped(std::string& out, std::string_view text, bool keep_slashes) {
