@@ -15,7 +15,6 @@ namespace {
 constexpr std::size_t kMaxOutputs = 8;
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxMetadata = 32;
-constexpr std::string_view kRequestId = "REQUEST_ID";
 
 /// The kinds, by the field that says which one it is.
 constexpr std::array<std::string_view, 4> kKinds = {"publish", "state", "binding", "invoke"};

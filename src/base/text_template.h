@@ -12,6 +12,9 @@
 
 namespace trilby {
 
+/// The name that every call has a value for, whatever brought it: its id.
+inline constexpr std::string_view kRequestId = "REQUEST_ID";
+
 /// A text with names in braces, of capitals, digits and '_'; a brace of the text itself is written twice. Immutable.
 class TextTemplate {
  public:

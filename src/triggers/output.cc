@@ -8,7 +8,6 @@ namespace trilby::triggers {
 namespace {
 
 constexpr Bytes kMostBytes{std::uint64_t{1} << 30U};  // of what a function returned; its own limit is smaller
-constexpr const char* kRequestId = "REQUEST_ID";
 constexpr std::string_view kUnknownType = "application/octet-stream";
 
 using Filled = std::variant<dapr::Publication, dapr::StateEntry, dapr::BindingRequest, InvokeOutput>;
