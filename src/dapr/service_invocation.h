@@ -8,6 +8,10 @@
 
 namespace trilby::dapr {
 
+/// The field that says which app asks. Whoever brings a call of another app adds it, and no event has it: it tells one
+/// from the other.
+inline constexpr std::string_view kInvokedBy = "dapr-caller-app-id";
+
 /// What Trilby asks of Dapr to reach another app. Threading: loop-bound.
 class ServiceInvocation {
  public:

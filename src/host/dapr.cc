@@ -90,7 +90,7 @@ class DaprSession::Request : public std::enable_shared_from_this<Request> {
     call.trace = std::move(given.trace);
     call.caller = caller.ways->app_id;
     // Dapr does not mark what an app asks of itself, and that must not pass for an event that Dapr brings.
-    call.fields.set("dapr-caller-app-id", call.caller);
+    call.fields.set(dapr::kInvokedBy, call.caller);
     call.hops = caller.hops;
     call.cancellation = std::make_shared<Cancellation>();
     status_at_ = status_at;

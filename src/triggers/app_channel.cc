@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "dapr/service_invocation.h"
 #include "triggers/cloud_event.h"
 
 namespace trilby::triggers {
@@ -14,8 +15,6 @@ using Kind = EventTrigger::Kind;
 using Part = AppChannel::Taken::Part;
 
 constexpr std::string_view kJson = "application/json";
-/// What a sidecar adds when it passes on what another app asks.
-constexpr std::string_view kInvokedBy = "dapr-caller-app-id";
 /// Of a binding's event these are HTTP's; all others are the binding's metadata.
 constexpr std::string_view kHttpsOwn[] = {"accept", "accept-encoding", "baggage", "content-encoding", "content-type",
                                           "host",   "user-agent"};
@@ -204,7 +203,7 @@ std::optional<AppChannel::Taken> AppChannel::match(const Call& call) const {
   if (is_probe(call.method, call.path)) {
     return Taken{Part::Probe, nullptr, own};
   }
-  if (call.fields.find(kInvokedBy) != nullptr) {
+  if (call.fields.find(dapr::kInvokedBy) != nullptr) {
     return std::nullopt;
   }
   if (call.method == "POST") {

@@ -7,6 +7,7 @@
 
 #include "base/json_reader.h"
 #include "base/text.h"
+#include "dapr/service_invocation.h"
 #include "http/characters.h"
 #include "triggers/cloud_event.h"
 #include "triggers/headed_body.h"
@@ -20,7 +21,6 @@ using Kind = EventTrigger::Kind;
 using Method = GrpcChannel::Method;
 
 constexpr std::string_view kPackage = "/dapr.proto.runtime.v1.";
-constexpr std::string_view kInvokedBy = "dapr-caller-app-id";
 constexpr std::size_t kMaxTarget = 16U << 10U;  // of a request that OnInvoke makes
 constexpr Bytes kAroundData{64U << 10U};        // names, attributes, metadata
 constexpr std::size_t kMaxLoggedPath = 256;
@@ -213,7 +213,7 @@ void GrpcChannel::run(Method method, Message message, Call call, About& about, O
   about.label = method == Method::OnInvoke ? about.label : triggers_->settings().own_label;
   about.method = "POST";
   call.method = about.method;
-  if (method != Method::OnInvoke && call.fields.find(kInvokedBy) != nullptr) {
+  if (method != Method::OnInvoke && call.fields.find(dapr::kInvokedBy) != nullptr) {
     // A sidecar passes any call on that another app makes, to whatever service; this is how it marks them.
     return done(refusal(Reason::NotFound, "other apps may only invoke"));
   }
@@ -376,7 +376,7 @@ void GrpcChannel::invoke(const Message& message, Call call, About& about, OnOutc
   call.path = about.path = std::move(target->path);
   call.query = std::move(target->query);
   call.caller = "grpc";
-  const bool is_invoked = call.fields.find(kInvokedBy) != nullptr;
+  const bool is_invoked = call.fields.find(dapr::kInvokedBy) != nullptr;
   call.fields = http_fields(call.fields, read->content_type);
   // Dapr brings changes of configuration by invocation, as the only events.
   const EventTrigger* const trigger = is_invoked || read->verb != "POST" ? nullptr : triggers_->find(call.path);

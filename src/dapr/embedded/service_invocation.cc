@@ -21,7 +21,7 @@ void LocalInvocation::invoke(std::string_view app_id, Call call, OnOutcome done)
     return done(refusal(Reason::UpstreamFailed, fmt::format("the call went through more than {} apps", kMaxHops)));
   }
   // What a sidecar says to the app it calls (dapr/dapr pkg/messaging/direct_messaging.go).
-  call.fields.set("dapr-caller-app-id", call.caller);
+  call.fields.set(kInvokedBy, call.caller);
   call.fields.set("dapr-callee-app-id", at->first);
   at->second(std::move(call), std::move(done));
 }
