@@ -93,6 +93,10 @@ std::string ascii_lower(std::string_view text) {
   return out;
 }
 
+bool is_json_type(std::string_view media_type) {
+  return media_type == "application/json" || media_type == "text/json" || media_type.ends_with("+json");
+}
+
 std::string printable_line(std::string_view text, std::size_t max_bytes) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) {
     text.remove_suffix(1);

@@ -29,6 +29,9 @@ namespace trilby {
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string ascii_lower(std::string_view text);
 
+/// Whether a media type, in lower case and without parameters, is one of JSON.
+[[nodiscard]] bool is_json_type(std::string_view media_type);
+
 /// What a guest or a caller wrote, made safe for one line of a terminal or a log: control characters and bytes that are
 /// not UTF-8 become U+FFFD, and at most `max_bytes` are kept, with an ellipsis when more was there.
 [[nodiscard]] std::string printable_line(std::string_view text, std::size_t max_bytes);

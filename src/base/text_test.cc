@@ -41,6 +41,15 @@ TEST(Characters, AreToldApart) {
   EXPECT_FALSE(has_control_characters(""));
 }
 
+TEST(MediaTypes, AreJsonByTheirNames) {
+  for (const char* type : {"application/json", "text/json", "application/cloudevents+json"}) {
+    EXPECT_TRUE(is_json_type(type)) << type;
+  }
+  for (const char* type : {"", "text/plain", "application/jsonx", "application/json; charset=utf-8", "json"}) {
+    EXPECT_FALSE(is_json_type(type)) << type;
+  }
+}
+
 TEST(PrintableLine, TakesTheSpellOutOfControlCharacters) {
   EXPECT_EQ(printable_line("red \x1B[31m\n", 100), "red \xEF\xBF\xBD[31m");
   EXPECT_EQ(printable_line("\xC2\x9B"

@@ -55,7 +55,8 @@ void answer_event(Outcome& outcome, Kind kind, Verdict verdict) {
   }
 }
 
-bool is_json_type(const Fields& fields) {
+/// As it brings many events: nothing else is JSON here, and events that come alone are of a type of their own.
+bool is_plain_json(const Fields& fields) {
   const std::string* type = fields.find("content-type");
   return type != nullptr && ascii_lower(type->substr(0, type->find(';'))) == kJson;
 }
@@ -107,7 +108,7 @@ class AppChannel::Arrival {
   Arrival& operator=(const Arrival&) = delete;
 
   void start() {
-    is_bulk_ = trigger_.kind == Kind::Topic && is_json_type(call_.fields);
+    is_bulk_ = trigger_.kind == Kind::Topic && is_plain_json(call_.fields);
     std::optional<Result<WholeBody>> arrived;
     arrived_ = &arrived;
     reading_ = read_all(std::move(call_.body), is_bulk_ ? trigger_.bulk_limit : trigger_.event_limit,

@@ -23,7 +23,7 @@ bool is_attribute_name(std::string_view name) {
 
 bool is_json(std::string_view content_type) {
   const std::string type = ascii_lower(content_type.substr(0, content_type.find_first_of("; ")));
-  return type.empty() || type == "application/json" || type == "text/json" || type.ends_with("+json");
+  return type.empty() || is_json_type(type);
 }
 
 /// \return nothing for what no attribute may be

@@ -36,10 +36,6 @@ std::string media_type(std::string_view content_type) {
   return ascii_lower(type);
 }
 
-bool is_json(std::string_view type) {
-  return type == "application/json" || type == "text/json" || type.ends_with("+json");
-}
-
 }  // namespace
 
 void append_escaped(std::string& out, std::string_view text) {
@@ -52,13 +48,13 @@ void append_escaped_path(std::string& out, std::string_view path) {
 
 void append_as_json(std::string& out, const Payload& payload) {
   const std::string type = media_type(payload.content_type);
-  if (is_json(type)) {
+  if (is_json_type(type)) {
     if (const auto value = parse_json(*payload.bytes)) {
       out += value->raw();
       return;
     }
   }
-  if (is_json(type) || type.starts_with("text/")) {  // what is not the JSON that it says is a text, as Dapr has it
+  if (is_json_type(type) || type.starts_with("text/")) {  // what is not the JSON that it says is a text, as Dapr has it
     return append_json_string(out, *payload.bytes);
   }
   out += '"';
