@@ -23,8 +23,12 @@ constexpr std::string_view kBlanks = " \t\n\v\f\r";
 constexpr std::array<std::string_view, 10> kVerbs = {"POST",   "GET",     "HEAD",    "POST",  "PUT",
                                                      "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
-tl::unexpected<Error> malformed() {
-  return fail(Reason::BadRequest, "the message is not what Protocol Buffers have");
+/// Whether a message was walked to its end.
+Result<void> whole(const ProtobufCursor& field) {
+  if (field.is_malformed()) {
+    return fail(Reason::BadRequest, "the message is not what Protocol Buffers have");
+  }
+  return {};
 }
 
 /// Puts what a field holds in its place; leaves that alone when it is of another type.
@@ -39,24 +43,24 @@ std::string number_text(double number) {
   return text;
 }
 
-struct MapEntry {
-  std::string_view key;
-  std::string_view value;
+/// A message whose fields 1 and 2 have bytes: the key and value of a map's entry, the type and value of
+/// google.protobuf.Any, the name and data of JobEventRequest.
+struct Pair {
+  std::string_view first;
+  std::string_view second;
 };
-Result<MapEntry> read_map_entry(std::string_view message) {
-  MapEntry entry;
+Result<Pair> read_pair(std::string_view message) {
+  Pair pair;
   ProtobufCursor field(message);
   while (field.next()) {
     if (field.number() == 1) {
-      take(field, entry.key);
+      take(field, pair.first);
     } else if (field.number() == 2) {
-      take(field, entry.value);
+      take(field, pair.second);
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
-  return entry;
+  TRILBY_CHECK(whole(field));
+  return pair;
 }
 
 /// google.protobuf.Value as text; nothing for what no attribute may be.
@@ -72,9 +76,7 @@ Result<std::optional<std::string>> attribute_text(std::string_view message) {
       text = *field.integer() != 0 ? "true" : "false";
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
+  TRILBY_CHECK(whole(field));
   return text;
 }
 
@@ -93,19 +95,16 @@ Result<void> tell_extensions(Event& event, std::string_view message) {
     if (field.number() != 1 || !field.bytes()) {
       continue;
     }
-    TRILBY_ASSIGN(const MapEntry entry, read_map_entry(*field.bytes()));
-    TRILBY_ASSIGN(const std::optional<std::string> value, attribute_text(entry.value));
+    TRILBY_ASSIGN(const Pair entry, read_pair(*field.bytes()));
+    TRILBY_ASSIGN(const std::optional<std::string> value, attribute_text(entry.second));
     if (value && !is_utf8(*value)) {
       return fail(Reason::BadRequest, "an attribute is not UTF-8");
     }
-    if (event.variables.find("CE_" + variable_suffix(entry.key)) == nullptr) {
-      TRILBY_CHECK(tell_attribute(event, entry.key, value));
+    if (event.variables.find("CE_" + variable_suffix(entry.first)) == nullptr) {
+      TRILBY_CHECK(tell_attribute(event, entry.first, value));
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
-  return {};
+  return whole(field);
 }
 
 /// What TopicEventRequest and TopicEventCERequest have in common.
@@ -182,42 +181,20 @@ Result<BulkMessage::Entry> read_entry(std::string_view message) {
         break;
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
+  TRILBY_CHECK(whole(field));
   return entry;
 }
 
 Result<void> tell_metadata(Event& event, std::string_view message) {
-  TRILBY_ASSIGN(const MapEntry entry, read_map_entry(message));
-  const std::string variable = "DAPR_METADATA_" + variable_suffix(entry.key);
+  TRILBY_ASSIGN(const Pair entry, read_pair(message));
+  const std::string variable = "DAPR_METADATA_" + variable_suffix(entry.first);
   if (event.variables.find(variable) != nullptr) {
     return {};
   }
-  if (!is_utf8(entry.value)) {
+  if (!is_utf8(entry.second)) {
     return fail(Reason::BadRequest, "the metadata for {} is not UTF-8", variable);
   }
-  return event.tell(variable, entry.value);
-}
-
-struct Any {
-  std::string_view type;
-  std::string_view value;
-};
-Result<Any> read_any(std::string_view message) {
-  Any any;
-  ProtobufCursor field(message);
-  while (field.next()) {
-    if (field.number() == 1) {
-      take(field, any.type);
-    } else if (field.number() == 2) {
-      take(field, any.value);
-    }
-  }
-  if (field.is_malformed()) {
-    return malformed();
-  }
-  return any;
+  return event.tell(variable, entry.second);
 }
 
 Result<void> write_json(JsonWriter& json, std::string_view message, unsigned depth);
@@ -228,13 +205,13 @@ Result<void> write_object(JsonWriter& json, std::string_view message, unsigned d
   ProtobufCursor field(message);
   while (field.next()) {
     if (field.number() == 1 && field.bytes()) {
-      TRILBY_ASSIGN(const MapEntry entry, read_map_entry(*field.bytes()));
-      json.key(entry.key);
-      TRILBY_CHECK(write_json(json, entry.value, depth + 1));
+      TRILBY_ASSIGN(const Pair entry, read_pair(*field.bytes()));
+      json.key(entry.first);
+      TRILBY_CHECK(write_json(json, entry.second, depth + 1));
     }
   }
   json.close_object();
-  return field.is_malformed() ? Result<void>(malformed()) : Result<void>();
+  return whole(field);
 }
 
 /// google.protobuf.ListValue
@@ -247,7 +224,7 @@ Result<void> write_list(JsonWriter& json, std::string_view message, unsigned dep
     }
   }
   json.close_array();
-  return field.is_malformed() ? Result<void>(malformed()) : Result<void>();
+  return whole(field);
 }
 
 /// google.protobuf.Value as the JSON that it stands for.
@@ -261,9 +238,7 @@ Result<void> write_json(JsonWriter& json, std::string_view message, unsigned dep
   while (field.next()) {
     last = field;
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
+  TRILBY_CHECK(whole(field));
   const std::uint32_t number = last ? last->number() : 1;
   if (number == 2 && last->real()) {
     json.value(*last->real());
@@ -283,14 +258,14 @@ Result<void> write_json(JsonWriter& json, std::string_view message, unsigned dep
 
 Result<Event> read_job_event(std::string_view data) {
   Event event;
-  TRILBY_ASSIGN(const Any any, read_any(data));
-  if (any.type == kValueType) {
+  TRILBY_ASSIGN(const Pair any, read_pair(data));
+  if (any.first == kValueType) {
     JsonWriter json(event.data);
-    TRILBY_CHECK(write_json(json, any.value, 0));
+    TRILBY_CHECK(write_json(json, any.second, 0));
     return event;
   }
-  const std::size_t begin = std::min(any.value.find_first_not_of(kBlanks), any.value.size());
-  event.data = any.value.substr(begin, any.value.find_last_not_of(kBlanks) + 1 - begin);
+  const std::size_t begin = std::min(any.second.find_first_not_of(kBlanks), any.second.size());
+  event.data = any.second.substr(begin, any.second.find_last_not_of(kBlanks) + 1 - begin);
   return event;
 }
 
@@ -306,7 +281,7 @@ Result<void> read_extension(std::string_view message, InvokeMessage& read) {
       take(field, read.query);
     }
   }
-  return field.is_malformed() ? Result<void>(malformed()) : Result<void>();
+  return whole(field);
 }
 
 std::uint64_t number_of(Verdict verdict) {
@@ -392,9 +367,7 @@ Result<TopicMessage> read_topic_message(std::string_view message) {
         break;
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
+  TRILBY_CHECK(whole(field));
   return TopicMessage{path, read_event(fields)};
 }
 
@@ -412,9 +385,7 @@ Result<BulkMessage> read_bulk_message(std::string_view message) {
       take(field, read.path);
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
+  TRILBY_CHECK(whole(field));
   return read;
 }
 
@@ -436,9 +407,7 @@ Result<Event> read_bulk_event(const BulkMessage::Entry& entry) {
       take(field, fields.extensions);
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
+  TRILBY_CHECK(whole(field));
   return read_event(fields);
 }
 
@@ -456,27 +425,13 @@ Result<BindingMessage> read_binding_message(std::string_view message) {
       }
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
+  TRILBY_CHECK(whole(field));
   return read;
 }
 
 Result<JobMessage> read_job_message(std::string_view message) {
-  std::string_view name;
-  std::string_view data;
-  ProtobufCursor field(message);
-  while (field.next()) {
-    if (field.number() == 1) {
-      take(field, name);
-    } else if (field.number() == 2) {
-      take(field, data);
-    }
-  }
-  if (field.is_malformed()) {
-    return malformed();
-  }
-  return JobMessage{name, read_job_event(data)};
+  TRILBY_ASSIGN(const Pair job, read_pair(message));
+  return JobMessage{job.first, read_job_event(job.second)};
 }
 
 Result<InvokeMessage> read_invoke_message(std::string_view message) {
@@ -502,11 +457,9 @@ Result<InvokeMessage> read_invoke_message(std::string_view message) {
         break;
     }
   }
-  if (field.is_malformed()) {
-    return malformed();
-  }
-  TRILBY_ASSIGN(const Any any, read_any(data));
-  read.data = any.value;
+  TRILBY_CHECK(whole(field));
+  TRILBY_ASSIGN(const Pair any, read_pair(data));
+  read.data = any.second;
   return read;
 }
 
