@@ -23,6 +23,17 @@ bool has_prefix(std::string_view name, std::string_view prefix) {
   return equal_ignoring_case(name.substr(0, prefix.size()), prefix);
 }
 
+/// Whether a field belongs to one connection (RFC 9110 section 7.6.1) or frames a message.
+bool is_connection_field(std::string_view name) {
+  return std::any_of(kConnectionFields.begin(), kConnectionFields.end(),
+                     [&](std::string_view known) { return equal_ignoring_case(name, known); });
+}
+
+/// The value of a field that came exactly once; else nothing.
+std::string_view only(const Fields& fields, std::string_view name) {
+  return fields.count(name) == 1 ? std::string_view(*fields.find(name)) : std::string_view();
+}
+
 bool has_no_body(int status) {
   return status == 204 || status == 304;
 }
@@ -59,10 +70,6 @@ class MeasuredBody final : public BodySource {
 
 }  // namespace
 
-std::string_view only(const Fields& fields, std::string_view name) {
-  return fields.count(name) == 1 ? std::string_view(*fields.find(name)) : std::string_view();
-}
-
 bool has_token(const Fields& fields, std::string_view token) {
   if (token.empty()) {
     return true;
@@ -80,11 +87,6 @@ unsigned hops_of(const Fields& fields) {
   unsigned hops = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hops);
   return error == std::errc{} && end == text.data() + text.size() ? std::min(hops, kMaxHops) : 0;
-}
-
-bool is_connection_field(std::string_view name) {
-  return std::any_of(kConnectionFields.begin(), kConnectionFields.end(),
-                     [&](std::string_view known) { return equal_ignoring_case(name, known); });
 }
 
 bool is_kept_from_guests(const Field& field) {

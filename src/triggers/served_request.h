@@ -62,17 +62,12 @@ class ServedRequest {
 /// The outcome as an answer of HTTP, with its reason; a problem document where it has no body.
 [[nodiscard]] http::Response respond_over_http(const std::shared_ptr<ServedRequest>& request, Outcome outcome);
 
-/// The value of a field that came exactly once; else nothing.
-[[nodiscard]] std::string_view only(const Fields& fields, std::string_view name);
-
 /// Whether `dapr-api-token` is `token`, in a time that tells nothing of it. An empty one is not asked for.
 [[nodiscard]] bool has_token(const Fields& fields, std::string_view token);
 
 /// Through how many apps a call came, as another Trilby says it to the sidecar between.
 [[nodiscard]] unsigned hops_of(const Fields& fields);
 
-/// Whether a field belongs to one connection (RFC 9110 section 7.6.1) or frames a message.
-[[nodiscard]] bool is_connection_field(std::string_view name);
 /// What no guest sees: what the connection is about, what only Trilby and Dapr may say, and what Call has members for.
 [[nodiscard]] bool is_kept_from_guests(const Field& field);
 /// What only a front says in an answer.
