@@ -85,11 +85,6 @@ class GrpcFront::Arrival : public std::enable_shared_from_this<Arrival> {
   void start(std::unique_ptr<BodySource> body, Call call) {
     call_ = std::move(call);
     const Bytes limit{front_.channel_.limit(method_).count + http::kGrpcPrefix};
-    exchange_->on_abandoned([weak = std::weak_ptr(call_.cancellation)] {
-      if (const auto cancellation = weak.lock()) {
-        cancellation->cancel(Reason::Cancelled);
-      }
-    });
     reading_ = read_all(std::move(body), limit, BodyBudget::Share(front_.options_.bodies),
                         [self = shared_from_this()](Result<WholeBody> whole) { self->take(std::move(whole)); });
     if (has_arrived_) {
@@ -171,14 +166,12 @@ void GrpcFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   request->adopt_trace(head.fields, call);
   call.hops = hops_of(head.fields);
   call.fields = std::move(head.fields);
-  call.cancellation = std::make_shared<Cancellation>();
+  cancel_when_abandoned(*exchange, call);
   std::make_shared<Arrival>(*this, exchange, request, *method)->start(std::move(body), std::move(call));
 }
 
 http::Response GrpcFront::refuse(Reason reason, std::string_view detail) {
-  http::RequestHead unread;
-  unread.method = unread.target = "-";
-  return respond_over_http(std::make_shared<ServedRequest>(services_, unread), refusal(reason, std::string(detail)));
+  return refuse_unread(services_, reason, detail);
 }
 
 }  // namespace trilby::triggers

@@ -61,12 +61,7 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   call.fields = std::move(head.fields);
   const auto taken = options_.channel == nullptr ? std::nullopt : options_.channel->match(call);
   call.fields.remove_if(is_kept_from_guests);
-  call.cancellation = std::make_shared<Cancellation>();
-  exchange->on_abandoned([weak = std::weak_ptr(call.cancellation)] {
-    if (const auto cancellation = weak.lock()) {
-      cancellation->cancel(Reason::Cancelled);
-    }
-  });
+  cancel_when_abandoned(*exchange, call);
   OnOutcome done = [exchange, request](Outcome outcome) {
     exchange->respond(respond_over_http(request, std::move(outcome)));
   };
@@ -80,9 +75,7 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
 }
 
 http::Response HttpFront::refuse(Reason reason, std::string_view detail) {
-  http::RequestHead unread;
-  unread.method = unread.target = "-";
-  return respond_over_http(std::make_shared<ServedRequest>(services_, unread), refusal(reason, std::string(detail)));
+  return refuse_unread(services_, reason, detail);
 }
 
 }  // namespace trilby::triggers

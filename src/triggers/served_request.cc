@@ -148,6 +148,21 @@ void ServedRequest::adopt_trace(const Fields& fields, Call& call) {
   }
 }
 
+http::Response refuse_unread(const FrontServices& services, Reason reason, std::string_view detail) {
+  http::RequestHead unread;
+  unread.method = unread.target = "-";
+  return respond_over_http(std::make_shared<ServedRequest>(services, unread), refusal(reason, std::string(detail)));
+}
+
+void cancel_when_abandoned(http::Exchange& exchange, Call& call) {
+  call.cancellation = std::make_shared<Cancellation>();
+  exchange.on_abandoned([weak = std::weak_ptr(call.cancellation)] {
+    if (const auto cancellation = weak.lock()) {
+      cancellation->cancel(Reason::Cancelled);
+    }
+  });
+}
+
 std::unique_ptr<BodySource> measured(std::unique_ptr<BodySource> body, std::shared_ptr<ServedRequest> request) {
   return std::make_unique<MeasuredBody>(std::move(body), std::move(request));
 }

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "call/call.h"
-#include "http/message.h"
+#include "http/server.h"
 #include "observe/access_log.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
@@ -58,6 +58,12 @@ class ServedRequest {
 /// Counts what is sent of an answer, and keeps the request open until that is over.
 [[nodiscard]] std::unique_ptr<BodySource> measured(std::unique_ptr<BodySource> body,
                                                    std::shared_ptr<ServedRequest> request);
+
+/// The answer to a request that could not be read; it is counted and logged as others are. An http::RefusalPage.
+[[nodiscard]] http::Response refuse_unread(const FrontServices& services, Reason reason, std::string_view detail);
+
+/// Lets `call` be cancelled when nobody waits for an answer of `exchange` any more.
+void cancel_when_abandoned(http::Exchange& exchange, Call& call);
 
 /// The outcome as an answer of HTTP, with its reason; a problem document where it has no body.
 [[nodiscard]] http::Response respond_over_http(const std::shared_ptr<ServedRequest>& request, Outcome outcome);
