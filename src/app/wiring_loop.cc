@@ -115,15 +115,16 @@ void ServingLoop::serve_listener(const AppRoutes& app, const ServedListener& lis
     log = [this](const observe::AccessEntry& entry) { log_request(entry); };
   }
   triggers::Router& router = *routers_[listener.app];
+  triggers::FrontServices services{router.app_id(), metrics_, ids_, std::move(log), app.unmatched_label};
   triggers::GrpcChannel* const grpc = listener.is_app_channel ? grpc_channels_[listener.app].get() : nullptr;
   if (grpc != nullptr) {
     return make_server(grpc_fronts_, limits, triggers::GrpcFrontOptions{listener.token, request_bodies_}, *grpc,
-                       triggers::FrontServices{router.app_id(), metrics_, ids_, std::move(log), app.unmatched_label});
+                       std::move(services));
   }
   make_server(fronts_, limits,
-              triggers::FrontOptions{app.unmatched_label, listener.token,
+              triggers::FrontOptions{listener.token,
                                      listener.is_app_channel ? channels_[listener.app].get() : nullptr},
-              router, metrics_, ids_, std::move(log));
+              router, std::move(services));
 }
 
 template <typename Front, typename... Parts>

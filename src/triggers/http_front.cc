@@ -70,7 +70,9 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
     return options_.channel->run(*taken, std::move(call), std::move(done));
   }
   const Route* route = router_.match(call);
-  request->route = route == nullptr ? options_.unmatched_label : route->label;
+  if (route != nullptr) {
+    request->route = route->label;
+  }
   router_.run(route, std::move(call), std::move(done));
 }
 

@@ -2,14 +2,11 @@
 /// log.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "http/server.h"
-#include "observe/ids.h"
-#include "observe/metrics.h"
 #include "triggers/app_channel.h"
 #include "triggers/router.h"
 #include "triggers/served_request.h"
@@ -17,19 +14,16 @@
 namespace trilby::triggers {
 
 struct FrontOptions {
-  std::size_t unmatched_label = 0;  ///< in observe::Labels::routes(), for requests that take no route
-  std::string token;                ///< what `dapr-api-token` must be (APP_API_TOKEN); empty: nothing is asked
-  AppChannel* channel = nullptr;    ///< takes what is Dapr's own; null on an address that Dapr does not use
+  std::string token;              ///< what `dapr-api-token` must be (APP_API_TOKEN); empty: nothing is asked
+  AppChannel* channel = nullptr;  ///< takes what is Dapr's own; null on an address that Dapr does not use
 };
 
 /// Threading: loop-bound. Ownership: outlives its exchanges and their bodies, so the server goes first; what it is made
 /// with outlives it.
 class HttpFront {
  public:
-  HttpFront(FrontOptions options, Router& router, observe::LoopMetrics& metrics, observe::IdSource& ids, LogRequest log)
-      : options_(std::move(options)),
-        router_(router),
-        services_{router.app_id(), metrics, ids, std::move(log), options_.unmatched_label} {}
+  HttpFront(FrontOptions options, Router& router, FrontServices services)
+      : options_(std::move(options)), router_(router), services_(std::move(services)) {}
   HttpFront(const HttpFront&) = delete;
   HttpFront& operator=(const HttpFront&) = delete;
 

@@ -49,7 +49,7 @@ class HttpFrontTest : public testing::Test {
     function.path = "/f";
     function.target = FunctionTarget{nullptr, Bytes{10}, labels.add_function("gray")};
     function.label = labels.add_route("api", "POST /f");
-    options.unmatched_label = labels.add_route("api", "");
+    unmatched = labels.add_route("api", "");
     metrics.emplace(labels);
     router.emplace("api", std::make_shared<const RouteTable>(std::vector{text, function}),
                    LoopServices{invoker, invocation, *metrics, ids, calls});
@@ -77,11 +77,12 @@ class HttpFrontTest : public testing::Test {
     make_front();
   }
   void make_front() {
-    front.emplace(options, *router, *metrics, ids, [this](const observe::AccessEntry& entry) {
+    LogRequest log = [this](const observe::AccessEntry& entry) {
       lines.push_back({std::string(entry.method), std::string(entry.path), std::string(entry.request_id),
                        std::string(entry.trace_id), std::string(entry.function), std::string(entry.message),
                        entry.status, entry.reason, entry.response_bytes});
-    });
+    };
+    front.emplace(options, *router, FrontServices{router->app_id(), *metrics, ids, std::move(log), unmatched});
   }
 
   std::shared_ptr<FakeExchange> send(std::string method, std::string target, Fields fields = {},
@@ -98,6 +99,7 @@ class HttpFrontTest : public testing::Test {
   }
 
   observe::Labels labels;
+  std::size_t unmatched = 0;
   std::optional<observe::LoopMetrics> metrics;
   observe::IdSource ids;
   observe::CallRing calls{16};
