@@ -95,7 +95,7 @@ void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<Se
     const bool is_grpc = app.protocol == Protocol::Grpc;
     channels_.push_back(is_grpc ? nullptr
                                 : std::make_unique<triggers::AppChannel>(app.triggers, router, ids_, request_bodies_));
-    grpc_channels_.push_back(is_grpc ? std::make_unique<triggers::GrpcChannel>(app.triggers, app.table, router, ids_,
+    grpc_channels_.push_back(is_grpc ? std::make_unique<triggers::GrpcChannel>(app.triggers, *app.table, router, ids_,
                                                                                most_of_one_body(), answers_)
                                      : nullptr);
   }

@@ -4,11 +4,13 @@
 #include <array>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/json_reader.h"
 #include "base/text.h"
 #include "dapr/service_invocation.h"
 #include "http/characters.h"
+#include "triggers/app_callback.h"
 #include "triggers/cloud_event.h"
 #include "triggers/headed_body.h"
 #include "triggers/path.h"
@@ -119,6 +121,47 @@ Result<Target> target_of(const InvokeMessage& message) {
   return parse_target(target);
 }
 
+/// How large a message of `method` may be: as what it is for may be, with what is around that.
+Bytes limit_of(Method method, const AppTriggers& triggers, const RouteTable& routes, Bytes most) {
+  Bytes data{0};
+  const auto raise = [&](Bytes other) { data = std::max(data, other); };
+  const auto raise_to = [&](Kind kind) {
+    for (const EventTrigger& trigger : triggers.settings().triggers) {
+      if (trigger.kind == kind) {
+        raise(method == Method::OnBulkTopicEvent ? trigger.bulk_limit : trigger.event_limit);
+      }
+    }
+  };
+  switch (method) {
+    case Method::OnTopicEvent:
+    case Method::OnBulkTopicEvent:
+      raise_to(Kind::Topic);
+      break;
+    case Method::OnBindingEvent:
+      raise_to(Kind::Binding);
+      break;
+    case Method::OnJobEvent:
+      raise_to(Kind::Job);
+      break;
+    case Method::OnInvoke:
+      raise_to(Kind::Configuration);
+      raise(kMaxUnreadBody);
+      for (const Route& route : routes.routes()) {
+        const auto* const function = std::get_if<FunctionTarget>(&route.target);
+        // What an invoked app reads is for its own routes to bound.
+        raise(function != nullptr                                  ? function->request_body
+              : std::holds_alternative<InvokeTarget>(route.target) ? most
+                                                                   : data);
+      }
+      break;
+    case Method::ListTopicSubscriptions:
+    case Method::ListInputBindings:
+    case Method::HealthCheck:
+      break;
+  }
+  return std::min(Bytes{data.count + kAroundData.count}, most);
+}
+
 bool is_content_type(std::string_view text) {
   return text.size() <= 1024 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7E; });
 }
@@ -132,14 +175,13 @@ void enter(const EventTrigger& trigger, Call& call, GrpcChannel::About& about) {
 
 }  // namespace
 
-GrpcChannel::GrpcChannel(std::shared_ptr<const AppTriggers> triggers, std::shared_ptr<const RouteTable> routes,
-                         Router& router, observe::IdSource& ids, Bytes most, BodyBudget* answers)
-    : triggers_(std::move(triggers)),
-      routes_(std::move(routes)),
-      router_(router),
-      most_(most),
-      answers_(answers),
-      deliveries_(router, ids) {}
+GrpcChannel::GrpcChannel(std::shared_ptr<const AppTriggers> triggers, const RouteTable& routes, Router& router,
+                         observe::IdSource& ids, Bytes most, BodyBudget* answers)
+    : triggers_(std::move(triggers)), router_(router), most_(most), answers_(answers), deliveries_(router, ids) {
+  for (std::size_t method = 0; method < limits_.size(); ++method) {
+    limits_.at(method) = limit_of(static_cast<Method>(method), *triggers_, routes, most_);
+  }
+}
 
 GrpcChannel::~GrpcChannel() = default;
 
@@ -167,46 +209,6 @@ std::optional<Method> GrpcChannel::find(std::string_view path) {
 bool GrpcChannel::has_token(Method method) {
   return method != Method::HealthCheck && method != Method::ListTopicSubscriptions &&
          method != Method::ListInputBindings;
-}
-
-Bytes GrpcChannel::limit(Method method) const {
-  Bytes data{0};
-  const auto raise = [&](Bytes other) { data = std::max(data, other); };
-  const auto raise_to = [&](Kind kind) {
-    for (const EventTrigger& trigger : triggers_->settings().triggers) {
-      if (trigger.kind == kind) {
-        raise(method == Method::OnBulkTopicEvent ? trigger.bulk_limit : trigger.event_limit);
-      }
-    }
-  };
-  switch (method) {
-    case Method::OnTopicEvent:
-    case Method::OnBulkTopicEvent:
-      raise_to(Kind::Topic);
-      break;
-    case Method::OnBindingEvent:
-      raise_to(Kind::Binding);
-      break;
-    case Method::OnJobEvent:
-      raise_to(Kind::Job);
-      break;
-    case Method::OnInvoke:
-      raise_to(Kind::Configuration);
-      raise(kMaxUnreadBody);
-      for (const Route& route : routes_->routes()) {
-        const auto* const function = std::get_if<FunctionTarget>(&route.target);
-        // What an invoked app reads is for its own routes to bound.
-        raise(function != nullptr                                  ? function->request_body
-              : std::holds_alternative<InvokeTarget>(route.target) ? most_
-                                                                   : data);
-      }
-      break;
-    case Method::ListTopicSubscriptions:
-    case Method::ListInputBindings:
-    case Method::HealthCheck:
-      break;
-  }
-  return std::min(Bytes{data.count + kAroundData.count}, most_);
 }
 
 void GrpcChannel::run(Method method, Message message, Call call, About& about, OnOutcome done) {

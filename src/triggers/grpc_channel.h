@@ -2,16 +2,16 @@
 /// to the message that answers it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "call/body_budget.h"
 #include "call/call.h"
-#include "triggers/app_callback.h"
 #include "triggers/app_triggers.h"
 #include "triggers/delivery.h"
 #include "triggers/router.h"
@@ -30,13 +30,14 @@ class GrpcChannel {
     ListInputBindings,
     OnBindingEvent,
     OnJobEvent,
-    HealthCheck,
+    HealthCheck,  ///< stands last
   };
 
+  /// \param routes  `router`'s: how large what OnInvoke brings may be
   /// \param most  no message may be larger
   /// \param answers  what answers may take together whose length is not known beforehand; null: as much as `most`
   /// allows
-  GrpcChannel(std::shared_ptr<const AppTriggers> triggers, std::shared_ptr<const RouteTable> routes, Router& router,
+  GrpcChannel(std::shared_ptr<const AppTriggers> triggers, const RouteTable& routes, Router& router,
               observe::IdSource& ids, Bytes most, BodyBudget* answers);
   GrpcChannel(const GrpcChannel&) = delete;
   GrpcChannel& operator=(const GrpcChannel&) = delete;
@@ -48,7 +49,7 @@ class GrpcChannel {
   /// there, with the questions for topics and bindings: these are answered to whoever asks, and tell nothing but names.
   [[nodiscard]] static bool has_token(Method method);
   /// How large its message may be.
-  [[nodiscard]] Bytes limit(Method method) const;
+  [[nodiscard]] Bytes limit(Method method) const { return limits_.at(static_cast<std::size_t>(method)); }
 
   /// A message, and the body that it lies in.
   struct Message {
@@ -81,10 +82,10 @@ class GrpcChannel {
   [[nodiscard]] std::string bindings() const;
 
   const std::shared_ptr<const AppTriggers> triggers_;
-  const std::shared_ptr<const RouteTable> routes_;
   Router& router_;
   const Bytes most_;
   BodyBudget* const answers_;
+  std::array<Bytes, static_cast<std::size_t>(Method::HealthCheck) + 1> limits_{};
   Deliveries deliveries_;
 };
 

@@ -2,7 +2,6 @@
 /// each leaves a line in the log.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -83,7 +83,7 @@ class GrpcFrontTest : public testing::Test {
     metrics.emplace(labels);
     const auto table = std::make_shared<const RouteTable>(routes);
     router.emplace("a", table, LoopServices{invoker, invocation, *metrics, ids, calls});
-    channel.emplace(std::make_shared<const AppTriggers>(settings), table, *router, ids, 1_MiB, nullptr);
+    channel.emplace(std::make_shared<const AppTriggers>(settings), *table, *router, ids, 1_MiB, nullptr);
     front.emplace(options, *channel,
                   FrontServices{router->app_id(), *metrics, ids,
                                 [this](const observe::AccessEntry& entry) {
