@@ -85,8 +85,7 @@ Result<Event> read_event(const EventTrigger& trigger, const Call& call, std::str
   if (trigger.kind == Kind::Topic) {
     TRILBY_ASSIGN(event, read_delivered_event(call.fields, std::move(body)));
   } else if (trigger.kind == Kind::Configuration) {
-    TRILBY_ASSIGN(const JsonValue change, parse_json(body));
-    TRILBY_ASSIGN(event, read_configuration_change(change, configuration_key(trigger, call.path)));
+    TRILBY_ASSIGN(event, read_configuration_event(trigger, call.path, body));
   } else {
     event.data = std::move(body);
     if (trigger.kind == Kind::Binding) {

@@ -197,6 +197,11 @@ Result<Event> read_bulk_entry(const BulkEntry& entry) {
   return event;
 }
 
+Result<Event> read_configuration_event(const EventTrigger& trigger, std::string_view path, std::string_view text) {
+  TRILBY_ASSIGN(const JsonValue change, parse_json(text));
+  return read_configuration_change(change, configuration_key(trigger, path));
+}
+
 Result<Event> read_configuration_change(const JsonValue& change, std::string_view key) {
   TRILBY_CHECK(expect_object(change, "the change"));
   std::optional<JsonValue> items;

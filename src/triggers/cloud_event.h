@@ -10,6 +10,7 @@
 #include "base/json_reader.h"
 #include "base/result.h"
 #include "call/fields.h"
+#include "triggers/app_triggers.h"
 #include "triggers/event.h"
 
 namespace trilby::triggers {
@@ -45,6 +46,9 @@ inline constexpr std::size_t kMaxBulkEntries = 10'000;
 /// A CloudEvent, or, where the subscription is raw, data in base64. \return as read_cloud_event()
 [[nodiscard]] Result<Event> read_bulk_entry(const BulkEntry& entry);
 
+/// A change that came to `path`, for `trigger`. \param text  as read_configuration_change() takes it, unparsed
+[[nodiscard]] Result<Event> read_configuration_event(const EventTrigger& trigger, std::string_view path,
+                                                     std::string_view text);
 /// The item `key` of {"id", "items": {KEY: {"value", "version", "metadata"}}}: its value as data, which is empty where
 /// the item is not there any more.
 [[nodiscard]] Result<Event> read_configuration_change(const JsonValue& change, std::string_view key);

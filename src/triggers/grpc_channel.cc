@@ -6,7 +6,6 @@
 #include <variant>
 #include <vector>
 
-#include "base/json_reader.h"
 #include "base/text.h"
 #include "dapr/service_invocation.h"
 #include "http/characters.h"
@@ -351,9 +350,7 @@ void GrpcChannel::job(std::string_view message, Call call, About& about, OnOutco
 }
 
 void GrpcChannel::configuration(const EventTrigger& trigger, std::string_view document, Call call, OnOutcome done) {
-  const auto change = parse_json(document);
-  auto event = change ? read_configuration_change(*change, configuration_key(trigger, call.path))
-                      : Result<Event>(fail(change.error()));
+  auto event = read_configuration_event(trigger, call.path, document);
   deliveries_.bring(trigger, std::move(event), std::move(call),
                     [done = std::move(done)](Outcome outcome, Verdict verdict) {
                       settle(outcome, Kind::Configuration, verdict);
