@@ -84,7 +84,9 @@ void settle(Outcome& outcome, Kind kind, Verdict verdict) {
   }
   switch (kind) {
     case Kind::Topic:
-      return answer_instead(outcome, 200, {}, {});
+      outcome.status = 200;
+      outcome.fields.clear();
+      return outcome.body.reset();
     case Kind::Binding:
       if (verdict == Verdict::Drop) {
         return answer_instead(outcome, 200, {}, {});
@@ -249,9 +251,17 @@ void Deliveries::bring(const EventTrigger& trigger, Result<Event> event, Call ca
     return done(std::move(outcome), verdict);
   }
   give(std::move(*told), call);
-  const std::string* said = call.variables.find("CE_ID");
-  OnOutcome ended = [this, &trigger, id = said == nullptr ? std::string() : *said, trace = call.trace,
-                     done = std::move(done)](Outcome outcome) { end(trigger, id, trace, std::move(outcome), done); };
+  std::string id;
+  TraceContext trace;
+  if (!trigger.retries.store.empty()) {  // else nobody counts
+    const std::string* said = call.variables.find("CE_ID");
+    id = said == nullptr ? std::string() : *said;
+    trace = call.trace;
+  }
+  OnOutcome ended = [this, &trigger, id = std::move(id), trace = std::move(trace),
+                     done = std::move(done)](Outcome outcome) mutable {
+    end(trigger, id, trace, std::move(outcome), std::move(done));
+  };
   router_.call_function(trigger.function, std::move(call), std::move(ended));
 }
 

@@ -390,8 +390,9 @@ void GrpcChannel::invoke(const Message& message, Call call, About& about, OnOutc
   const bool is_passed_on = route != nullptr && std::holds_alternative<InvokeTarget>(route->target);
   call.body = make_body(std::string(read->data), is_passed_on ? std::move(message.body->share) : BodyBudget::Share());
   about.label = route == nullptr ? about.label : route->label;
-  router_.run(route, std::move(call),
-              [this, done = std::move(done)](Outcome outcome) { answer_invocation(std::move(outcome), done); });
+  router_.run(route, std::move(call), [this, done = std::move(done)](Outcome outcome) mutable {
+    answer_invocation(std::move(outcome), std::move(done));
+  });
 }
 
 /// A message begins with its length, so an answer that streams is read to its end first.

@@ -103,8 +103,8 @@ void Router::call_function(const FunctionTarget& target, Call call, OnOutcome do
       Error error = std::move(sending).error();
       return done(refuse_call(target.label, std::move(call.id), refusal(error.reason, std::move(error.message))));
     }
-    done = [this, sending = std::move(*sending), done = std::move(done)](Outcome outcome) {
-      outputs_.send(sending, std::move(outcome), done);
+    done = [this, sending = std::move(*sending), done = std::move(done)](Outcome outcome) mutable {
+      outputs_.send(sending, std::move(outcome), std::move(done));
     };
   }
   services_.metrics.call_started(target.label);
