@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "triggers/outcome_text.h"
 
 namespace trilby::triggers {
 namespace {
@@ -21,8 +22,7 @@ void explain(Outcome& outcome, Verdict verdict) {
   const std::string_view what = verdict == Verdict::Drop    ? "the event is dropped"
                                 : verdict == Verdict::Retry ? "the event is to be brought again"
                                                             : "the event counts as done";
-  const std::string& why = outcome.message.empty() ? outcome.detail : outcome.message;
-  outcome.message = why.empty() ? std::string(what) : fmt::format("{}: {}", what, why);
+  outcome.message = why(outcome).empty() ? std::string(what) : fmt::format("{}: {}", what, why(outcome));
 }
 
 int failure_status(const Outcome& outcome) {
@@ -209,7 +209,7 @@ class Deliveries::Batch {
     if (first_failure_) {
       outcome = std::move(*first_failure_);
       outcome.message = fmt::format("{} of {} events did not end well; the first: {}", failed_, verdicts_.size(),
-                                    outcome.message.empty() ? outcome.detail : outcome.message);
+                                    why(outcome));
     } else {
       outcome.reason = Reason::Ok;
       outcome.status = 200;
@@ -276,10 +276,9 @@ void Deliveries::end(const EventTrigger& trigger, const std::string& event_id, c
   auto kept = std::make_shared<Outcome>(std::move(outcome));
   retries_.count(trigger.retries, trigger.path, event_id, trace,
                  [this, &trigger, event_id, kept, done = std::move(done)](Result<std::uint32_t> before) {
-                   std::string why = kept->message.empty() ? kept->detail : kept->message;
+                   const std::string reason = why(*kept).empty() ? "" : ": " + why(*kept);
                    if (!before) {
-                     kept->message = fmt::format("how often is not known ({}){}{}", before.error().message,
-                                                 why.empty() ? "" : ": ", why);
+                     kept->message = fmt::format("how often is not known ({}){}", before.error().message, reason);
                      return done(std::move(*kept), Verdict::Retry);
                    }
                    if (*before < trigger.retries.most) {
@@ -292,7 +291,7 @@ void Deliveries::end(const EventTrigger& trigger, const std::string& event_id, c
                                                        {"brought_again", *before},
                                                        {"dead_letter", trigger.has_dead_letter}});
                    kept->message =
-                       fmt::format("it was brought again {} times{}{}", *before, why.empty() ? "" : ": ", why);
+                       fmt::format("it was brought again {} times{}", *before, reason);
                    done(std::move(*kept), Verdict::Drop);
                  });
 }

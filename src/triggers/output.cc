@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "observe/trace.h"
+#include "triggers/outcome_text.h"
 
 namespace trilby::triggers {
 namespace {
@@ -195,9 +196,8 @@ class OutputSender::Sending : public std::enable_shared_from_this<Sending> {
       return end_step({});
     }
     const bool is_ours = answer.reason == Reason::Cancelled || answer.reason == Reason::Draining;
-    const std::string& why = answer.message.empty() ? answer.detail : answer.message;
     end_step(fail(is_ours ? answer.reason : Reason::UpstreamFailed, "it answered {} ({}){}{}", answer.status,
-                  name(answer.reason), why.empty() ? "" : ": ", why));
+                  name(answer.reason), why(answer).empty() ? "" : ": ", why(answer)));
   }
 
   void end_step(Result<void> result) {
