@@ -18,9 +18,7 @@ class HeadedBody final : public BodySource {
 
  public:
   HeadedBody(std::string head, std::unique_ptr<BodySource> rest)
-      : head_(std::move(head)), rest_(std::move(rest)), rest_length_(rest_->length().value_or(0)) {
-    length_ = head_.size() + rest_length_;
-  }
+      : head_(std::move(head)), rest_(std::move(rest)), rest_length_(rest_->length().value_or(0)) {}
 
   void read(OnChunk on_chunk) override {
     if (is_head_given_) {
@@ -35,13 +33,12 @@ class HeadedBody final : public BodySource {
     auto rest = rest_->take_ready();
     return rest ? std::optional(head_ + *rest) : std::nullopt;
   }
-  [[nodiscard]] std::optional<std::uint64_t> length() const override { return length_; }
+  [[nodiscard]] std::optional<std::uint64_t> length() const override { return head_.size() + rest_length_; }
 
  private:
   const std::string head_;
   const std::unique_ptr<BodySource> rest_;
   const std::uint64_t rest_length_;
-  std::uint64_t length_;
   bool is_head_given_ = false;
 };
 
