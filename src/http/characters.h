@@ -1,4 +1,4 @@
-/// \file  Which bytes may stand where in a message (RFC 9110 section 5, RFC 3986). Private to http/.
+/// \file  Which bytes may stand where in a message (RFC 9110 section 5, RFC 3986).
 #pragma once
 
 #include <algorithm>
