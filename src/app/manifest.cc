@@ -161,34 +161,20 @@ class Reader {
     section.finish();
   }
 
-  /// \return the default when the field is absent or wrong
-  template <typename T, typename Parse>
-  static void read_measure(Section& section, std::string_view field, T least, T most, const Parse& parse, T& out) {
-    const std::string* text = section.text(field);
-    if (text == nullptr) {
-      return;
-    }
-    const auto value = parse(*text);
-    if (!value) {
-      section.problem(field, value.error().message);
-    } else if (*value < least || *value > most) {
-      section.problem(field, fmt::format("must be between {} and {}, not {}", format(least), format(most), *text));
-    } else {
-      out = *value;
-    }
-  }
-
   void read_server(Section& section) {
     http::ServerLimits& limits = manifest_.server.limits;
     const auto duration = [&](std::string_view field, Duration most, Duration& out) {
-      read_measure<Duration>(section, field, kLeastPatience, most, parse_duration, out);
+      out = section.duration(field, kLeastPatience, most).value_or(out);
+    };
+    const auto size = [&](std::string_view field, Bytes least, Bytes most, Bytes& out) {
+      out = section.size(field, least, most).value_or(out);
     };
     duration("head_timeout", kMostPatience, limits.head_timeout);
     duration("body_idle", kMostPatience, limits.body_idle);
-    read_measure(section, "body_rate", Bytes{1}, kMostBodyRate, parse_bytes, limits.body_rate);
+    size("body_rate", Bytes{1}, kMostBodyRate, limits.body_rate);
     duration("keep_alive", kMostKeepAlive, limits.keep_alive);
-    read_measure(section, "request_bodies", kLeastBodies, kMostBodies, parse_bytes, manifest_.server.request_bodies);
-    read_measure(section, "response_bodies", kLeastBodies, kMostBodies, parse_bytes, manifest_.server.response_bodies);
+    size("request_bodies", kLeastBodies, kMostBodies, manifest_.server.request_bodies);
+    size("response_bodies", kLeastBodies, kMostBodies, manifest_.server.response_bodies);
     section.finish();
   }
 

@@ -126,6 +126,32 @@ std::optional<bool> Section::flag(std::string_view field) {
   return node == nullptr ? std::nullopt : std::optional(node->flag);
 }
 
+template <typename T>
+std::optional<T> Section::measure(std::string_view field, Result<T> (*parse)(std::string_view), T least, T most) {
+  const std::string* text = this->text(field);
+  if (text == nullptr) {
+    return std::nullopt;
+  }
+  const Result<T> value = parse(*text);
+  if (!value) {
+    problem(field, value.error().message);
+    return std::nullopt;
+  }
+  if (*value < least || *value > most) {
+    problem(field, fmt::format("must be between {} and {}, not {}", format(least), format(most), *text));
+    return std::nullopt;
+  }
+  return *value;
+}
+
+std::optional<Duration> Section::duration(std::string_view field, Duration least, Duration most) {
+  return measure(field, parse_duration, least, most);
+}
+
+std::optional<Bytes> Section::size(std::string_view field, Bytes least, Bytes most) {
+  return measure(field, parse_bytes, least, most);
+}
+
 const DocumentNode* Section::list(std::string_view field, std::size_t most) {
   const DocumentNode* node = take(field, DocumentNode::Kind::List, "a list in brackets");
   if (node != nullptr && node->children.size() > most) {

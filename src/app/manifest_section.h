@@ -11,6 +11,7 @@
 #include "app/manifest.h"
 #include "app/manifest_document.h"
 #include "base/result.h"
+#include "base/units.h"
 
 namespace trilby::app {
 
@@ -47,6 +48,8 @@ class Section {
   [[nodiscard]] const std::string* required_text(std::string_view field, std::string_view hint);
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view field, std::int64_t least, std::int64_t most);
   [[nodiscard]] std::optional<bool> flag(std::string_view field);
+  [[nodiscard]] std::optional<Duration> duration(std::string_view field, Duration least, Duration most);
+  [[nodiscard]] std::optional<Bytes> size(std::string_view field, Bytes least, Bytes most);
   [[nodiscard]] const DocumentNode* list(std::string_view field, std::size_t most);
   /// Calls `take` with each text of a list.
   void texts(std::string_view field, std::size_t most, std::string_view example,
@@ -70,6 +73,8 @@ class Section {
  private:
   [[nodiscard]] const DocumentNode* find(std::string_view field) const;
   const DocumentNode* take(std::string_view field, DocumentNode::Kind kind, std::string_view expected);
+  template <typename T>
+  std::optional<T> measure(std::string_view field, Result<T> (*parse)(std::string_view), T least, T most);
 
   const DocumentNode& table_;
   std::string name_;

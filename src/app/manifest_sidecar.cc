@@ -58,28 +58,8 @@ void read_sidecar(Section& section, App& app) {
   Sidecar sidecar;
   sidecar.source.line = table->line();
   sidecar.http = static_cast<std::uint16_t>(table->integer("http", 0, 65535).value_or(sidecar.http));
-  if (const std::string* timeout = table->text("timeout")) {
-    const auto parsed = parse_duration(*timeout);
-    if (!parsed) {
-      table->problem("timeout", parsed.error().message);
-    } else if (*parsed < kLeastTimeout || *parsed > kMostTimeout) {
-      table->problem("timeout", fmt::format("must be between {} and {}, not {}", trilby::format(kLeastTimeout),
-                                            trilby::format(kMostTimeout), *timeout));
-    } else {
-      sidecar.timeout = *parsed;
-    }
-  }
-  if (const std::string* body = table->text("max_body")) {
-    const auto parsed = parse_bytes(*body);
-    if (!parsed) {
-      table->problem("max_body", parsed.error().message);
-    } else if (*parsed < kLeastBody || *parsed > kMostBody) {
-      table->problem("max_body", fmt::format("must be between {} and {}, not {}", trilby::format(kLeastBody),
-                                             trilby::format(kMostBody), *body));
-    } else {
-      sidecar.max_body = *parsed;
-    }
-  }
+  sidecar.timeout = table->duration("timeout", kLeastTimeout, kMostTimeout).value_or(sidecar.timeout);
+  sidecar.max_body = table->size("max_body", kLeastBody, kMostBody).value_or(sidecar.max_body);
   if (const std::string* store = table->text("retry_store")) {
     sidecar.retry_store = *store;
     if (store->empty() || store->size() > kMaxNameBytes) {

@@ -20,6 +20,7 @@ constexpr std::size_t kMaxMatchBytes = 4096;
 constexpr std::size_t kMaxMetadata = 32;
 constexpr std::int64_t kMostMessages = 1000;
 constexpr std::int64_t kMostRetries = 1000;
+constexpr Duration kLeastWait = std::chrono::milliseconds(1);
 constexpr Duration kMostWait = std::chrono::minutes(1);
 constexpr std::string_view kOwnPaths = "/dapr/";
 
@@ -94,16 +95,7 @@ void read_bulk(Section& section, TopicTrigger& trigger) {
   TopicTrigger::Bulk bulk;
   bulk.max_messages =
       static_cast<std::uint32_t>(table->integer("max_messages", 1, kMostMessages).value_or(bulk.max_messages));
-  if (const std::string* wait = table->text("max_wait")) {
-    const auto parsed = parse_duration(*wait);
-    if (!parsed) {
-      table->problem("max_wait", parsed.error().message);
-    } else if (*parsed < std::chrono::milliseconds(1) || *parsed > kMostWait) {
-      table->problem("max_wait", fmt::format("must be between 1ms and {}, not {}", trilby::format(kMostWait), *wait));
-    } else {
-      bulk.max_wait = *parsed;
-    }
-  }
+  bulk.max_wait = table->duration("max_wait", kLeastWait, kMostWait).value_or(bulk.max_wait);
   table->finish();
   trigger.bulk = bulk;
 }
