@@ -193,12 +193,8 @@ class OutputReader {
 
   std::map<std::string, std::string> read_texts(std::string_view field) {
     std::map<std::string, std::string> texts;
-    auto table = section_.table(field);
+    auto table = section_.table(field, kMaxMetadata);
     if (!table) {
-      return texts;
-    }
-    if (table->members().size() > kMaxMetadata) {
-      section_.problem(field, fmt::format("has {} entries; the most is {}", table->members().size(), kMaxMetadata));
       return texts;
     }
     for (const DocumentNode& member : table->members()) {

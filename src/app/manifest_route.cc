@@ -66,12 +66,8 @@ void read_method(Section& section, Route& route) {
 }
 
 void read_headers(Section& section, Route& route) {
-  auto headers = section.table("header");
+  auto headers = section.table("header", kMaxHeaders);
   if (!headers) {
-    return;
-  }
-  if (headers->members().size() > kMaxHeaders) {
-    section.problem("header", fmt::format("has {} entries; the most is {}", headers->members().size(), kMaxHeaders));
     return;
   }
   for (const DocumentNode& member : headers->members()) {

@@ -89,6 +89,17 @@ const DocumentNode* Section::take(std::string_view field, DocumentNode::Kind kin
   return node;
 }
 
+/// \param most  so many entries
+const DocumentNode* Section::take(std::string_view field, DocumentNode::Kind kind, std::string_view expected,
+                                  std::size_t most) {
+  const DocumentNode* node = take(field, kind, expected);
+  if (node != nullptr && node->children.size() > most) {
+    problem(field, fmt::format("has {} entries; the most is {}", node->children.size(), most));
+    return nullptr;
+  }
+  return node;
+}
+
 const std::string* Section::text(std::string_view field) {
   const DocumentNode* node = take(field, DocumentNode::Kind::Text, "a text in quotes");
   if (node != nullptr && node->text.find('\0') != std::string::npos) {
@@ -153,12 +164,7 @@ std::optional<Bytes> Section::size(std::string_view field, Bytes least, Bytes mo
 }
 
 const DocumentNode* Section::list(std::string_view field, std::size_t most) {
-  const DocumentNode* node = take(field, DocumentNode::Kind::List, "a list in brackets");
-  if (node != nullptr && node->children.size() > most) {
-    problem(field, fmt::format("has {} entries; the most is {}", node->children.size(), most));
-    return nullptr;
-  }
-  return node;
+  return take(field, DocumentNode::Kind::List, "a list in brackets", most);
 }
 
 void Section::texts(std::string_view field, std::size_t most, std::string_view example,
@@ -173,20 +179,17 @@ void Section::texts(std::string_view field, std::size_t most, std::string_view e
   }
 }
 
-std::optional<Section> Section::table(std::string_view field) {
-  const DocumentNode* node = take(field, DocumentNode::Kind::Table, "a table");
+std::optional<Section> Section::table(std::string_view field, std::size_t most) {
+  const DocumentNode* node = take(field, DocumentNode::Kind::Table, "a table", most);
   return node == nullptr ? std::nullopt
                          : std::optional<Section>(std::in_place, *node, full_name(field), problems_, origins_);
 }
 
 std::vector<Section> Section::named_tables(std::string_view field, std::size_t most) {
   std::vector<Section> out;
-  const DocumentNode* node = take(field, DocumentNode::Kind::Table, fmt::format("tables, as in [{}.NAME]", field));
+  const DocumentNode* node =
+      take(field, DocumentNode::Kind::Table, fmt::format("tables, as in [{}.NAME]", field), most);
   if (node == nullptr) {
-    return out;
-  }
-  if (node->children.size() > most) {
-    problem(field, fmt::format("has {} entries; the most is {}", node->children.size(), most));
     return out;
   }
   for (const DocumentNode& child : node->children) {

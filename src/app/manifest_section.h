@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,7 +55,9 @@ class Section {
   /// Calls `take` with each text of a list.
   void texts(std::string_view field, std::size_t most, std::string_view example,
              const std::function<void(const std::string&)>& take);
-  [[nodiscard]] std::optional<Section> table(std::string_view field);
+  /// \param most  entries, where their keys may be anything
+  [[nodiscard]] std::optional<Section> table(std::string_view field,
+                                             std::size_t most = std::numeric_limits<std::size_t>::max());
   /// The tables in a table, as in [function.NAME], each checked to have a usable name.
   [[nodiscard]] std::vector<Section> named_tables(std::string_view field, std::size_t most);
   /// The tables in a list, as in [[route]].
@@ -73,6 +76,8 @@ class Section {
  private:
   [[nodiscard]] const DocumentNode* find(std::string_view field) const;
   const DocumentNode* take(std::string_view field, DocumentNode::Kind kind, std::string_view expected);
+  const DocumentNode* take(std::string_view field, DocumentNode::Kind kind, std::string_view expected,
+                           std::size_t most);
   template <typename T>
   std::optional<T> measure(std::string_view field, Result<T> (*parse)(std::string_view), T least, T most);
 

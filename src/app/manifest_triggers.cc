@@ -101,11 +101,7 @@ void read_bulk(Section& section, TopicTrigger& trigger) {
 }
 
 void read_metadata(Section& section, TopicTrigger& trigger) {
-  if (auto metadata = section.table("metadata")) {
-    if (metadata->members().size() > kMaxMetadata) {
-      return section.problem("metadata",
-                             fmt::format("has {} entries; the most is {}", metadata->members().size(), kMaxMetadata));
-    }
+  if (auto metadata = section.table("metadata", kMaxMetadata)) {
     for (const DocumentNode& member : metadata->members()) {
       if (const std::string* value = metadata->text(member.key)) {
         trigger.metadata.emplace(member.key, *value);
