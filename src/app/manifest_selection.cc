@@ -8,25 +8,17 @@
 #include <vector>
 
 #include "app/manifest_section.h"
+#include "app/manifest_triggers.h"
 
 namespace trilby::app {
 
 std::set<std::string_view> called_functions(const App& app) {
-  std::set<std::string_view> called;
+  std::set<std::string_view> called = triggered_functions(app);
   for (const Route& route : app.routes) {
     if (const auto* target = std::get_if<FunctionTarget>(&route.target)) {
       called.insert(target->function);
     }
   }
-  const auto add = [&](const auto& triggers) {
-    for (const auto& trigger : triggers) {
-      called.insert(trigger.function);
-    }
-  };
-  add(app.topics);
-  add(app.bindings);
-  add(app.jobs);
-  add(app.configurations);
   return called;
 }
 

@@ -292,18 +292,24 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
   }
 }
 
+std::set<std::string_view> triggered_functions(const App& app) {
+  std::set<std::string_view> called;
+  const auto add = [&](const auto& triggers) {
+    for (const auto& trigger : triggers) {
+      called.insert(trigger.function);
+    }
+  };
+  add(app.topics);
+  add(app.bindings);
+  add(app.jobs);
+  add(app.configurations);
+  return called;
+}
+
 void check_trigger_variables(const Manifest& manifest, Problems& problems) {
   std::set<std::string_view> called;
   for (const App& app : manifest.apps) {
-    const auto add = [&](const auto& triggers) {
-      for (const auto& trigger : triggers) {
-        called.insert(trigger.function);
-      }
-    };
-    add(app.topics);
-    add(app.bindings);
-    add(app.jobs);
-    add(app.configurations);
+    called.merge(triggered_functions(app));
   }
   for (const Function& function : manifest.functions) {
     if (!called.contains(function.name)) {
