@@ -1,8 +1,8 @@
 #include "app/dapr_environment.h"
 
-#include <charconv>
 #include <cstdlib>
 
+#include "app/manifest_addresses.h"
 #include "base/text.h"
 
 namespace trilby::app {
@@ -20,9 +20,8 @@ Result<std::optional<std::uint16_t>> read_port(const char* name) {
   if (text.empty()) {
     return std::nullopt;
   }
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size() || port == 0) {
+  const auto port = parse_port(text, 1);
+  if (!port) {
     return fail(Reason::BadRequest, "{}: \"{}\" is no port from 1 to 65535", name, printable_line(text, kMostShown));
   }
   return port;

@@ -38,6 +38,13 @@ std::string format(const Address& address) {
   return fmt::format("{}{}{}:{}", v6 ? "[" : "", address.host, v6 ? "]" : "", address.port);
 }
 
+std::optional<std::uint16_t> parse_port(std::string_view text, std::uint16_t least) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  const bool is_number = error == std::errc{} && end == text.data() + text.size();
+  return is_number && port >= least ? std::optional(port) : std::nullopt;
+}
+
 Result<Address> parse_address(std::string_view text) {
   const auto wrong = [&] {
     return fail(Reason::Manifest, "\"{}\" is no address; write an IP address and a port, as in \"127.0.0.1:8080\"",
@@ -47,12 +54,11 @@ Result<Address> parse_address(std::string_view text) {
   if (colon == std::string_view::npos) {
     return wrong();
   }
-  Address address{std::string(text.substr(0, colon)), 0};
-  const std::string_view digits = text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), address.port);
-  if (error != std::errc{} || end != digits.data() + digits.size()) {
+  const auto port = parse_port(text.substr(colon + 1), 0);
+  if (!port) {
     return wrong();
   }
+  Address address{std::string(text.substr(0, colon)), *port};
   int family = AF_INET;
   if (address.host.starts_with('[') && address.host.ends_with(']')) {
     address.host = address.host.substr(1, address.host.size() - 2);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,8 @@
 
 namespace trilby::app {
 
+/// Reads "8080", in digits alone. \return nothing when it is no number from `least` to 65535
+[[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text, std::uint16_t least);
 /// Reads "127.0.0.1:8080" or "[::1]:8080"; names of hosts are refused.
 /// \return Reason::Manifest with a message that says what would be right
 [[nodiscard]] Result<Address> parse_address(std::string_view text);

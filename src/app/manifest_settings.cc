@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -126,12 +125,6 @@ class Listing {
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kPortSuffixes = {
     {{".public", "public"}, {".sidecar", "sidecar.http"}}};
 
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc{} && end == text.data() + text.size() ? std::optional(port) : std::nullopt;
-}
-
 /// The port that `field` names; nullptr when there is none such. An app whose sidecar is named has one.
 std::uint16_t* find_port(Manifest& manifest, std::string_view field) {
   if (field == "admin.listen") {
@@ -156,7 +149,7 @@ std::uint16_t* find_port(Manifest& manifest, std::string_view field) {
 
 Result<PortOverride> parse_port_override(std::string_view text, Origin origin, std::string_view source) {
   const std::size_t equals = std::min(text.find('='), text.size());
-  const auto port = equals < text.size() ? parse_port(text.substr(equals + 1)) : std::nullopt;
+  const auto port = equals < text.size() ? parse_port(text.substr(equals + 1), 0) : std::nullopt;
   std::string_view app = text.substr(0, equals);
   std::string_view which = "port";
   for (const auto& [suffix, field] : kPortSuffixes) {
@@ -174,7 +167,7 @@ Result<PortOverride> parse_port_override(std::string_view text, Origin origin, s
 }
 
 Result<PortOverride> parse_admin_port(std::string_view text, Origin origin, std::string_view source) {
-  const auto port = parse_port(text);
+  const auto port = parse_port(text, 0);
   if (!port) {
     return fail(Reason::BadRequest, "{}: \"{}\" is no port from 0 (any free one) to 65535", source, text);
   }

@@ -1,7 +1,6 @@
 #include "app/manifest_sidecar.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <optional>
 
@@ -19,12 +18,6 @@ constexpr const char* kAppId = "APP_ID";
 constexpr const char* kHttpPortVariable = "DAPR_HTTP_PORT";
 constexpr const char* kHttpEndpointVariable = "DAPR_HTTP_ENDPOINT";
 
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc{} && end == text.data() + text.size() && port != 0 ? std::optional(port) : std::nullopt;
-}
-
 /// "http://127.0.0.1:3500/" -> 3500
 std::optional<std::uint16_t> parse_endpoint(std::string_view text) {
   constexpr std::string_view kScheme = "http://";
@@ -40,7 +33,7 @@ std::optional<std::uint16_t> parse_endpoint(std::string_view text) {
   if (host != "127.0.0.1" && host != "localhost") {
     return std::nullopt;
   }
-  return colon == text.size() ? std::optional(kHttpPort) : parse_port(text.substr(colon + 1));
+  return colon == text.size() ? std::optional(kHttpPort) : parse_port(text.substr(colon + 1), 1);
 }
 
 std::string value_of(const char* name) {
@@ -122,7 +115,7 @@ Result<void> apply(Manifest& manifest, const SidecarEnvironment& environment) {
                   kHttpEndpointVariable, environment.http_endpoint);
     }
   } else if (!environment.http_port.empty()) {
-    port = parse_port(environment.http_port);
+    port = parse_port(environment.http_port, 1);
     if (!port) {
       return fail(Reason::BadRequest, "{}: \"{}\" is no port from 1 to 65535", kHttpPortVariable,
                   environment.http_port);
