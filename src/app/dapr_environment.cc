@@ -1,8 +1,7 @@
 #include "app/dapr_environment.h"
 
-#include <cstdlib>
-
 #include "app/manifest_addresses.h"
+#include "base/environment_variable.h"
 #include "base/text.h"
 
 namespace trilby::app {
@@ -10,13 +9,8 @@ namespace {
 
 constexpr std::size_t kMostShown = 100;
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 Result<std::optional<std::uint16_t>> read_port(const char* name) {
-  const std::string text = variable(name);
+  const std::string text = environment_variable(name);
   if (text.empty()) {
     return std::nullopt;
   }
@@ -29,7 +23,7 @@ Result<std::optional<std::uint16_t>> read_port(const char* name) {
 
 /// An app channel that speaks HTTP takes HTTP/1.1, and HTTP/2 from who begins with it.
 Result<std::optional<Protocol>> read_protocol() {
-  const std::string protocol = variable("APP_PROTOCOL");
+  const std::string protocol = environment_variable("APP_PROTOCOL");
   if (protocol.empty()) {
     return std::nullopt;
   }
@@ -50,7 +44,7 @@ Result<std::optional<Protocol>> read_protocol() {
 Result<DaprEnvironment> read_dapr_environment() {
   DaprEnvironment told;
   TRILBY_ASSIGN(told.protocol, read_protocol());
-  told.app_id = variable("APP_ID");
+  told.app_id = environment_variable("APP_ID");
   TRILBY_ASSIGN(told.app_port, read_port("APP_PORT"));
   return told;
 }

@@ -1,8 +1,9 @@
 #include "app/manifest_sidecar.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
+
+#include "base/environment_variable.h"
 
 namespace trilby::app {
 namespace {
@@ -34,11 +35,6 @@ std::optional<std::uint16_t> parse_endpoint(std::string_view text) {
     return std::nullopt;
   }
   return colon == text.size() ? std::optional(kHttpPort) : parse_port(text.substr(colon + 1), 1);
-}
-
-std::string value_of(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
 }
 
 }  // namespace
@@ -95,7 +91,8 @@ std::vector<AddressClash> sidecar_clashes(const Manifest& manifest) {
 }
 
 SidecarEnvironment SidecarEnvironment::of_process() {
-  return {value_of(kAppId), value_of(kHttpPortVariable), value_of(kHttpEndpointVariable)};
+  return {environment_variable(kAppId), environment_variable(kHttpPortVariable),
+          environment_variable(kHttpEndpointVariable)};
 }
 
 Result<void> apply(Manifest& manifest, const SidecarEnvironment& environment) {

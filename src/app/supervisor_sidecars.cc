@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <set>
@@ -20,6 +19,7 @@
 #include "app/supervisor_port_owner.h"
 #include "app/supervisor_probe.h"
 #include "app/supervisor_process.h"
+#include "base/environment_variable.h"
 #include "base/log.h"
 #include "net/socket.h"
 
@@ -77,8 +77,8 @@ Result<void> check_free(const SidecarPlan& plan) {
 
 /// Where other sidecars reach it: this machine alone, unless whoever starts Trilby says otherwise.
 std::string host_address() {
-  const char* given = std::getenv(kHostVariable);
-  return given == nullptr || *given == '\0' ? kLoopback : given;
+  const std::string given = environment_variable(kHostVariable);
+  return given.empty() ? kLoopback : given;
 }
 
 }  // namespace
@@ -449,12 +449,8 @@ Result<std::filesystem::path> find_daprd(const std::filesystem::path& given) {
   }
   std::vector<std::filesystem::path> folders;
   std::error_code error;
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
-  const std::string cache = variable("TRILBY_CACHE");
-  const std::string home = variable("HOME");
+  const std::string cache = environment_variable("TRILBY_CACHE");
+  const std::string home = environment_variable("HOME");
   // Empty where nobody says where it is: a program of the folder that we happen to be started in is not run.
   const std::filesystem::path versions = !cache.empty()  ? std::filesystem::path(cache) / "dapr"
                                          : !home.empty() ? std::filesystem::path(home) / ".cache/trilby/dapr"
@@ -463,7 +459,7 @@ Result<std::filesystem::path> find_daprd(const std::filesystem::path& given) {
     folders.push_back(entry.path());
   }
   std::sort(folders.rbegin(), folders.rend());  // the newest, as long as versions have two digits
-  const std::string path = variable("PATH");
+  const std::string path = environment_variable("PATH");
   for (std::size_t at = 0; at < path.size();) {
     const std::size_t end = std::min(path.find(':', at), path.size());
     folders.emplace_back(path.substr(at, end - at));

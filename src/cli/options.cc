@@ -1,24 +1,19 @@
 #include "cli/options.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <system_error>
 
 #include "app/manifest_selection.h"
 #include "app/manifest_settings.h"
 #include "app/manifest_sidecar.h"
+#include "base/environment_variable.h"
 
 namespace trilby::cli {
 namespace {
 
 constexpr const char* kPortsVariable = "TRILBY_PORTS";
 constexpr const char* kAdminPortVariable = "TRILBY_ADMIN_PORT";
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> out;
@@ -72,10 +67,10 @@ Result<ManifestOptions::Loaded> ManifestOptions::load() const {
     overrides.push_back(std::move(parsed));
     return {};
   };
-  for (const std::string& one : split(variable(kPortsVariable))) {
+  for (const std::string& one : split(environment_variable(kPortsVariable))) {
     TRILBY_CHECK(add(app::parse_port_override(one, app::Origin::Environment, kPortsVariable)));
   }
-  if (const std::string port = variable(kAdminPortVariable); !port.empty()) {
+  if (const std::string port = environment_variable(kAdminPortVariable); !port.empty()) {
     TRILBY_CHECK(add(app::parse_admin_port(port, app::Origin::Environment, kAdminPortVariable)));
   }
   for (const std::string& one : ports_) {

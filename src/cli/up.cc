@@ -1,5 +1,4 @@
-#include <cstdlib>
-
+#include "base/environment_variable.h"
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "cli/system_options.h"
@@ -84,8 +83,8 @@ class Up final : public Command {
       return std::nullopt;
     }
     app::SidecarProgram program;
-    const char* variable = std::getenv("TRILBY_DAPRD");  // here, for it is no mistake where no sidecars are started
-    TRILBY_ASSIGN(program.daprd, app::find_daprd(daprd_.empty() && variable != nullptr ? variable : daprd_));
+    // Read here, for it is no mistake where no sidecars are started.
+    TRILBY_ASSIGN(program.daprd, app::find_daprd(daprd_.empty() ? environment_variable("TRILBY_DAPRD") : daprd_));
     for (const std::string& folder : resources_) {
       program.arguments.insert(program.arguments.end(), {"--resources-path", folder});
     }
