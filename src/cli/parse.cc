@@ -1,11 +1,12 @@
 #include <algorithm>
-#include <cstdlib>
+#include <utility>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 
+#include "base/environment_variable.h"
 #include "base/text.h"
 #include "cli/program.h"
 
@@ -77,13 +78,16 @@ Result<void> check(const CLI::App& app, const Syntax& syntax, std::string_view c
       continue;
     }
     std::string_view source = option.long_name();
-    const char* variable = option.variable.empty() ? nullptr : std::getenv(option.variable.c_str());
-    if (app.get_option(std::string(source))->count() == 0 && variable != nullptr && *variable != '\0') {
-      **text = variable;
-      source = option.variable;
+    const bool given = app.get_option(std::string(source))->count() > 0;
+    if (!given && !option.variable.empty()) {
+      if (std::string value = environment_variable(option.variable.c_str()); !value.empty()) {
+        **text = std::move(value);
+        source = option.variable;
+      }
     }
-    const bool absent = (*text)->empty() && app.get_option(std::string(option.long_name()))->count() == 0;
-    TRILBY_CHECK(absent ? Result<void>() : check_choice(source, **text, option.choices));
+    if (given || !(*text)->empty()) {
+      TRILBY_CHECK(check_choice(source, **text, option.choices));
+    }
   }
   for (const Argument& argument : syntax.arguments) {
     if (argument.required && argument.target->empty()) {
