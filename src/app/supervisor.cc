@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/backoff.h"
 #include "app/file_watch.h"
 #include "app/supervisor_memory.h"
 #include "app/supervisor_process.h"
@@ -28,10 +29,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kFirstPause = 100ms;
-constexpr Duration kLongestPause = 5s;
-constexpr Duration kHealthyAfter = 10s;  // a worker that served this long ends a series of crashes
-constexpr Duration kGraceSlack = 3s;     // the worker keeps the grace period itself; this is for one that cannot
+constexpr Duration kGraceSlack = 3s;  // the worker keeps the grace period itself; this is for one that cannot
 constexpr Duration kAtOnce = 2s;
 constexpr Duration kSidecarPatience = 60s;  // before a system without its sidecars is said to serve
 constexpr std::size_t kMostLeaving = 3;     // each old worker holds its modules and models in memory while it drains
@@ -243,7 +241,7 @@ class Supervisor {
       reloaded_ = true;
       close_gone(*next.generation);
       in_force_ = next.generation;
-      pause_ = kFirstPause / 2;
+      backoff_.reset();
       if (sidecars_) {
         sidecars_->set(in_force_->sidecars, next.serving_since);
       }
@@ -436,7 +434,7 @@ class Supervisor {
 
   void on_crash(const Worker& worker, int status, const rusage& usage) {
     if (Clock::now() - worker.serving_since > kHealthyAfter) {
-      pause_ = kFirstPause / 2;
+      backoff_.reset();
     }
     const Bytes peak{static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
     if (starting_) {  // of a reload
@@ -448,11 +446,11 @@ class Supervisor {
   }
 
   void restart_later(std::string_view message, const Worker& worker, int status, std::optional<Bytes> peak) {
-    pause_ = std::min(pause_ * 2, kLongestPause);
-    restart_at_ = Clock::now() + pause_;
+    const Duration pause = backoff_.next();
+    restart_at_ = Clock::now() + pause;
     log::error(message, {{"pid", worker.process.pid},
                          {"end", describe(worker, status)},
-                         {"in", format(pause_)},
+                         {"in", format(pause)},
                          {"peak_memory", peak ? format(*peak) : "unknown"}});
   }
 
@@ -561,7 +559,7 @@ class Supervisor {
       restart_at_.reset();
       if (const auto started = start(in_force_); !started) {
         log_lines("no worker can be started; trying again", started.error());
-        restart_at_ = now + kLongestPause;
+        restart_at_ = now + backoff_.longest();
       }
     }
     for (Worker& worker : leaving_) {
@@ -631,7 +629,7 @@ class Supervisor {
   bool ever_served_ = false;  // any worker
   bool reloaded_ = false;     // and not yet said so
   bool reload_wanted_ = false;
-  Duration pause_ = kFirstPause / 2;
+  Backoff backoff_ = kRestartBackoff;
   std::optional<Clock::time_point> restart_at_;
   std::optional<Clock::time_point> publish_by_;  // set while a first worker serves and sidecars are missing
   int stops_ = 0;

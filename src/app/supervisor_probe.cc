@@ -1,6 +1,5 @@
 #include "app/supervisor_probe.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string_view>
@@ -13,8 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kFirstPause = 50ms;
-constexpr Duration kLongestPause = 2s;
 constexpr Duration kPatience = 1s;
 constexpr std::string_view kGood = "HTTP/1.1 2";
 
@@ -55,8 +52,7 @@ bool SidecarProbe::advance(Clock::time_point now) {
   sent_ = false;
   answer_.clear();
   failed_ = failed_ || verdict == Verdict::NotReady;
-  pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
-  next_ = now + pause_;
+  next_ = now + backoff_.next();
   return verdict == Verdict::Ready;
 }
 

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 
+#include "app/backoff.h"
 #include "app/manifest.h"
 #include "base/units.h"
 #include "net/socket.h"
@@ -38,7 +39,7 @@ class SidecarProbe {
   bool sent_ = false;
   std::string answer_;      // its first bytes
   Clock::time_point next_;  // end of the attempt or of the pause
-  Duration pause_{};
+  Backoff backoff_{std::chrono::milliseconds(50), std::chrono::seconds(2)};
   bool failed_ = false;
 };
 

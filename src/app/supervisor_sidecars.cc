@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/backoff.h"
 #include "app/sidecar_log.h"
 #include "app/supervisor_child.h"
 #include "app/supervisor_port_owner.h"
@@ -28,10 +29,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kFirstPause = 100ms;
-constexpr Duration kLongestPause = 5s;
-constexpr Duration kHealthyAfter = 10s;  // one that ran this long has started well, and ends a series of deaths
-constexpr Duration kGrace = 5s;          // that daprd gives what it has begun
+constexpr Duration kGrace = 5s;  // that daprd gives what it has begun
 constexpr Duration kGraceSlack = 5s;
 constexpr const char* kLoopback = "127.0.0.1";
 constexpr const char* kHostVariable = "DAPR_HOST_IP";
@@ -173,11 +171,11 @@ class Sidecars::One {
       const bool at_once = now - started_ < kHealthyAfter;
       failed_to_start_ = runs_ == 1 && by_itself && (at_once || (awaited && !ever_ready_));
       if (now - started_ > kHealthyAfter) {
-        pause_ = {};
+        backoff_.reset();
       }
-      restart_later(now);
+      const Duration pause = restart_later(now);
       log::error("the sidecar died; starting another",
-                 {{"app", plan_.app}, {"pid", pid}, {"end", describe_exit(status)}, {"in", trilby::format(pause_)}});
+                 {{"app", plan_.app}, {"pid", pid}, {"end", describe_exit(status)}, {"in", trilby::format(pause)}});
       return false;
     }
     if (gone_ || !next_) {
@@ -185,7 +183,7 @@ class Sidecars::One {
     }
     plan_ = *std::exchange(next_, std::nullopt);
     leaves_ = false;
-    pause_ = {};
+    backoff_.reset();
     start(now);
     return false;
   }
@@ -198,9 +196,11 @@ class Sidecars::One {
   }
 
  private:
-  void restart_later(Clock::time_point now) {
-    pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
-    restart_at_ = now + pause_;
+  /// \return in how long
+  Duration restart_later(Clock::time_point now) {
+    const Duration pause = backoff_.next();
+    restart_at_ = now + pause;
+    return pause;
   }
 
   Result<void> spawn() {
@@ -287,7 +287,7 @@ class Sidecars::One {
   bool leaves_ = false;
   bool gone_ = false;  // from the manifest
   Clock::time_point started_;
-  Duration pause_{};
+  Backoff backoff_ = kRestartBackoff;
   std::optional<Clock::time_point> restart_at_;
   std::optional<Clock::time_point> kill_at_;
 };
