@@ -1,6 +1,7 @@
 #include "app/supervisor_child.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -104,6 +105,14 @@ Result<pid_t> start_child(Child child) {
     become(child, arguments.data(), variables.data(), parent);
   }
   return pid;
+}
+
+Result<Pipe> make_pipe(int flags) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC | flags) != 0) {
+    return fail(Reason::Internal, "cannot make a pipe: {}", std::strerror(errno));
+  }
+  return Pipe{net::Socket(ends[0]), net::Socket(ends[1])};
 }
 
 }  // namespace trilby::app

@@ -1,4 +1,4 @@
-/// \file  Starting a program that does not outlive its supervisor.
+/// \file  Starting a program that does not outlive its supervisor, and a pipe to it.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/result.h"
+#include "net/socket.h"
 
 namespace trilby::app {
 
@@ -25,5 +26,14 @@ struct Child {
 /// the kernel's promise to kill it when the calling thread dies. Who cannot be started ends with exit code 127 and says
 /// so on standard error. \return Reason::Internal when the system gives no process
 [[nodiscard]] Result<pid_t> start_child(Child child);
+
+struct Pipe {
+  net::Socket read;
+  net::Socket write;
+};
+
+/// \param flags  of pipe2(), beside O_CLOEXEC
+/// \return Reason::Internal when the system gives no descriptors
+[[nodiscard]] Result<Pipe> make_pipe(int flags);
 
 }  // namespace trilby::app

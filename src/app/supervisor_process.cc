@@ -1,6 +1,5 @@
 #include "app/supervisor_process.h"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -18,20 +17,6 @@
 namespace trilby::app {
 namespace {
 
-struct Pipe {
-  net::Socket read;
-  net::Socket write;
-};
-
-Result<Pipe> make_pipe() {
-  std::array<int, 2> ends{};
-  // As packets: two orders must not be read as one.
-  if (pipe2(ends.data(), O_CLOEXEC | O_DIRECT) != 0) {
-    return fail(Reason::Internal, "cannot make a pipe: {}", std::strerror(errno));
-  }
-  return Pipe{net::Socket(ends[0]), net::Socket(ends[1])};
-}
-
 /// A turn of a loop makes many calls, and each takes and gives back the same few sizes. glibc keeps seven pieces of a
 /// size, up to 1 KiB, ready for a thread; with more of them the slow way through its bins is seldom taken. It reads
 /// this at exec. What the user has set stays.
@@ -45,8 +30,9 @@ std::vector<std::string> allocator_variables() {
 }  // namespace
 
 Result<WorkerProcess> start_worker(Handover handover, const std::vector<std::string>& more) {
-  TRILBY_ASSIGN(Pipe reports, make_pipe());
-  TRILBY_ASSIGN(Pipe orders, make_pipe());
+  // As packets: two orders must not be read as one.
+  TRILBY_ASSIGN(Pipe reports, make_pipe(O_DIRECT));
+  TRILBY_ASSIGN(Pipe orders, make_pipe(O_DIRECT));
   // A worker that does not listen must not make its supervisor wait. The other end waits in poll().
   fcntl(orders.write.get(), F_SETFL, O_NONBLOCK | O_DIRECT);
   handover.reports_fd = reports.write.get();

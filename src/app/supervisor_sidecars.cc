@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <iterator>
 #include <set>
 #include <system_error>
@@ -204,17 +202,12 @@ class Sidecars::One {
   }
 
   Result<void> spawn() {
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-      return fail(Reason::Internal, "cannot make a pipe: {}", std::strerror(errno));
-    }
-    net::Socket read_end(ends[0]);
-    const net::Socket write_end(ends[1]);
-    fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
+    TRILBY_ASSIGN(Pipe output, make_pipe(0));
+    fcntl(output.read.get(), F_SETFL, O_NONBLOCK);
     TRILBY_ASSIGN(Child child, make_child());
-    child.output = write_end.get();
+    child.output = output.write.get();
     TRILBY_ASSIGN(pid_, start_child(std::move(child)));
-    output_ = std::move(read_end);
+    output_ = std::move(output.read);
     return {};
   }
 
