@@ -37,10 +37,7 @@ void close_all_on_exec() {
 void handle_signals(bool own_group) {
   struct sigaction action{};
   action.sa_handler = own_group ? SIG_DFL : SIG_IGN;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    sigaction(signal, &action, nullptr);
-  }
-  for (const int signal : {SIGPIPE, SIGXFSZ}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) {
     sigaction(signal, &action, nullptr);
   }
   sigset_t none;
