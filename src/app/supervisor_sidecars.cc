@@ -82,6 +82,15 @@ std::string host_address() {
 /// One sidecar, run after run.
 class Sidecars::One {
  public:
+  /// What the end of a run comes to.
+  enum class Ending : std::uint8_t {
+    Gone,      ///< nothing is left of it
+    Replaced,  ///< by another run, now or later
+    /// Replaced, but it was the first run and ended by itself with an error, at once or while it was awaited. (Under load
+    /// daprd may answer that it can be used and end a moment later of a component that it cannot make.)
+    Failed,
+  };
+
   One(const SidecarProgram& program, SidecarPlan plan) : program_(program), plan_(std::move(plan)) {}
   One(const One&) = delete;
   One& operator=(const One&) = delete;
@@ -95,15 +104,12 @@ class Sidecars::One {
   [[nodiscard]] const SidecarPlan& wanted() const { return next_ ? *next_ : plan_; }
   [[nodiscard]] bool gone() const { return gone_; }
   void set_gone(bool gone) { gone_ = gone; }  ///< it is not started again
-  /// Its first run ended by itself with an error, at once or while it was awaited. (Under load daprd may answer that it
-  /// can be used and end a moment later of a component that it cannot make.)
-  [[nodiscard]] bool failed_to_start() const { return failed_to_start_; }
 
   void start(Clock::time_point now) {
     restart_at_.reset();
     started_ = now;
-    ++runs_;
     if (const auto started = spawn(); !started) {
+      first_run_ = false;
       log::error("no sidecar can be started; trying again", {{"app", plan_.app}, {"error", started.error().message}});
       restart_later(now);
       return;
@@ -156,34 +162,34 @@ class Sidecars::One {
     }
   }
 
-  /// \return whether there is nothing left of it
-  bool on_exit(int status, Clock::time_point now, bool awaited) {
+  [[nodiscard]] Ending on_exit(int status, Clock::time_point now, bool awaited) {
     read_output();
     log_.finish();
     output_.close();
     probe_.reset();
     kill_at_.reset();
     const pid_t pid = std::exchange(pid_, 0);
+    const bool first_run = std::exchange(first_run_, false);
     if (!leaves_ && !gone_) {
       const bool by_itself = WIFEXITED(status) && WEXITSTATUS(status) != 0;
       const bool at_once = now - started_ < kHealthyAfter;
-      failed_to_start_ = runs_ == 1 && by_itself && (at_once || (awaited && !ever_ready_));
+      const bool failed_to_start = first_run && by_itself && (at_once || (awaited && !ever_ready_));
       if (now - started_ > kHealthyAfter) {
         backoff_.reset();
       }
       const Duration pause = restart_later(now);
       log::error("the sidecar died; starting another",
                  {{"app", plan_.app}, {"pid", pid}, {"end", describe_exit(status)}, {"in", trilby::format(pause)}});
-      return false;
+      return failed_to_start ? Ending::Failed : Ending::Replaced;
     }
     if (gone_ || !next_) {
-      return true;
+      return Ending::Gone;
     }
     plan_ = *std::exchange(next_, std::nullopt);
     leaves_ = false;
     backoff_.reset();
     start(now);
-    return false;
+    return Ending::Replaced;
   }
 
   void kill_now() const {
@@ -275,8 +281,7 @@ class Sidecars::One {
   SidecarLog log_{plan_.app};
   std::optional<SidecarProbe> probe_;  // until this run can be used
   bool ever_ready_ = false;
-  bool failed_to_start_ = false;
-  std::uint64_t runs_ = 0;
+  bool first_run_ = true;  // until it has ended, or could not be started
   bool leaves_ = false;
   bool gone_ = false;  // from the manifest
   Clock::time_point started_;
@@ -402,14 +407,14 @@ bool Sidecars::on_exit(pid_t pid, int status, Clock::time_point now, bool awaite
   if (at == running_.end()) {
     return false;
   }
-  const bool gone = (*at)->on_exit(status, now, awaited);
-  if (!gone && first_set_ && (*at)->failed_to_start() && !failure_) {
+  const One::Ending ending = (*at)->on_exit(status, now, awaited);
+  if (ending == One::Ending::Failed && first_set_ && !failure_) {
     const std::string& why = (*at)->log().last_error();
     failure_ =
         Error{Reason::Manifest, fmt::format("the sidecar of {} ended as soon as it was started: {}{}{}",
                                             (*at)->plan().app, describe_exit(status), why.empty() ? "" : ": ", why)};
   }
-  if (gone) {
+  if (ending == One::Ending::Gone) {
     running_.erase(at);
   }
   return true;
