@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxRoutes = 200;
 constexpr std::size_t kMaxHeaders = 16;
-constexpr std::size_t kMaxAppIdBytes = 63;  // a DNS label
+constexpr std::size_t kMaxForeignIdBytes = 63;  // a DNS label: what others call their apps and namespaces
 
 bool is_token(std::string_view text) {  // RFC 9110 section 5.6.2
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -110,7 +110,7 @@ void read_cors(Section& section, Route& route) {
 bool is_app_elsewhere(std::string_view id) {
   const std::size_t point = std::min(id.find('.'), id.size());
   const auto is_name = [](std::string_view name) {
-    return !name.empty() && name.size() <= kMaxAppIdBytes && std::all_of(name.begin(), name.end(), [](char c) {
+    return !name.empty() && name.size() <= kMaxForeignIdBytes && std::all_of(name.begin(), name.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
     });
   };

@@ -25,7 +25,7 @@ std::string addresses_text(const app::RunningSystem& system) {
         more.push_back("app channel " + app::url(bound.address));
       }
       if (const auto sidecar = system.sidecars.find(bound.app); sidecar != system.sidecars.end()) {
-        more.push_back(fmt::format("sidecar http://127.0.0.1:{}", sidecar->second));
+        more.push_back("sidecar " + app::url({"127.0.0.1", sidecar->second}));
       }
       rows.push_back(
           {bound.app, app::url(routes), styled(fmt::format("{}", fmt::join(more, ", ")), Style::Dim, STDOUT_FILENO)});
