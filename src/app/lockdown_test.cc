@@ -264,9 +264,10 @@ TEST_F(LockdownTest, ConnectsToThePortsThatWereNamed) {
   const LockdownNeeds needs = to_connect(net::local_port(wanted->get()));
   EXPECT_SUCCEEDS(locked_down(needs, [&] { return try_to_connect(needs.connect_ports.front()); }));
   EXPECT_TRUE(locked_down(needs, [&] { return try_to_connect(net::local_port(other->get())); }).with(EACCES));
-  EXPECT_SUCCEEDS(locked_down(needs, [] { return socket(AF_UNIX, SOCK_STREAM, 0) < 0 ? 0 : 1; }));
-  EXPECT_SUCCEEDS(locked_down(needs, [] { return socket(AF_INET, SOCK_DGRAM, 0) < 0 ? 0 : 1; }));
-  EXPECT_SUCCEEDS(locked_down(needs, [] { return socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP) < 0 ? 0 : 1; }));
+  EXPECT_SUCCEEDS(locked_down(needs, [] { return fails_with(ENOSYS, socket(AF_UNIX, SOCK_STREAM, 0)); }));
+  EXPECT_SUCCEEDS(locked_down(needs, [] { return fails_with(ENOSYS, socket(AF_INET, SOCK_DGRAM, 0)); }));
+  EXPECT_SUCCEEDS(
+      locked_down(needs, [] { return fails_with(ENOSYS, socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP)); }));
   EXPECT_SUCCEEDS(locked_down(needs, [&] {
     const sockaddr_in address = loopback(0);
     return fails_with(
