@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import sys
 import time
@@ -17,13 +16,16 @@ from pathlib import Path
 import peers_setup
 from figure import Figure
 from machine import cores
-from process import Server, free_port
+from process import Server
 from stats import median, paired_ratio
 from trilby import Trilby, function, route
 from wrk import load
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAMS = Path(os.environ.get("TRILBY_DAPR") or ROOT / "build/dapr")
+sys.path.insert(0, str(ROOT / "tests/dapr"))
+
+from sidecar import PROGRAMS, RedisError, component, converse, free_ports  # noqa: E402
+
 HELLO = "/v1.0/invoke/bench/method/hello"
 EVENTS = 10_000
 DELIVERY_SECONDS = 60
@@ -72,26 +74,12 @@ def apps(program: Path, guest: Path, scratch: Path) -> dict[str, App]:
 
 class Redis(Server):
     def __init__(self, scratch: Path, core: int):
-        port = free_port()
+        port = free_ports(1)[0]
         super().__init__(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(scratch)],
                          port, core, log=scratch / "redis.log")
 
     def ask(self, *commands: list[str]) -> list:
-        """Sends all, then reads all answers."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=DELIVERY_SECONDS) as connection, connection.makefile("rb") as answers:
-            connection.sendall(b"".join(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in words)
-                                        for words in commands))
-            return [self._read(answers) for _ in commands]
-
-    def _read(self, answers):
-        kind, rest = (line := answers.readline().rstrip(b"\r\n"))[:1], line[1:]
-        if kind == b"$":
-            return None if rest == b"-1" else answers.read(int(rest) + 2)[:-2].decode()
-        if kind == b"*":
-            return [self._read(answers) for _ in range(int(rest))]
-        if kind == b"-":
-            raise RuntimeError(f"Redis says {rest.decode()}")
-        return int(rest) if kind == b":" else rest.decode()
+        return converse(self.port, commands, DELIVERY_SECONDS)
 
     def fill(self, count: int) -> None:
         """A new stream with so many CloudEvents, as Dapr publishes them."""
@@ -103,7 +91,7 @@ class Redis(Server):
         """How many were brought and acknowledged."""
         try:
             groups = self.ask(["XINFO", "GROUPS", STREAM])[0]
-        except RuntimeError:
+        except RedisError:
             return 0  # no stream yet
         for group in (dict(zip(each[::2], each[1::2])) for each in groups):
             if group["name"] == GROUP:
@@ -111,18 +99,11 @@ class Redis(Server):
         return 0
 
 
-def broker(redis: Redis, folder: Path) -> None:
-    metadata = {"redisHost": f"127.0.0.1:{redis.port}", "consumerID": GROUP}
-    (folder / "broker.yaml").write_text(json.dumps({
-        "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": "broker"},
-        "spec": {"type": "pubsub.redis", "version": "v1", "metadata": [{"name": key, "value": value} for key, value in metadata.items()]}}))
-
-
 def daprd(app: App, app_port: int, port: int, resources: Path, scratch: Path) -> Server:
     core, _ = cores()
-    others = [free_port() for _ in range(3)]
+    grpc, internal, metrics = free_ports(3)
     return Server([str(PROGRAMS / "daprd"), "--app-id", "bench", "--app-port", str(app_port), "--app-protocol", app.protocol, "--dapr-http-port", str(port),
-                   "--dapr-grpc-port", str(others[0]), "--dapr-internal-grpc-port", str(others[1]), "--metrics-port", str(others[2]),
+                   "--dapr-grpc-port", str(grpc), "--dapr-internal-grpc-port", str(internal), "--metrics-port", str(metrics),
                    "--dapr-listen-addresses", "127.0.0.1", "--metrics-listen-address", "127.0.0.1", "--resources-path", str(resources),
                    "--log-level", "warn", "--dapr-graceful-shutdown-seconds", "1"], port, core, log=scratch / "daprd.log")
 
@@ -130,7 +111,7 @@ def daprd(app: App, app_port: int, port: int, resources: Path, scratch: Path) ->
 @contextlib.contextmanager
 def both(app: App, resources: Path, scratch: Path) -> Iterator[tuple[Server, Server]]:
     """The app, and then its sidecar once the app listens."""
-    port, sidecar_port = free_port(), free_port()
+    port, sidecar_port = free_ports(2)
     with app.start(port, sidecar_port) as server:
         await_port(server)
         with daprd(app, server.port, sidecar_port, resources, scratch) as sidecar:
@@ -153,10 +134,9 @@ def invoke(app: App, scratch: Path, seconds: int) -> dict:
         if b"hello" not in body:
             raise RuntimeError(f"the answer is {body[:100]!r}")
         load(sidecar, HELLO, 1)
-        before = server.cpu_seconds()
-        run = load(sidecar, HELLO, seconds)
-        used = server.cpu_seconds() - before
-        return run | {"app_cpu_us": used / (run["requests_per_second"] * seconds) * 1e6, "app_pss_mib": server.memory()["pss"]}
+        run = load(sidecar, HELLO, seconds, billed=server)
+        run["app_cpu_us"] = run.pop("server_cpu_us")
+        return run | {"app_pss_mib": server.memory()["pss"]}
 
 
 def deliver(app: App, redis: Redis, resources: Path, scratch: Path) -> dict:
@@ -187,7 +167,7 @@ def measure(program: Path, guest: Path, scratch: Path, rounds: int, seconds: int
     resources.mkdir()
     with Redis(scratch, cores()[1]) as redis:
         await_port(redis)
-        broker(redis, resources)
+        (resources / "broker.yaml").write_text(component("broker", "pubsub.redis", redisHost=f"127.0.0.1:{redis.port}", consumerID=GROUP))
         for number in range(rounds):
             for name, app in there.items():
                 result["invoke"][name].append(invoke(app, scratch, seconds))

@@ -32,16 +32,17 @@ def settle(core: int) -> None:
         before = after
 
 
-def load(server: Server, path: str, seconds: int) -> dict:
-    """One run. Both cores are watched for its whole length."""
+def load(server: Server, path: str, seconds: int, billed: Server | None = None) -> dict:
+    """One run. Both cores are watched for its whole length. `billed`: whose CPU time is told, where that is another that `server` asks."""
+    billed = billed or server
     server_core, client_core = cores()
     settle(server_core)
     command = ["taskset", "-c", str(client_core), "wrk", "--threads", "1", "--connections", str(CONNECTIONS),
                "--duration", f"{seconds}s", "--timeout", f"{PATIENCE_SECONDS}s", "--latency",
                "--script", str(HERE / "peers/wrk_report.lua"), f"http://127.0.0.1:{server.port}{path}"]
-    before, cpu_before = (CoreTimes.now(server_core), CoreTimes.now(client_core)), server.cpu_seconds()
+    before, cpu_before = (CoreTimes.now(server_core), CoreTimes.now(client_core)), billed.cpu_seconds()
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + PATIENCE_SECONDS + 10).stdout
-    after, cpu_after = (CoreTimes.now(server_core), CoreTimes.now(client_core)), server.cpu_seconds()
+    after, cpu_after = (CoreTimes.now(server_core), CoreTimes.now(client_core)), billed.cpu_seconds()
     run = json.loads(output.splitlines()[-1])
     if run["failed"] or not run["requests"]:
         raise RuntimeError(f"wrk {path}: {run['failed']} of {run['requests']} requests failed")

@@ -1,9 +1,13 @@
-"""Runs the program as a person would, and looks at what it prints and how it ends."""
+"""Runs the program as a person would, and looks at what it prints and how it ends. Ports and processes are looked for as in the tests with Dapr."""
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "dapr"))
 
 SECONDS = 120  # a cold cache on a slow machine
 

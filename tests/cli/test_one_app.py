@@ -8,6 +8,7 @@ import time
 import grpc
 import httpx
 import pytest
+from sidecar import free_ports
 
 MANIFEST = """trilby = 1
 [admin]
@@ -30,14 +31,6 @@ module = "not-there.wasm"
 [model.big]
 path = "not-there.xml"
 """
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sidecar import is_running
 
 TEXT_APP = '[app.web]\nport = 1\n[[app.web.route]]\npath = "/"\ntext = "hi"\n'
 
@@ -22,13 +23,6 @@ def wait(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def crash(pid, number):

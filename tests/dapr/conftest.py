@@ -6,7 +6,7 @@ Tests are named after what Dapr does. Where a running daprd disagrees with its d
 import json
 
 import pytest
-from sidecar import IMPLEMENTATIONS, PROGRAMS, Redis, Scheduler, component
+from sidecar import IMPLEMENTATIONS, PROGRAMS, Redis, Scheduler, component, write_resources
 from world import MANIFEST, RESILIENCY, TOKEN, World, subscription
 
 
@@ -30,9 +30,8 @@ def world(request, system_class, sidecar_class, guests, tmp_path_factory):
     redis = Redis(scratch)
     scheduler = Scheduler(scratch)
     resources = scratch / "resources"
-    resources.mkdir()
     broker = {"redisHost": redis.address, "concurrency": "4"}
-    for name, text in {
+    write_resources(resources, {
         "broker": component("broker", "pubsub.redis", **broker),
         "strict": component("strict", "pubsub.redis", **broker),
         "impatient": component("impatient", "pubsub.redis", **broker),
@@ -43,8 +42,7 @@ def world(request, system_class, sidecar_class, guests, tmp_path_factory):
         "declared": subscription("declared", "broker", "by-hand", "/declared/by/hand"),
         "stray": subscription("stray", "strict", "stray", "/dapr/topic/strict/of-an-earlier-manifest/event"),
         "policies": json.dumps(RESILIENCY),
-    }.items():
-        (resources / f"{name}.yaml").write_text(text)
+    })
     manifest = scratch / "trilby.toml"
     manifest.write_text("trilby = 1\n" + MANIFEST.replace("{guests}", str(guests)).replace("{protocol}", protocol))
     trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"APP_API_TOKEN": TOKEN, "TRILBY_LOG_FORMAT": "json"})

@@ -13,7 +13,7 @@ import threading
 import time
 
 import httpx
-from sidecar import Process, Redis, component, free_ports
+from sidecar import Process, Redis, component, free_ports, is_running, write_resources
 
 PATIENCE = 120  # seconds that anything may take on a busy machine
 TOKEN = "app-token-of-the-shop"
@@ -82,14 +82,6 @@ def wait_until(condition, what, seconds=PATIENCE):
     return result
 
 
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 class Trilby(Process):
     """Supervisor and worker; it listens where the one before did."""
 
@@ -114,18 +106,17 @@ class Shop:
         self._sidecar_class, self._program, self._scratch = sidecar_class, program, scratch
         self._redis_folder, self._resources = scratch / "redis", scratch / "resources"
         self.done, self.slow = scratch / "done", scratch / "slow"
-        for folder in (self._redis_folder, self._resources, self.done, self.slow):
+        for folder in (self._redis_folder, self.done, self.slow):
             folder.mkdir()
         self.redis = Redis(self._redis_folder, durable=True)
         broker = {"redisHost": self.redis.address, "concurrency": str(CONCURRENCY), "queueDepth": str(QUEUE), "processingTimeout": "6000",
                   "redeliverInterval": "1000"}  # ms: "1s" it does not read
-        for name, text in {
+        write_resources(self._resources, {
             "broker": component("broker", "pubsub.redis", **broker),
             "careless": component("careless", "pubsub.redis", **broker),
             "store": component("store", "state.redis", redisHost=self.redis.address),
             "policies": json.dumps(RESILIENCY),
-        }.items():
-            (self._resources / f"{name}.yaml").write_text(text)
+        })
         self._port, self._http_port = free_ports(2)
         self._manifest = scratch / "trilby.toml"
         self._manifest.write_text(MANIFEST.format(port=self._port, protocol=protocol, sidecar=self._http_port, guests=guests, scratch=scratch))

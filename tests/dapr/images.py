@@ -1,8 +1,12 @@
 """The article's system under app-ids of this test run alone: sidecars find each other by multicast, also those of other test runs on the machine."""
 
+import io
 import os
 import re
+from pathlib import Path
 
+import skimage
+from PIL import Image
 from sidecar import ROOT
 
 FOLDER = ROOT / "examples/images"
@@ -24,3 +28,15 @@ def write_manifest(folder):
     manifest = folder / "trilby.toml"
     manifest.write_text(text)
     return manifest
+
+
+def picture(name, kind):
+    """The bytes of one of scikit-image's, as "PNG" or "JPEG"."""
+    out = io.BytesIO()
+    Image.open(Path(skimage.data_dir) / name).convert("RGB").save(out, kind)
+    return out.getvalue()
+
+
+def is_gray(picture):
+    red, green, blue = Image.open(io.BytesIO(picture)).convert("RGB").split()
+    return red.tobytes() == green.tobytes() == blue.tobytes()

@@ -28,6 +28,14 @@ def free_ports(count):
     return ports
 
 
+def is_running(pid):
+    """Whether it has not ended; one that did, and that nobody has waited for yet, has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Process:
     """A program that ends with the test."""
 
@@ -67,6 +75,31 @@ class RedisError(Exception):
     """What Redis answers instead of a result."""
 
 
+def converse(port, commands, timeout):
+    """Sends all commands, lists of words, to the Redis at `port`, then reads all answers: each as redis-cli would print it, lists as lists."""
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection, connection.makefile("rb") as answers:
+        connection.sendall(b"".join(map(_encoded, commands)))
+        return [_answer(answers) for _ in commands]
+
+
+def _encoded(words):
+    encoded = [str(word).encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+
+
+def _answer(answers):
+    kind, rest = (line := answers.readline().rstrip(b"\r\n"))[:1], line[1:]
+    if not line:
+        raise ConnectionError("Redis ended")
+    if kind == b"$":
+        return None if rest == b"-1" else answers.read(int(rest) + 2)[:-2].decode()
+    if kind == b"*":
+        return [_answer(answers) for _ in range(int(rest))]
+    if kind == b"-":
+        raise RedisError(rest.decode())
+    return int(rest) if kind == b":" else rest.decode()
+
+
 class Redis(Process):
     def __init__(self, scratch, port=None, durable=False):
         """`port`: where it was before. `durable`: what it acknowledged is in a file of the folder, which the next one there reads."""
@@ -84,23 +117,8 @@ class Redis(Process):
             return False
 
     def ask(self, *words):
-        """One command. Returns its answer as redis-cli would print it, lists as lists."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection, connection.makefile("rb") as answer:
-            encoded = [str(word).encode() for word in words]
-            connection.sendall(b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded))
-            return self._read(answer)
-
-    def _read(self, answer):
-        kind, rest = (line := answer.readline().rstrip(b"\r\n"))[:1], line[1:]
-        if not line:
-            raise ConnectionError("Redis ended")
-        if kind == b"$":
-            return None if rest == b"-1" else answer.read(int(rest) + 2)[:-2].decode()
-        if kind == b"*":
-            return [self._read(answer) for _ in range(int(rest))]
-        if kind == b"-":
-            raise RedisError(rest.decode())
-        return int(rest) if kind == b":" else rest.decode()
+        """One command, and its answer."""
+        return converse(self.port, [words], 10)[0]
 
     def pending(self, topic, group):
         """How many events of a topic were brought and are not acknowledged."""
@@ -175,3 +193,10 @@ def component(name, kind, scopes=(), **metadata):
         "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": name},
         "spec": {"type": kind, "version": "v1", "metadata": [{"name": key, "value": value} for key, value in metadata.items()]},
         "scopes": list(scopes)})
+
+
+def write_resources(folder, texts):
+    """Makes the folder, with a file for each text of `texts`, by its name."""
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text)

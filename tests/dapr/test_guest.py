@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sidecar import Redis, component, free_ports
+from sidecar import Redis, component, free_ports, write_resources
 from world import World
 
 ROOT = Path(__file__).parents[2]
@@ -111,15 +111,13 @@ class Shop(World):
 
     def __init__(self, system_class, sidecar_class, guests, programs, scratch, redis):
         resources = scratch / "resources"
-        resources.mkdir()
         (scratch / "secrets.json").write_text(json.dumps({"granted": "open sesame", "other": "not for you"}))
-        for name, text in {
+        write_resources(resources, {
             "broker": component("broker", "pubsub.redis", redisHost=redis.address),
             "store": component("store", "state.redis", redisHost=redis.address),
             "files": component("files", "bindings.localstorage", rootPath=str(scratch / "files")),
             "vault": component("vault", "secretstores.local.file", secretsFile=str(scratch / "secrets.json")),
-        }.items():
-            (resources / f"{name}.yaml").write_text(text)
+        })
         (port,) = free_ports(1)
         manifest = scratch / "trilby.toml"
         manifest.write_text(MANIFEST.format(port=port, guests=programs, wat=guests))
@@ -140,8 +138,7 @@ class Shop(World):
         return error, status, rest
 
     def denials(self, function, kind):
-        wanted = f'trilby_call_denials_total{{function="{function}",grant="{kind}"}} '
-        return next(int(line[len(wanted):]) for line in httpx.get(self.trilby.admin + "/metrics").text.splitlines() if line.startswith(wanted))
+        return self.metric("trilby_call_denials_total", function=function, grant=kind)
 
 
 @pytest.fixture(scope="module")

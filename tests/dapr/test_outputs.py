@@ -2,13 +2,12 @@
 one that only the sidecar knows."""
 
 import json
-import re
 import signal
 import threading
 
 import httpx
 import pytest
-from sidecar import Redis, component, free_ports
+from sidecar import Redis, component, free_ports, write_resources
 from world import World
 
 APP_TOKEN = "app-token-51c7"
@@ -151,14 +150,12 @@ class Desk(World):
 
     def __init__(self, system_class, sidecar_class, guests, scratch, redis, trilby_token=API_TOKEN, options=()):
         resources = scratch / "resources"
-        resources.mkdir()
-        for name, text in {
+        write_resources(resources, {
             "broker": component("broker", "pubsub.redis", redisHost=redis.address, concurrency="4", processingTimeout="1s", redeliverInterval="1s"),
             "store": component("store", "state.redis", redisHost=redis.address),
             "files": component("files", "bindings.localstorage", rootPath=str(scratch / "files")),
             "policies": json.dumps(RESILIENCY),
-        }.items():
-            (resources / f"{name}.yaml").write_text(text)
+        })
         (self.http_port,) = free_ports(1)
         manifest = scratch / "trilby.toml"
         manifest.write_text(MANIFEST.format(port=self.http_port, guests=guests))
@@ -179,14 +176,6 @@ class Desk(World):
 
     def wait_for_state(self, key, seconds=20):
         return self.trilby_waits(lambda: self.state(key), seconds)
-
-    def metric(self, name, **labels):
-        total = 0
-        for line in httpx.get(self.trilby.admin + "/metrics").text.splitlines():
-            found = re.fullmatch(rf"{name}\{{(.*)\}} (\S+)", line)
-            if found and all(f'{label}="{value}"' in found[1] for label, value in labels.items()):
-                total += float(found[2])
-        return total
 
     def stop(self):
         self.sidecar.stop()

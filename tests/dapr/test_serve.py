@@ -1,15 +1,11 @@
 """One app beside its own sidecar, as `dapr run -- trilby serve APP` starts them: with the environment that Dapr gives an app."""
 
-import io
 import json
 import tomllib
-from pathlib import Path
 
 import httpx
 import pytest
-import skimage
-from PIL import Image
-from images import FOLDER, MANIFEST, own, write_manifest
+from images import FOLDER, MANIFEST, is_gray, own, picture, write_manifest
 from sidecar import free_ports
 
 TOKEN = "app-token-51c2"
@@ -17,16 +13,12 @@ TOKEN = "app-token-51c2"
 
 @pytest.fixture(scope="module")
 def cat():
-    out = io.BytesIO()
-    Image.open(Path(skimage.data_dir) / "chelsea.png").convert("RGB").save(out, "PNG")
-    return out.getvalue()
+    return picture("chelsea.png", "PNG")
 
 
 @pytest.fixture(scope="module")
 def coffee():
-    out = io.BytesIO()
-    Image.open(Path(skimage.data_dir) / "coffee.png").convert("RGB").save(out, "JPEG")
-    return out.getvalue()
+    return picture("coffee.png", "JPEG")
 
 
 def apps_of(dapr_yaml):
@@ -41,11 +33,6 @@ def apps_of(dapr_yaml):
         except json.JSONDecodeError:
             apps[-1][key] = value
     return apps
-
-
-def is_gray(picture):
-    red, green, blue = Image.open(io.BytesIO(picture)).convert("RGB").split()
-    return red.tobytes() == green.tobytes() == blue.tobytes()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`trilby up --sidecar daprd`: the sidecars that Trilby starts itself, looks after, and stops."""
 
-import io
 import json
 import os
 import signal
@@ -11,10 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import skimage
-from PIL import Image
-from images import APPS, own, write_manifest
-from sidecar import PROGRAMS, component, free_ports
+from images import APPS, is_gray, own, picture, write_manifest
+from sidecar import PROGRAMS, component, free_ports, is_running
 
 WEB, OTHER, THIRD = (own(app) for app in ("web", "other", "third"))
 TWO_APPS = """
@@ -46,13 +43,6 @@ def wait_until(condition, seconds=60):
         assert time.monotonic() < deadline, "not within the time"
         time.sleep(0.02)
     return result
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def sidecars(system):
@@ -109,16 +99,14 @@ def test_the_articles_system_with_a_sidecar_beside_each_app(system_class, tmp_pa
     system = system_class(write_manifest(tmp_path), tmp_path, [*options(*apps), "--daprd-arg=--enable-api-logging"], env={"TRILBY_LOG_FORMAT": "json"})
     try:
         assert set(sidecars(system)) == set(apps)
-        picture = io.BytesIO()
-        Image.open(Path(skimage.data_dir) / "chelsea.png").convert("RGB").save(picture, "PNG")
+        cat = picture("chelsea.png", "PNG")
         assert "<html" in httpx.get(system.url(own("go-web-port")) + "/").text
-        for answer in (invoke(system, own("go-web-port"), own("image-api-rs"), "api/image", content=picture.getvalue()),
-                       httpx.post(system.url(own("go-web-port")) + "/api/hello", content=picture.getvalue(), timeout=60)):
+        for answer in (invoke(system, own("go-web-port"), own("image-api-rs"), "api/image", content=cat),
+                       httpx.post(system.url(own("go-web-port")) + "/api/hello", content=cat, timeout=60)):
             assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
-            red, green, blue = Image.open(io.BytesIO(answer.content)).convert("RGB").split()
-            assert red.tobytes() == green.tobytes() == blue.tobytes()
+            assert is_gray(answer.content)
         wait_until(lambda: len(lines(system, message="sidecar", app=own("go-web-port"), line="HTTP API Called")) >= 2)  # the route's is the second
-        assert "picture" in invoke(system, own("image-api-rs"), own("image-api-go"), "api/image", content=picture.getvalue()).text
+        assert "picture" in invoke(system, own("image-api-rs"), own("image-api-go"), "api/image", content=cat).text
         for app in apps:
             assert lines(system, message="sidecar", app=app), "its log is told apart"
             assert lines(system, message="the sidecar is there", app=app)

@@ -1,7 +1,10 @@
 """The system that Dapr brings everything it can, and what it tells of that."""
 
 import json
+import re
 import time
+
+import httpx
 
 TOKEN = "app-token-7d1a0c"
 MANIFEST = """
@@ -196,6 +199,15 @@ class World:
         return self.trilby_waits(
             lambda: (found := [line for line in self.requests(path) if all(line.get(key) == value for key, value in members.items())])[
                 count - 1:] and found, seconds)
+
+    def metric(self, name, **labels):
+        """The sum of a series over all that have these labels."""
+        total = 0
+        for line in httpx.get(self.trilby.admin + "/metrics").text.splitlines():
+            found = re.fullmatch(rf"{name}\{{(.*)\}} (\S+)", line)
+            if found and all(f'{label}="{value}"' in found[1] for label, value in labels.items()):
+                total += float(found[2])
+        return total
 
     def trilby_waits(self, condition, seconds):
         deadline = time.monotonic() + seconds
