@@ -1,6 +1,9 @@
 #include "host/dapr_arguments.h"
 
 #include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -8,22 +11,30 @@
 namespace trilby::host {
 namespace {
 
-/// A guest's memory of a page, into which texts are put one after the other.
+/// A guest's memory of a page, into which texts are put one after the other. It is full of letters and ends in the middle
+/// of a word that would be right everywhere, so that only where a text lies can be wrong with it.
 class DaprArguments : public testing::Test {
  protected:
+  static constexpr std::uint32_t kSize = 65536;
+  static constexpr std::string_view kAcrossTheEnd = "DELETE";
+  static constexpr Span kInside{kSize - 4, 4};
+  static constexpr Span kOutside{kSize - 4, 6};
+
+  DaprArguments() { std::memcpy(bytes_.data() + kOutside.at, kAcrossTheEnd.data(), kAcrossTheEnd.size()); }
+
   Span put(std::string_view text) {
     const Span span{at_, static_cast<std::uint32_t>(text.size())};
     std::memcpy(bytes_.data() + at_, text.data(), text.size());
     at_ += span.length;
     return span;
   }
-  [[nodiscard]] wasm::GuestMemory memory() { return wasm::GuestMemory(bytes_); }
+  [[nodiscard]] wasm::GuestMemory memory() { return wasm::GuestMemory(std::span(bytes_).first(kSize)); }
   bool takes_method(std::string_view method, std::string_view verb = "POST") {
     return decode_method(memory(), put("app"), put(method), put(verb)).has_value();
   }
 
  private:
-  std::vector<std::byte> bytes_{65536};
+  std::vector<std::byte> bytes_ = std::vector<std::byte>(kSize + 2, std::byte{'a'});
   std::uint32_t at_ = 0;
 };
 
@@ -40,7 +51,9 @@ TEST_F(DaprArguments, AreWhatTheGuestSays) {
 
 TEST_F(DaprArguments, OutsideOfTheMemoryAreRefused) {
   const Span good = put("good");
-  for (const Span bad : {Span{65533, 4}, Span{0, 0xFFFFFFFF}, Span{0xFFFFFFFF, 1}, Span{0xFFFFFFFF, 0xFFFFFFFF},
+  EXPECT_TRUE(decode_address(memory(), kInside, kInside, DaprRest::Key));
+  EXPECT_TRUE(decode_method(memory(), good, good, put(kAcrossTheEnd)));
+  for (const Span bad : {kOutside, Span{65533, 4}, Span{0, 0xFFFFFFFF}, Span{0xFFFFFFFF, 1}, Span{0xFFFFFFFF, 0xFFFFFFFF},
                          Span{65537, 0}, Span{0x80000000, 0x80000000}}) {
     EXPECT_FALSE(decode_address(memory(), bad, good, DaprRest::Key));
     EXPECT_FALSE(decode_address(memory(), good, bad, DaprRest::Key));

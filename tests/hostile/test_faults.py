@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import httpx
 import manifests
 import pytest
+from observed import metric
 from raw_http import Peer, ask, request
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -24,11 +24,6 @@ def echo(system, text=b"honest"):
 
 def sleep_for(milliseconds):
     return request("POST", "/sleep", body=(milliseconds * 1_000_000).to_bytes(8, "little"))
-
-
-def value(system, name):
-    page = httpx.get(f"{system.admin}/metrics").text
-    return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith((name + " ", name + "{")))
 
 
 def wait(condition, seconds=60):
@@ -100,7 +95,7 @@ def test_a_full_disk_under_the_log_costs_lines_only(start_system, guests):
         assert echo(system) == b"honest"
         assert ask(system.address("api"), request("POST", "/exit", body=b"\x41")).status == 422
         assert ask(system.address("api"), request("POST", "/flood", body=b"\x02\x04")).status == 200
-    wait(lambda: value(system, "trilby_log_dropped_lines_total") > 0)
+    wait(lambda: metric(system, "trilby_log_dropped_lines_total") > 0)
     assert system.stop() == 0
 
 
@@ -172,7 +167,7 @@ def test_a_clock_that_jumps_changes_no_deadline(start_system, guests, tmp_path, 
     with ThreadPoolExecutor(3) as pool:
         sleeper = pool.submit(ask, address, sleep_for(1000))
         forever = pool.submit(ask, address, sleep_for(3_600_000))
-        wait(lambda: value(system, "trilby_calls_live") == 2)
+        wait(lambda: metric(system, "trilby_calls_live") == 2)
         clock.write_text(jump)
         spinner = pool.submit(ask, address, request("POST", "/spin"))
         assert echo(system) == b"honest"

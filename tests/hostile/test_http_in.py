@@ -2,21 +2,19 @@
 
 import contextlib
 import json
-import re
 import resource
 import socket
 import struct
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+from observed import metric, wait_until
+from raw_http import Peer, ask, request
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
-
-from raw_http import Peer, ask, request  # noqa: E402
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 KIB = 1024
 FOREVER = (60_000_000_000).to_bytes(8, "little")  # nanoseconds
@@ -65,35 +63,6 @@ def manifest(guests, patience=""):
 @pytest.fixture(scope="module")
 def system(start_system, guests):
     return start_system(manifest(guests, IMPATIENT), "--loops", "2", env={"TRILBY_LOG_FORMAT": "json"})
-
-
-@pytest.fixture
-def api(system):
-    return system.address("api")
-
-
-@pytest.fixture(autouse=True)
-def unharmed(system):
-    """After every test: the same process, the same worker, and a request that is answered."""
-    before = system.ready["worker"]
-    yield
-    assert system.process.poll() is None
-    assert ask(system.address("api"), request("POST", "/echo", body=b"next")).body == b"next"
-    assert Path(f"/proc/{before}").exists()
-
-
-def metric(system, name, **labels):
-    page = httpx.get(f"{system.admin}/metrics").text
-    wanted = [f'{key}="{value}"' for key, value in labels.items()]
-    return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
-               if re.match(name + r"[{ ]", line) and all(label in line for label in wanted))
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def reason(answer):

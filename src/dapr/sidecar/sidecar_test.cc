@@ -55,7 +55,7 @@ class SidecarTest : public testing::Test {
     });
     done.get_future().wait();
   }
-  /// With a token, a second of time and room for 1000 bytes.
+  /// With a token and room for 1000 bytes; `timeout` is the sidecar's.
   void start(Duration timeout = 10s) {
     const auto settings = std::make_shared<const Settings>(
         Settings{net::Address::parse("127.0.0.1", port).value(), "secret-token", timeout, Bytes{1000}});
@@ -396,7 +396,7 @@ TEST_F(SidecarTest, InvokesAnApp) {
   EXPECT_EQ(seen.field("dapr-api-token"), "secret-token");
   EXPECT_EQ(seen.field("trilby-hops"), "3");
   EXPECT_EQ(seen.field("x-request-id"), "request-0123456789");
-  EXPECT_TRUE(seen.field("traceparent"));
+  EXPECT_EQ(seen.field("traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
   EXPECT_EQ(seen.body, "data");
 }
 
