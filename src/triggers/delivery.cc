@@ -208,8 +208,8 @@ class Deliveries::Batch {
     Outcome outcome;
     if (first_failure_) {
       outcome = std::move(*first_failure_);
-      outcome.message = fmt::format("{} of {} events did not end well; the first: {}", failed_, verdicts_.size(),
-                                    why(outcome));
+      outcome.message =
+          fmt::format("{} of {} events did not end well; the first: {}", failed_, verdicts_.size(), why(outcome));
     } else {
       outcome.reason = Reason::Ok;
       outcome.status = 200;
@@ -258,10 +258,8 @@ void Deliveries::bring(const EventTrigger& trigger, Result<Event> event, Call ca
     id = said == nullptr ? std::string() : *said;
     trace = call.trace;
   }
-  OnOutcome ended = [this, &trigger, id = std::move(id), trace = std::move(trace),
-                     done = std::move(done)](Outcome outcome) mutable {
-    end(trigger, id, trace, std::move(outcome), std::move(done));
-  };
+  OnOutcome ended = [this, &trigger, id = std::move(id), trace = std::move(trace), done = std::move(done)](
+                        Outcome outcome) mutable { end(trigger, id, trace, std::move(outcome), std::move(done)); };
   router_.call_function(trigger.function, std::move(call), std::move(ended));
 }
 
@@ -290,8 +288,7 @@ void Deliveries::end(const EventTrigger& trigger, const std::string& event_id, c
                                                        {"reason", name(kept->reason)},
                                                        {"brought_again", *before},
                                                        {"dead_letter", trigger.has_dead_letter}});
-                   kept->message =
-                       fmt::format("it was brought again {} times{}", *before, reason);
+                   kept->message = fmt::format("it was brought again {} times{}", *before, reason);
                    done(std::move(*kept), Verdict::Drop);
                  });
 }
