@@ -11,8 +11,8 @@
 namespace trilby::host {
 namespace {
 
-/// A guest's memory of a page, into which texts are put one after the other. It is full of letters and ends in the middle
-/// of a word that would be right everywhere, so that only where a text lies can be wrong with it.
+/// A guest's memory of a page, into which texts are put one after the other. It is full of letters and ends in the
+/// middle of a word that would be right everywhere, so that only where a text lies can be wrong with it.
 class DaprArguments : public testing::Test {
  protected:
   static constexpr std::uint32_t kSize = 65536;
@@ -53,8 +53,8 @@ TEST_F(DaprArguments, OutsideOfTheMemoryAreRefused) {
   const Span good = put("good");
   EXPECT_TRUE(decode_address(memory(), kInside, kInside, DaprRest::Key));
   EXPECT_TRUE(decode_method(memory(), good, good, put(kAcrossTheEnd)));
-  for (const Span bad : {kOutside, Span{65533, 4}, Span{0, 0xFFFFFFFF}, Span{0xFFFFFFFF, 1}, Span{0xFFFFFFFF, 0xFFFFFFFF},
-                         Span{65537, 0}, Span{0x80000000, 0x80000000}}) {
+  for (const Span bad : {kOutside, Span{65533, 4}, Span{0, 0xFFFFFFFF}, Span{0xFFFFFFFF, 1},
+                         Span{0xFFFFFFFF, 0xFFFFFFFF}, Span{65537, 0}, Span{0x80000000, 0x80000000}}) {
     EXPECT_FALSE(decode_address(memory(), bad, good, DaprRest::Key));
     EXPECT_FALSE(decode_address(memory(), good, bad, DaprRest::Key));
     EXPECT_FALSE(decode_method(memory(), bad, good, put("GET")));
