@@ -266,8 +266,7 @@ TEST_F(LockdownTest, ConnectsToThePortsThatWereNamed) {
   EXPECT_TRUE(locked_down(needs, [&] { return try_to_connect(net::local_port(other->get())); }).with(EACCES));
   EXPECT_SUCCEEDS(locked_down(needs, [] { return fails_with(ENOSYS, socket(AF_UNIX, SOCK_STREAM, 0)); }));
   EXPECT_SUCCEEDS(locked_down(needs, [] { return fails_with(ENOSYS, socket(AF_INET, SOCK_DGRAM, 0)); }));
-  EXPECT_SUCCEEDS(
-      locked_down(needs, [] { return fails_with(ENOSYS, socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP)); }));
+  EXPECT_SUCCEEDS(locked_down(needs, [] { return fails_with(ENOSYS, socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP)); }));
   EXPECT_SUCCEEDS(locked_down(needs, [&] {
     const sockaddr_in address = loopback(0);
     return fails_with(

@@ -17,9 +17,9 @@ struct Child {
   std::vector<int> inherited;          ///< descriptors that stay open, beside the standard streams
   int output = -1;                     ///< its standard output and error; -1: as ours
   std::vector<std::string> variables;  ///< "NAME=value", over our environment
-  /// What a terminal sends to all its processes does not reach it: it is in a group of its own, and signals do what they
-  /// usually do. Otherwise it ignores SIGINT, SIGTERM, SIGHUP, SIGPIPE and SIGXFSZ, which only a program can rely on
-  /// that leaves it so.
+  /// What a terminal sends to all its processes does not reach it: it is in a group of its own, and signals do what
+  /// they usually do. Otherwise it ignores SIGINT, SIGTERM, SIGHUP, SIGPIPE and SIGXFSZ, which only a program can rely
+  /// on that leaves it so.
   bool own_group = false;
 };
 

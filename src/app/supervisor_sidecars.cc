@@ -86,8 +86,8 @@ class Sidecars::One {
   enum class Ending : std::uint8_t {
     Gone,      ///< nothing is left of it
     Replaced,  ///< by another run, now or later
-    /// Replaced, but it was the first run and ended by itself with an error, at once or while it was awaited. (Under load
-    /// daprd may answer that it can be used and end a moment later of a component that it cannot make.)
+    /// Replaced, but it was the first run and ended by itself with an error, at once or while it was awaited. (Under
+    /// load daprd may answer that it can be used and end a moment later of a component that it cannot make.)
     Failed,
   };
 

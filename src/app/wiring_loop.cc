@@ -122,8 +122,7 @@ void ServingLoop::serve_listener(const AppRoutes& app, const ServedListener& lis
                        std::move(services));
   }
   make_server(fronts_, limits,
-              triggers::FrontOptions{listener.token,
-                                     listener.is_app_channel ? channels_[listener.app].get() : nullptr},
+              triggers::FrontOptions{listener.token, listener.is_app_channel ? channels_[listener.app].get() : nullptr},
               router, std::move(services));
 }
 
