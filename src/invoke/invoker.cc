@@ -325,7 +325,8 @@ void Run::enter(Clock::time_point now) {
   host_.host_calls = TokenBucket(limits.host_calls_per_second);
   give_way_to_dapr();
   sandbox_.emplace(invoker_.loop(), invoker_.meter(), prepared, std::move(place),
-                   wasm::Sandbox::Limits{limits.memory, limits.table_elements, limits.cpu}, &host_);
+                   wasm::Sandbox::Limits{limits.memory, limits.table_elements, limits.cpu}, &host_,
+                   cancellation_.get());
   run(now);
 }
 

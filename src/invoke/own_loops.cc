@@ -70,7 +70,10 @@ bool OwnLoops::Away::interrupt() {
   if (handed_->place == nullptr || loops_.stopped_) {
     return false;
   }
-  handed_->place->nudge();
+  // The thread may have gone on to another call, to which this would be an error out of nowhere.
+  if (handed_->place->loop.occupants_piece() == handed_->cancellation.get()) {
+    handed_->place->nudge();
+  }
   return true;
 }
 

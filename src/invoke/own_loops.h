@@ -41,7 +41,8 @@ struct AdmittedCall {
 /// An invoker that takes calls where admission has left them.
 class AdmittedInvoker : public Invoker {
  public:
-  /// Like start(). `cancellation` is of this loop and never null.
+  /// Like start(). `cancellation` is of this loop and never null; it is what the loop says its occupant's piece is
+  /// while the call has its thread.
   virtual void start_admitted(AdmittedCall call, std::shared_ptr<Cancellation> cancellation, OnOutcome done) = 0;
 };
 [[nodiscard]] std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets);
@@ -82,7 +83,8 @@ class OwnLoops {
     /// `done` will not run; the call goes on.
     void forget();
     /// When its loop does not come to cancelling it: ends what the kernel lets be ended, a wait for the other end of a
-    /// pipe and the like. That may come too early, before the wait has begun, so it is done again until
+    /// pipe and the like, if it is this call that waits so. That may come too early, before the wait has begun, so it
+    /// is done again until
     /// \return false: the call has ended, or stop() sees to it
     [[nodiscard]] bool interrupt();
 

@@ -1,6 +1,7 @@
 #include "invoke/own_loops.h"
 
 #include <array>
+#include <atomic>
 #include <ctime>
 #include <functional>
 #include <future>
@@ -91,8 +92,10 @@ class Handed : public ::testing::Test {
 /// Ends a call when it has been interrupted twice: the first time comes as if before the wait had begun.
 class DeafOnce final : public AdmittedInvoker {
  public:
+  explicit DeafOnce(net::Loop& loop) : loop_(loop) {}
   void start(const std::shared_ptr<const Function>& /*function*/, Call /*call*/, OnOutcome /*done*/) override {}
-  void start_admitted(AdmittedCall /*call*/, std::shared_ptr<Cancellation> /*cancellation*/, OnOutcome done) override {
+  void start_admitted(AdmittedCall /*call*/, std::shared_ptr<Cancellation> cancellation, OnOutcome done) override {
+    loop_.set_occupant(nullptr, cancellation.get());
     for (int left = 2; left > 0; --left) {
       timespec most{.tv_sec = 20, .tv_nsec = 0};
       nanosleep(&most, nullptr);
@@ -101,10 +104,65 @@ class DeafOnce final : public AdmittedInvoker {
   }
   [[nodiscard]] std::size_t live() const override { return 0; }
   void cancel_all(Reason /*why*/) override {}
+
+ private:
+  net::Loop& loop_;
 };
 
+/// Its first call yields for ever; the second one then has the thread, and waits until it is told to go on.
+class SecondWaits final : public AdmittedInvoker {
+ public:
+  struct Seen {
+    std::promise<void> waits;
+    std::atomic<bool> go_on = false;
+    std::atomic<bool> interrupted = false;
+  };
+  SecondWaits(net::Loop& loop, Seen& seen) : loop_(loop), seen_(seen) {}
+  void start(const std::shared_ptr<const Function>& /*function*/, Call /*call*/, OnOutcome /*done*/) override {}
+  void start_admitted(AdmittedCall /*call*/, std::shared_ptr<Cancellation> cancellation, OnOutcome done) override {
+    if (!first_) {
+      first_ = std::move(done);
+      return;
+    }
+    loop_.set_occupant(nullptr, cancellation.get());
+    seen_.waits.set_value();
+    while (!seen_.go_on && !seen_.interrupted) {
+      timespec most{.tv_sec = 0, .tv_nsec = 1'000'000};
+      seen_.interrupted = nanosleep(&most, nullptr) != 0;
+    }
+    loop_.set_occupant(nullptr);
+    done(refusal(Reason::LimitWall));
+    first_(refusal(Reason::LimitWall));
+  }
+  [[nodiscard]] std::size_t live() const override { return 0; }
+  void cancel_all(Reason /*why*/) override {}
+
+ private:
+  net::Loop& loop_;
+  Seen& seen_;
+  OnOutcome first_;
+};
+
+TEST_F(Handed, ACallIsNotInterruptedInPlaceOfAnother) {
+  SecondWaits::Seen seen;
+  OwnLoops own(1, [&seen](net::Loop& loop) { return std::make_unique<SecondWaits>(loop, seen); });
+  const auto first = own.hand_over({}, calls_.loop, [](const Outcome& /*outcome*/) {});
+  const auto second = own.hand_over({}, calls_.loop, [](const Outcome& /*outcome*/) {});
+  seen.waits.get_future().wait();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(first->interrupt()) << "it has not ended";
+    std::this_thread::sleep_for(1ms);  // so that one comes while it waits, if any comes
+  }
+  EXPECT_FALSE(seen.interrupted);
+  seen.go_on = true;
+  while (own.live() > 0) {
+    std::this_thread::yield();
+  }
+  EXPECT_FALSE(first->interrupt());
+}
+
 TEST_F(Handed, ACallThatWasNotWaitingYetIsInterruptedAgain) {
-  OwnLoops own(1, [](net::Loop& /*loop*/) { return std::make_unique<DeafOnce>(); });
+  OwnLoops own(1, [](net::Loop& loop) { return std::make_unique<DeafOnce>(loop); });
   const auto invoker = make_invoker(calls_.loop, {}, &own);
   const auto function = with_directory({.wall = 20ms});
   const auto began = Clock::now();

@@ -34,6 +34,7 @@ struct Loop::Impl {
   Clock::time_point alarm_at = Clock::time_point::max();  // max: not set
   std::atomic<std::thread::id> thread;
   std::atomic<const std::string*> occupant{nullptr};
+  std::atomic<const void*> occupants_piece{nullptr};
   bool deferred_asked = false;  // run_deferred() is posted or runs
   std::deque<std::function<void()>> background;
 
@@ -118,12 +119,17 @@ bool Loop::in_loop_thread() const {
   return impl_->thread == std::this_thread::get_id();
 }
 
-void Loop::set_occupant(const std::string* who) {
+void Loop::set_occupant(const std::string* who, const void* piece) {
   impl_->occupant.store(who, std::memory_order_release);
+  impl_->occupants_piece.store(piece, std::memory_order_release);
 }
 
 const std::string* Loop::occupant() const {
   return impl_->occupant.load(std::memory_order_acquire);
+}
+
+const void* Loop::occupants_piece() const {
+  return impl_->occupants_piece.load(std::memory_order_acquire);
 }
 
 asio::io_context& Loop::context() {

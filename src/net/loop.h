@@ -39,9 +39,11 @@ class Loop {
   [[nodiscard]] bool in_loop_thread() const;
 
   /// Who has the loop's thread for a while, for whoever wonders why it does not turn; null: nobody. Set on the loop's
-  /// thread, asked for on any. The text outlives the loop.
-  void set_occupant(const std::string* who);
+  /// thread, asked for on any. The text outlives the loop; `piece` tells this piece of work from others of theirs, and
+  /// is compared only.
+  void set_occupant(const std::string* who, const void* piece = nullptr);
   [[nodiscard]] const std::string* occupant() const;
+  [[nodiscard]] const void* occupants_piece() const;
   [[nodiscard]] boost::asio::io_context& context();  ///< for net/ only
 
  private:

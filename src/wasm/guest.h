@@ -18,7 +18,7 @@ namespace trilby::wasm {
 class Guest {
  public:
   Guest(net::Loop& loop, CpuMeter& meter, const Prepared& prepared, Engine::Place place, Sandbox::Limits limits,
-        void* host);
+        void* host, const void* call);
   ~Guest();
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
@@ -103,6 +103,7 @@ class Guest {
   const Prepared& prepared_;
   const Sandbox::Limits limits_;
   void* const host_;
+  const void* const call_;
   Sandbox::OnEnd on_end_;
   std::string_view entry_;
 

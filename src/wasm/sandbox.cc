@@ -18,8 +18,8 @@ wasm_trap_t* unwinding_trap() {
 }  // namespace
 
 Sandbox::Sandbox(net::Loop& loop, CpuMeter& meter, const Prepared& prepared, Engine::Place place, Limits limits,
-                 void* host)
-    : guest_(std::make_unique<Guest>(loop, meter, prepared, std::move(place), limits, host)) {}
+                 void* host, const void* call)
+    : guest_(std::make_unique<Guest>(loop, meter, prepared, std::move(place), limits, host, call)) {}
 Sandbox::~Sandbox() = default;
 void Sandbox::run(std::string_view entry, Clock::time_point now, OnEnd on_end) {
   guest_->run(entry, now, std::move(on_end));
@@ -32,8 +32,14 @@ Costs Sandbox::costs() const {
 }
 
 Guest::Guest(net::Loop& loop, CpuMeter& meter, const Prepared& prepared, Engine::Place place, Sandbox::Limits limits,
-             void* host)
-    : loop_(loop), meter_(meter), prepared_(prepared), limits_(limits), host_(host), place_(std::move(place)) {}
+             void* host, const void* call)
+    : loop_(loop),
+      meter_(meter),
+      prepared_(prepared),
+      limits_(limits),
+      host_(host),
+      call_(call),
+      place_(std::move(place)) {}
 
 Guest::~Guest() {
   if (handle_) {
@@ -97,7 +103,7 @@ void Guest::resume() {
 
 void Guest::poll() {
   on_stack_ = true;
-  loop_.set_occupant(&prepared_.name());
+  loop_.set_occupant(&prepared_.name(), call_);
   bool ended = false;
   while (!ended && wasmtime_call_future_poll(future_.get())) {
     future_.reset();

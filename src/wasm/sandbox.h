@@ -57,8 +57,9 @@ class Sandbox {
   using OnEnd = std::function<void(Ending)>;
 
   /// `prepared`, `meter` (of the loop's thread) and `host` outlive the sandbox. `host` is what its host functions work
-  /// on.
-  Sandbox(net::Loop& loop, CpuMeter& meter, const Prepared& prepared, Engine::Place place, Limits limits, void* host);
+  /// on, `call` what net::Loop::occupants_piece() is while the guest has the loop's thread.
+  Sandbox(net::Loop& loop, CpuMeter& meter, const Prepared& prepared, Engine::Place place, Limits limits, void* host,
+          const void* call = nullptr);
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
