@@ -217,10 +217,13 @@ class Sidecars::One {
     return {};
   }
 
-  [[nodiscard]] Result<Child> make_child() const {
+  Result<Child> make_child() {
     constexpr std::size_t kPorts = 3;
     TRILBY_ASSIGN(const std::vector<std::uint16_t> ports, free_ports(kPorts));
     const std::string host = host_address();
+    if (internal_port_ == 0 || !net::listen_tcp(host, internal_port_)) {
+      internal_port_ = ports[1];
+    }
     Child child;
     child.program = program_.daprd.string();
     child.own_group = true;
@@ -239,7 +242,7 @@ class Sidecars::One {
                        "--dapr-grpc-port",
                        std::to_string(ports[0]),
                        "--dapr-internal-grpc-port",
-                       std::to_string(ports[1]),
+                       std::to_string(internal_port_),
                        "--dapr-internal-grpc-listen-address",
                        host,
                        "--metrics-port",
@@ -276,6 +279,7 @@ class Sidecars::One {
   const SidecarProgram& program_;
   SidecarPlan plan_;
   std::optional<SidecarPlan> next_;
+  std::uint16_t internal_port_ = 0;  // of all runs: other sidecars remember an address for a minute and more
   pid_t pid_ = 0;
   net::Socket output_;
   SidecarLog log_{plan_.app};

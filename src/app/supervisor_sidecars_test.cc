@@ -128,6 +128,17 @@ TEST_F(SidecarsTest, AreToldWhatTheirAppSpeaks) {
   EXPECT_NE(await_file("daprd.told").find("--app-protocol grpc "), std::string::npos);
 }
 
+TEST_F(SidecarsTest, AreWhereOtherSidecarsRememberThemAfterTheyDied) {
+  use(R"(while [ "$1" != --dapr-internal-grpc-port ]; do shift; done; echo "$2" >> "$0.ports"; kill -KILL $$)");
+  set(kA);
+  await_end();
+  await_replacement();
+  const std::string both = await_file("daprd.ports");
+  const std::string first = both.substr(0, both.find('\n') + 1);
+  EXPECT_FALSE(first.empty());
+  EXPECT_EQ(both, first + first);
+}
+
 TEST_F(SidecarsTest, ThatWaitToBeStartedAgainAreNotLostWhenTheirSettingsChange) {
   use("exit 1");
   set(kA);

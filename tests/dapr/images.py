@@ -19,14 +19,16 @@ def own(app):
     return f"{app}-{os.getpid()}"
 
 
-def write_manifest(folder):
-    text = MANIFEST.read_text()
+def write_manifest(folder, apps=APPS, more=""):
+    """Of these apps of the article, with what they need; `more` is what the manifest says besides, with `own` names."""
+    parts = re.split(r"^(?=# ---- )", MANIFEST.read_text(), flags=re.M)
+    text = "".join(part for part in parts if not any(f"[app.{app}]" in part for app in set(APPS) - set(apps)))
     for app in APPS:
         text = text.replace(app, own(app))
     text = re.sub(r'^((?:files|module|path) = ")((?:web|functions|models)\b[^"]*")', rf"\g<1>{FOLDER}/\2", text, flags=re.M)
     text = text.replace('workdir = "functions"', f'workdir = "{FOLDER}/functions"')
     manifest = folder / "trilby.toml"
-    manifest.write_text(text)
+    manifest.write_text(text + more)
     return manifest
 
 

@@ -53,7 +53,9 @@ class Process:
         deadline = time.monotonic() + seconds
         while not (result := condition()):
             assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.log()}"
-            assert time.monotonic() < deadline, f"{what}: not within {seconds} s:\n{self.log()[-20000:]}"
+            if time.monotonic() > deadline:
+                self.process.kill()  # who waits for its start does not have it yet, to stop it
+                raise AssertionError(f"{what}: not within {seconds} s:\n{self.log()[-20000:]}")
             time.sleep(0.02)
         return result
 
@@ -101,13 +103,15 @@ def _answer(answers):
 
 
 class Redis(Process):
-    def __init__(self, scratch, port=None, durable=False):
-        """`port`: where it was before. `durable`: what it acknowledged is in a file of the folder, which the next one there reads."""
+    def __init__(self, scratch, port=None, durable=False, host="127.0.0.1"):
+        """`port`: where it was before. `durable`: what it acknowledged is in a file of the folder, which the next one there reads. `host`: the address
+        where others reach it; `ask` goes by 127.0.0.1."""
         self.port = port or free_ports(1)[0]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
         # Keyspace events are what Dapr's configuration store listens to.
-        super().__init__(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes" if durable else "no",
-                          "--appendfsync", "always", "--dir", scratch, "--notify-keyspace-events", "KEA"], scratch / "redis.log")
+        super().__init__(["redis-server", "--port", self.port, "--bind", *{"127.0.0.1", host}, "--protected-mode", "no", "--save", "",
+                          "--appendonly", "yes" if durable else "no", "--appendfsync", "always", "--dir", scratch, "--notify-keyspace-events", "KEA"],
+                         scratch / "redis.log")
         self.wait_until(self._answers, "redis")
 
     def _answers(self):
@@ -145,23 +149,52 @@ def _status(url, **headers):
         return None
 
 
+class Sentry(Process):
+    """Dapr's certificate authority; it makes its own root, in a folder that the next one there reads."""
+
+    def __init__(self, scratch, host="127.0.0.1", trust_domain="localhost"):
+        """`host`: the address where sidecars reach it. `trust_domain`: its own and that of the other programs of Dapr's, not that of sidecars."""
+        port, health, metrics = free_ports(3)
+        self.address = f"{host}:{port}"
+        self.trust_domain = trust_domain
+        folder, configuration = scratch / "sentry", scratch / "sentry.yaml"
+        folder.mkdir(exist_ok=True)
+        configuration.write_text('{"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "sentry"}}')
+        super().__init__([PROGRAMS / "sentry", "--config", configuration, "--port", port, "--listen-address", host, "--healthz-port", health,
+                          "--healthz-listen-address", "127.0.0.1", "--metrics-port", metrics, "--metrics-listen-address", "127.0.0.1",
+                          "--issuer-credentials", folder, "--trust-domain", trust_domain], scratch / "sentry.log")
+        self.wait_until(lambda: _status(f"http://127.0.0.1:{health}/healthz") == 200, "sentry")
+        self.root = folder / "ca.crt"
+
+    @property
+    def options(self):
+        """What a sidecar is told on its command line so that it has its certificate from here."""
+        return ["--enable-mtls", "--sentry-address", self.address, "--control-plane-trust-domain", self.trust_domain]
+
+    @property
+    def env(self):
+        return {"DAPR_TRUST_ANCHORS": self.root.read_text()}
+
+
 class Daprd(Process):
     """Dapr's sidecar, before one app. Ready once the app has told it what it wants."""
 
-    def __init__(self, app_id, app_port, resources, scratch, options=(), app_token=None, ready=True, http_port=None, protocol="http", api_token=None):
-        """`http_port`: where it answers, if that was told somebody before. `api_token`: what it wants to see from whoever asks it for something."""
+    def __init__(self, app_id, app_port, resources, scratch, options=(), app_token=None, ready=True, http_port=None, protocol="http", api_token=None,
+                 internal_port=None, env=None):
+        """`http_port`: where it answers, if that was told somebody before; `internal_port`: where it answers other sidecars. `api_token`: what it wants
+        to see from whoever asks it for something."""
         self.app_id = app_id
         http, grpc, internal, metrics = free_ports(4)
-        http = http_port or http
+        http, self.internal_port = http_port or http, internal_port or internal
         self.url = f"http://127.0.0.1:{http}/v1.0"
         self.grpc_address = f"127.0.0.1:{grpc}"
         command = [PROGRAMS / "daprd", "--app-id", app_id, "--dapr-http-port", http, "--dapr-grpc-port", grpc, "--dapr-internal-grpc-port",
-                   internal, "--metrics-port", metrics, "--dapr-listen-addresses", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
+                   self.internal_port, "--metrics-port", metrics, "--dapr-listen-addresses", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
                    "--resources-path", resources, "--log-level", "debug", "--dapr-graceful-shutdown-seconds", "2", *options]
         if app_port is not None:
             command += ["--app-port", app_port, "--app-protocol", protocol]
         tokens = {"APP_API_TOKEN": app_token, "DAPR_API_TOKEN": api_token}
-        super().__init__(command, scratch / f"{app_id}.log", env={name: token for name, token in tokens.items() if token})
+        super().__init__(command, scratch / f"{app_id}.log", env={name: token for name, token in tokens.items() if token} | (env or {}))
         self.client = httpx.Client(base_url=self.url, timeout=20, headers={"dapr-api-token": api_token} if api_token else {})
         if ready:
             self.wait_until(lambda: _status(f"{self.url}/healthz") == 204, "the sidecar")
