@@ -34,7 +34,7 @@ STREAM, GROUP = "events", "bench"
 TOPIC = '[[app.bench.topic]]\npubsub = "broker"\ntopic = "events"\nfunction = "hello"\n{bulk}\n'
 # What comes at once is what the broker's component has under way, by default 10; a larger batch would wait for its time.
 BULK = 'bulk = { max_messages = 10, max_wait = "40ms" }'
-TRILBY, TRILBY_BULK, TRILBY_GRPC = "Trilby, HTTP", "Trilby, HTTP, events in bulk", "Trilby, gRPC"
+TRILBY, TRILBY_H2C, TRILBY_BULK, TRILBY_GRPC = "Trilby, HTTP", "Trilby, h2c", "Trilby, HTTP, events in bulk", "Trilby, gRPC"
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def apps(program: Path, guest: Path, scratch: Path) -> dict[str, App]:
     go = peers_setup.prepare(lambda: peers_setup.go_program("dapr_go"))
     return {
         TRILBY: App("http", trilby()),
+        TRILBY_H2C: App("h2c", trilby()),
         TRILBY_BULK: App("http", trilby(BULK)),
         TRILBY_GRPC: App("grpc", trilby(settings='protocol = "grpc"\n\n')),
         "Node, @dapr/dapr, HTTP": peer("http", node, "node", node, "{port}", "{sidecar}"),
@@ -99,10 +100,11 @@ class Redis(Server):
         return 0
 
 
-def daprd(app: App, app_port: int, port: int, resources: Path, scratch: Path) -> Server:
+def daprd(protocol: str, app_port: int, resources: Path, scratch: Path, program: Path = PROGRAMS / "daprd", port: int | None = None) -> Server:
     core, _ = cores()
+    port = port or free_ports(1)[0]
     grpc, internal, metrics = free_ports(3)
-    return Server([str(PROGRAMS / "daprd"), "--app-id", "bench", "--app-port", str(app_port), "--app-protocol", app.protocol, "--dapr-http-port", str(port),
+    return Server([str(program), "--app-id", "bench", "--app-port", str(app_port), "--app-protocol", protocol, "--dapr-http-port", str(port),
                    "--dapr-grpc-port", str(grpc), "--dapr-internal-grpc-port", str(internal), "--metrics-port", str(metrics),
                    "--dapr-listen-addresses", "127.0.0.1", "--metrics-listen-address", "127.0.0.1", "--resources-path", str(resources),
                    "--log-level", "warn", "--dapr-graceful-shutdown-seconds", "1"], port, core, log=scratch / "daprd.log")
@@ -114,7 +116,7 @@ def both(app: App, resources: Path, scratch: Path) -> Iterator[tuple[Server, Ser
     port, sidecar_port = free_ports(2)
     with app.start(port, sidecar_port) as server:
         await_port(server)
-        with daprd(app, server.port, sidecar_port, resources, scratch) as sidecar:
+        with daprd(app.protocol, server.port, resources, scratch, port=sidecar_port) as sidecar:
             yield server, sidecar
 
 

@@ -94,6 +94,18 @@ def dapr_python() -> Path:
     return python
 
 
+def daprd_with_all_components() -> Path:
+    """The sidecar with the components too that Dapr does not call stable, bindings.wasm among them, of the modules that the real one is
+    built of (tools/dapr). Some minutes."""
+    source = HERE.parent / "tools/dapr"
+    program = CACHE / f"daprd-all-{digest_of(source, 'go.mod', 'go.sum')}"
+    if not program.exists():
+        say("building daprd with all its components, for its bindings.wasm (minutes, once)")
+        run(["go", "build", "-trimpath", "-mod=readonly", "-tags", "allcomponents", "-ldflags", "-s -w", "-o", program, "github.com/dapr/dapr/cmd/daprd"],
+            cwd=source, env=os.environ | {"CGO_ENABLED": "0"})
+    return program
+
+
 def prepare(what: Callable[[], Path]) -> Path | str:
     """The file, or why there is none: the other peers can be measured without it."""
     try:
@@ -109,7 +121,7 @@ def prepare(what: Callable[[], Path]) -> Path | str:
 
 if __name__ == "__main__":
     server = prepare(wasmtime)
-    for peer in (lambda: go_program("wazero"), lambda: go_program("dapr_go"), dapr_node, dapr_python):
+    for peer in (lambda: go_program("wazero"), lambda: go_program("dapr_go"), dapr_node, dapr_python, daprd_with_all_components):
         prepare(peer)
     if isinstance(server, Path):
         prepare(lambda: hello_component(server))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import app_channel
+import bindings_wasm
 import hello
 import idle
 import machine
@@ -32,7 +33,7 @@ from soak import calls
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "examples/images"
-WHOLE_SECONDS = 25 * 60  # for everything; what has not had its turn by then is reported as not measured
+WHOLE_SECONDS = 32 * 60  # for everything; what has not had its turn by then is reported as not measured
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ def parts(build: Path, scratch: Path, quick: bool) -> dict[str, Part]:
         "images": Part(180, lambda: micro.images(here / "image_bench", IMAGES / "functions", IMAGES / "models/efficientnet-lite0.xml",
                                                  scratch, 20 if quick else 100), micro.image_figures),
         "idle": Part(180, lambda: idle.measure(program, IMAGES, scratch, rounds(5)), idle.figures),
-        "dapr": Part(420, lambda: app_channel.measure(program, here / "hello.wasm", scratch, rounds(3), seconds(4)), app_channel.figures),
+        "dapr": Part(600, lambda: app_channel.measure(program, here / "hello.wasm", scratch, rounds(3), seconds(4)), app_channel.figures),
+        "bindings": Part(180, lambda: bindings_wasm.measure(program, here / "echo.wasm", scratch, rounds(5), seconds(4)), bindings_wasm.figures),
     }
 
 
-NAMES = ("echo", "hello", "peers", "neighbours", "overload", "functions", "held", "calls", "images", "idle", "dapr")
+NAMES = ("echo", "hello", "peers", "neighbours", "overload", "functions", "held", "calls", "images", "idle", "dapr", "bindings")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

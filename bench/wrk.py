@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from machine import CoreTimes, client_kept_up, cores
@@ -17,6 +19,21 @@ CONNECTIONS = 32
 ATTEMPTS = 3  # of one run, when the client's core was too busy
 PATIENCE_SECONDS = 30  # for one answer
 SETTLE_SECONDS = 15  # for what the run before left to do
+
+
+@dataclass(frozen=True)
+class Post:
+    """What is asked by POST instead of GET: a body of JSON."""
+
+    body: str
+
+    def once(self, server: Server, path: str) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
+        try:
+            connection.request("POST", path, self.body, {"content-type": "application/json"})
+            return connection.getresponse().read()
+        finally:
+            connection.close()
 
 
 def settle(core: int) -> None:
@@ -32,14 +49,15 @@ def settle(core: int) -> None:
         before = after
 
 
-def load(server: Server, path: str, seconds: int, billed: Server | None = None) -> dict:
+def load(server: Server, path: str, seconds: int, billed: Server | None = None, post: Post | None = None) -> dict:
     """One run. Both cores are watched for its whole length. `billed`: whose CPU time is told, where that is another that `server` asks."""
     billed = billed or server
     server_core, client_core = cores()
     settle(server_core)
     command = ["taskset", "-c", str(client_core), "wrk", "--threads", "1", "--connections", str(CONNECTIONS),
                "--duration", f"{seconds}s", "--timeout", f"{PATIENCE_SECONDS}s", "--latency",
-               "--script", str(HERE / "peers/wrk_report.lua"), f"http://127.0.0.1:{server.port}{path}"]
+               "--script", str(HERE / "peers/wrk_report.lua"), f"http://127.0.0.1:{server.port}{path}",
+               *(["--", post.body] if post else [])]
     before, cpu_before = (CoreTimes.now(server_core), CoreTimes.now(client_core)), billed.cpu_seconds()
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + PATIENCE_SECONDS + 10).stdout
     after, cpu_after = (CoreTimes.now(server_core), CoreTimes.now(client_core)), billed.cpu_seconds()

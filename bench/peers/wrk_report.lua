@@ -1,4 +1,12 @@
--- Makes wrk end its output with one line of JSON.
+-- Makes wrk end its output with one line of JSON. With an argument it asks by POST, with that as its body.
+init = function(arguments)
+  if arguments[1] then
+    wrk.method = "POST"
+    wrk.body = arguments[1]
+    wrk.headers["content-type"] = "application/json"
+  end
+end
+
 done = function(summary, latency)
   local errors = summary.errors
   io.write(string.format(
