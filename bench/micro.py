@@ -36,19 +36,25 @@ def run(command: list[str], core: int | None) -> dict:
 def echo(program: Path, guest: Path, calls: int, rounds: int, core: int) -> dict:
     """Latency of an in-process call in µs: percentiles of each round."""
     percentiles: dict[str, list[float]] = {"p50": [], "p90": [], "p99": []}
+    bare: list[float] = []
     curve: list[float] = []
     for _ in range(rounds):
-        nanoseconds = run([str(program), str(guest), str(calls)], core)["echo_ns"]
+        samples = run([str(program), str(guest), str(calls)], core)
+        nanoseconds = samples["echo_ns"]
+        bare.append(percentile(samples["bare_ns"], 50) / 1000)
         for name, values in percentiles.items():
             values.append(percentile(nanoseconds, float(name[1:])) / 1000)
         curve = [percentile(nanoseconds, percent) / 1000 for percent in range(1, 100)]
-    return {"calls": calls, "percentiles_us": percentiles, "curve_us": curve}
+    return {"calls": calls, "percentiles_us": percentiles, "curve_us": curve, "bare_p50_us": bare}
 
 
 def echo_figures(result: dict) -> list[Figure]:
     goals = {"p50": 5.0}
     return [Figure(f"in-process call of a command that echoes 5 bytes, {name}", median(values), "µs", at_most=goals.get(name))
-            for name, values in result["percentiles_us"].items()]
+            for name, values in result["percentiles_us"].items()] + [
+        Figure("the engine's part of it alone (store, instance, call on a fiber, teardown), p50", median(result["bare_p50_us"]), "µs"),
+        Figure("in-process call ÷ the engine's part of it, p50", paired_ratio(result["percentiles_us"]["p50"], result["bare_p50_us"])),
+    ]
 
 
 def images(program: Path, functions: Path, model: Path, scratch: Path, iterations: int) -> dict:

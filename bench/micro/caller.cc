@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 
 #include "base/json.h"
+#include "host/host.h"
+#include "wasm/sandbox.h"
 
 namespace trilby::bench {
 
@@ -64,6 +66,26 @@ void Caller::call(const std::shared_ptr<const invoke::Function>& function, std::
       done(took, std::move(chunk->bytes));
     });
   });
+}
+
+std::optional<std::pair<Duration, std::string>> Caller::run_bare(const invoke::Function& function, std::string input) {
+  const policy::Limits& limits = function.limits();
+  const auto start = Clock::now();
+  std::optional<wasm::Ending> ending;
+  host::Host host(function.name(), {}, function.spec().policy.grants, function.spec().environment, nullptr);
+  host.stdio.input = std::move(input);
+  host.stdio.output_limit = limits.response_body;
+  wasm::Sandbox sandbox(loop_, meter_, function.prepared(), engine_->enter(),
+                        {limits.memory, limits.table_elements, limits.cpu}, &host);
+  sandbox.run("_start", start, [&ending](wasm::Ending how) { ending = std::move(how); });
+  const Duration took = Clock::now() - start;
+  if (!ending) {
+    return std::nullopt;
+  }
+  if (ending->how != wasm::Ending::How::Returned && ending->how != wasm::Ending::How::Exited) {
+    give_up(fmt::format("{}: {}", function.name(), ending->message));
+  }
+  return std::pair{took, std::move(host.stdio.output)};
 }
 
 void print(const std::vector<const Samples*>& all) {

@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
@@ -12,6 +14,7 @@
 #include "invoke/function.h"
 #include "invoke/invoker.h"
 #include "net/loop.h"
+#include "wasm/cpu_meter.h"
 #include "wasm/engine.h"
 
 namespace trilby::bench {
@@ -37,9 +40,16 @@ class Caller {
   void call(const std::shared_ptr<const invoke::Function>& function, std::string input,
             std::function<void(Duration, std::string)> done);
 
+  /// The engine's part of such a call, and nothing of invoke/: a store, an instance, the call on its fiber with our
+  /// host functions, and the end of all that. \return how long it took and what the function wrote; nothing when a tick
+  /// made it yield. Gives up when it fails.
+  [[nodiscard]] std::optional<std::pair<Duration, std::string>> run_bare(const invoke::Function& function,
+                                                                         std::string input);
+
  private:
   std::unique_ptr<wasm::Engine> engine_;
   net::Loop loop_;
+  wasm::CpuMeter meter_;
   std::unique_ptr<invoke::Invoker> invoker_;
 };
 

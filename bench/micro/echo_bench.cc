@@ -1,6 +1,7 @@
 /// \file  One call of a command that echoes five bytes, fresh instance each time, through the whole of invoke/.
 /// Usage: echo_bench ECHO.WASM CALLS
-/// Prints {"echo_ns": [...]}: nanoseconds from the call to its outcome.
+/// Prints {"echo_ns": [...], "bare_ns": [...]}: nanoseconds from the call to its outcome, and of the engine's part
+/// alone, call by call in turn.
 
 #include <cstdlib>
 
@@ -18,18 +19,31 @@ void run(const char* module, std::size_t calls) {
   spec.module = module;
   const auto function = caller.prepare(std::move(spec));
   Samples samples{"echo_ns", {}};
+  Samples bare{"bare_ns", {}};
   samples.values.reserve(calls + kWarmUp);
+  bare.values.reserve(calls + kWarmUp);
   caller.repeat(calls + kWarmUp, [&](const std::function<void()>& next) {
-    caller.call(function, "hello", [&samples, next](Duration took, const std::string& output) {
+    caller.call(function, "hello", [&, next](Duration took, const std::string& output) {
       if (output != "hello") {
         give_up("the echo is wrong");
       }
       samples.values.push_back(took);
+      if (const auto alone = caller.run_bare(*function, "hello")) {
+        if (alone->second != "hello") {
+          give_up("the echo is wrong");
+        }
+        bare.values.push_back(alone->first);
+      }
       next();
     });
   });
-  samples.values.erase(samples.values.begin(), samples.values.begin() + kWarmUp);
-  print({&samples});
+  for (Samples* each : {&samples, &bare}) {
+    if (each->values.size() <= kWarmUp) {
+      give_up("too few calls ended at once");
+    }
+    each->values.erase(each->values.begin(), each->values.begin() + kWarmUp);
+  }
+  print({&samples, &bare});
 }
 
 }  // namespace
