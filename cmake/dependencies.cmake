@@ -7,7 +7,7 @@ set(TRILBY_LLHTTP "${CMAKE_SOURCE_DIR}/build/llhttp" CACHE PATH "llhttp's C sour
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(GTest REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(libnghttp2 REQUIRED IMPORTED_TARGET libnghttp2)

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = Path(os.environ.get("TRILBY_BIN") or ROOT / "build" / "trilby")
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 START_SECONDS = 120  # a cold cache on a slow machine compiles the example's functions first
 STOP_SECONDS = 30
 # What a program built by `make asan` says of a defect before it dies.
@@ -64,7 +65,7 @@ class System:
         return self.ready["apps"][app]["url"]
 
     def address(self, app):
-        host, port = self.url(app).removeprefix("http://").rsplit(":", 1)
+        host, port = self.url(app).rpartition("//")[2].rsplit(":", 1)
         return host, int(port)
 
     def log(self):
@@ -103,6 +104,23 @@ class System:
                 self.process.kill()
                 raise AssertionError(f"nothing came within {seconds} s:\n{self.log()}")
             time.sleep(0.02)
+
+
+def write_certificate(folder, serial=1, days=30, age=0, names=("certificate", "key")):
+    """A certificate of this machine that signs itself, and its key, as files of `folder`. One file takes the place of another as certbot does it: by rename.
+    `age`: how many days ago it was made."""
+    env = os.environ | ({"LD_PRELOAD": FAKETIME, "FAKETIME": f"-{age}d"} if age else {})
+    new = [folder / f"{name}.new" for name in names]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", new[1], "-out", new[0], "-days", str(days),
+                    "-set_serial", str(serial), "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True, env=env)
+    for name, file in zip(names, new, strict=True):
+        file.rename(folder / f"{name}.pem")
+    return folder / f"{names[0]}.pem"
+
+
+@pytest.fixture(scope="session")
+def make_certificate():
+    return write_certificate
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ Result<std::optional<std::uint16_t>> read_port(const char* name) {
   return port;
 }
 
-/// An app channel that speaks HTTP takes HTTP/1.1, and HTTP/2 from who begins with it.
+/// An app channel that speaks HTTP takes HTTP/1.1, and HTTP/2 from who begins with it or, with TLS, chooses it.
 Result<std::optional<Protocol>> read_protocol() {
   const std::string protocol = environment_variable("APP_PROTOCOL");
   if (protocol.empty()) {
@@ -34,9 +34,9 @@ Result<std::optional<Protocol>> read_protocol() {
     return known;
   }
   return fail(Reason::BadRequest,
-              "APP_PROTOCOL: app channels speak http, h2c and grpc, without TLS, not \"{}\"\n"
-              "try: dapr run --app-protocol {}",
-              printable_line(protocol, kMostShown), protocol == "grpcs" ? "grpc" : "http");
+              "APP_PROTOCOL: app channels speak http, https, h2c, grpc and grpcs, not \"{}\"\n"
+              "try: dapr run --app-protocol http",
+              printable_line(protocol, kMostShown));
 }
 
 }  // namespace

@@ -51,7 +51,9 @@ TEST_F(DaprEnvironmentTest, SaysWhichVariableIsWrong) {
 TEST_F(DaprEnvironmentTest, SaysWhatTheSidecarWillSpeak) {
   EXPECT_EQ(read_dapr_environment()->protocol, std::nullopt);
   const std::pair<const char*, Protocol> known[] = {
-      {"http", Protocol::Http}, {"h2c", Protocol::Http}, {"grpc", Protocol::Grpc}};
+      {"http", Protocol::Http}, {"h2c", Protocol::Http},    {"https", Protocol::Https},
+      {"grpc", Protocol::Grpc}, {"grpcs", Protocol::Grpcs},
+  };
   for (const auto& [name, protocol] : known) {
     setenv("APP_PROTOCOL", name, 1);
     EXPECT_EQ(read_dapr_environment()->protocol, protocol) << name;
@@ -59,11 +61,10 @@ TEST_F(DaprEnvironmentTest, SaysWhatTheSidecarWillSpeak) {
 }
 
 TEST_F(DaprEnvironmentTest, RefusesWhatAppChannelsDoNotSpeak) {
-  const std::pair<const char*, const char*> unknown[] = {{"grpcs", "grpc"}, {"https", "http"}, {"HTTP", "http"}};
-  for (const auto& [wrong, mend] : unknown) {
+  for (const char* const wrong : {"HTTP", "tcp", "h2"}) {
     setenv("APP_PROTOCOL", wrong, 1);
-    EXPECT_EQ(error(), "APP_PROTOCOL: app channels speak http, h2c and grpc, without TLS, not \"" + std::string(wrong) +
-                           "\"\ntry: dapr run --app-protocol " + mend);
+    EXPECT_EQ(error(), "APP_PROTOCOL: app channels speak http, https, h2c, grpc and grpcs, not \"" +
+                           std::string(wrong) + "\"\ntry: dapr run --app-protocol http");
   }
 }
 

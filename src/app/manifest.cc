@@ -229,13 +229,7 @@ class Reader {
     }
     app.public_address = read_address(section, "public");
     read_sidecar(section, app);
-    if (const std::string* protocol = section.text("protocol")) {
-      if (const auto known = protocol_from_name(*protocol)) {
-        app.protocol = *known;
-      } else {
-        section.problem("protocol", R"(must be "http" (HTTP/1.1 and HTTP/2) or "grpc")");
-      }
-    }
+    read_protocol(section, app);
     app.routes = read_routes(section, names_, folder_, app);
     read_triggers(section, names_, app);
     if (auto limits = section.table("limits")) {
@@ -243,6 +237,32 @@ class Reader {
     }
     section.finish();
     manifest_.apps.push_back(std::move(app));
+  }
+
+  void read_protocol(Section& section, App& app) const {
+    if (const std::string* protocol = section.text("protocol")) {
+      if (const auto known = protocol_from_name(*protocol)) {
+        app.protocol = *known;
+      } else {
+        section.problem("protocol", R"(must be "http" (HTTP/1.1 and HTTP/2), "grpc", or with TLS "https" or "grpcs")");
+      }
+    }
+    if (auto tls = section.table("tls")) {
+      TlsFiles files;
+      files.source.line = tls->line();
+      const auto read = [&](std::string_view field, std::filesystem::path& to) {
+        const auto hint = fmt::format(R"(give a file in PEM, as in {} = "{}.pem")", field, field);
+        if (const auto* path = tls->required_text(field, hint)) {
+          to = resolve(*path);
+        }
+      };
+      read("certificate", files.certificate);
+      read("key", files.key);
+      tls->finish();
+      app.tls = std::move(files);
+    } else if (has_tls(app.protocol)) {
+      section.problem("protocol", fmt::format("{}; add {}", kNeedsCertificate, kTlsExample));
+    }
   }
 
   std::filesystem::path resolve(const std::string& path) const { return (folder_ / path).lexically_normal(); }

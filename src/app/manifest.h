@@ -160,18 +160,34 @@ struct Sidecar {
 
 /// What an app channel speaks: `--app-protocol` of the sidecar.
 enum class Protocol : std::uint8_t {
-  Http,  ///< HTTP/1.1, and HTTP/2 without TLS (daprd's http and h2c)
+  Http,   ///< HTTP/1.1 and HTTP/2, without TLS (daprd's http and h2c)
+  Https,  ///< the same with TLS
   Grpc,
+  Grpcs,  ///< with TLS
 };
-inline constexpr std::string_view kProtocols[] = {"http", "grpc"};  ///< in the order of Protocol
+inline constexpr std::string_view kProtocols[] = {"http", "https", "grpc", "grpcs"};  ///< in the order of Protocol
+[[nodiscard]] constexpr bool is_grpc(Protocol protocol) {
+  return protocol == Protocol::Grpc || protocol == Protocol::Grpcs;
+}
+[[nodiscard]] constexpr bool has_tls(Protocol protocol) {
+  return protocol == Protocol::Https || protocol == Protocol::Grpcs;
+}
 [[nodiscard]] std::optional<Protocol> protocol_from_name(std::string_view name);
+
+/// With what an app speaks TLS, in PEM.
+struct TlsFiles {
+  std::filesystem::path certificate;  ///< the app's own, and those that lead to its root
+  std::filesystem::path key;
+  Source source;
+};
 
 struct App {
   std::string id;  ///< Dapr app-id
   std::uint16_t port = 0;
   Protocol protocol = Protocol::Http;
-  std::optional<Address> public_address;
-  std::string health = "/healthz";  ///< path of Dapr's probe on the app channel
+  std::optional<Address> public_address;  ///< with TLS when there is `tls`
+  std::optional<TlsFiles> tls;            ///< always, where `protocol` needs it
+  std::string health = "/healthz";        ///< path of Dapr's probe on the app channel
   std::optional<Sidecar> sidecar;
   std::vector<Route> routes;  ///< first match wins
   std::vector<TopicTrigger> topics;

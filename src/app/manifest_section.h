@@ -16,6 +16,9 @@
 
 namespace trilby::app {
 
+inline constexpr std::string_view kNeedsCertificate = "needs a certificate and its key";
+inline constexpr std::string_view kTlsExample = R"(tls = { certificate = "certificate.pem", key = "key.pem" })";
+
 /// What is wrong with a manifest, gathered so that a person mends all of it in one go.
 class Problems {
  public:

@@ -53,7 +53,11 @@ Result<void> keep_only(Manifest& manifest, std::string_view app_id) {
 
 Result<void> set_protocol(Manifest& manifest, Protocol protocol) {
   App& app = manifest.apps.front();
-  if (protocol == Protocol::Grpc) {
+  if (has_tls(protocol) && !app.tls) {
+    return fail(Reason::Manifest, "app.{}: APP_PROTOCOL is {}, which {}\ntry: {} in [app.{}]", app.id,
+                kProtocols[static_cast<std::size_t>(protocol)], kNeedsCertificate, kTlsExample, app.id);
+  }
+  if (is_grpc(protocol)) {
     std::set<std::string_view> names;
     for (const BindingTrigger& binding : app.bindings) {
       if (!names.insert(binding.name).second) {

@@ -18,7 +18,8 @@ namespace trilby::app {
 [[nodiscard]] Result<void> keep_only(Manifest& manifest, std::string_view app_id);
 
 /// Of a manifest with one app: its app channel speaks this, whatever the manifest says.
-/// \return Reason::Manifest when the app cannot; `manifest` is as it was then
+/// \return Reason::Manifest when the app cannot, as when that needs a certificate which it has not; `manifest` is as it
+/// was then
 [[nodiscard]] Result<void> set_protocol(Manifest& manifest, Protocol protocol);
 
 }  // namespace trilby::app

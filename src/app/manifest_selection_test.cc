@@ -124,6 +124,21 @@ TEST(SetProtocol, StandsAboveTheManifest) {
   EXPECT_EQ(one.apps.front().protocol, Protocol::Http);
 }
 
+TEST(SetProtocol, NeedsACertificateForTls) {
+  Manifest one = manifest();
+  ASSERT_TRUE(keep_only(one, "images"));
+  for (const Protocol protocol : {Protocol::Https, Protocol::Grpcs}) {
+    const auto set = set_protocol(one, protocol);
+    ASSERT_FALSE(set);
+    EXPECT_EQ(set.error().reason, Reason::Manifest);
+    EXPECT_NE(set.error().message.find(" which needs a certificate and its key\n"), std::string::npos);
+    EXPECT_EQ(one.apps.front().protocol, Protocol::Http);
+  }
+  one.apps.front().tls.emplace();
+  EXPECT_TRUE(set_protocol(one, Protocol::Grpcs));
+  EXPECT_EQ(one.apps.front().protocol, Protocol::Grpcs);
+}
+
 TEST(SetProtocol, RefusesBindingsThatGrpcCannotTellApart) {
   Manifest one = manifest();
   ASSERT_TRUE(keep_only(one, "images"));

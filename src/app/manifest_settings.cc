@@ -44,6 +44,10 @@ class Listing {
       add(prefix + "public", format(*app.public_address));
     }
     add(prefix + "protocol", std::string(kProtocols[static_cast<std::size_t>(app.protocol)]));
+    if (app.tls) {
+      add(prefix + "tls.certificate", app.tls->certificate.string());
+      add(prefix + "tls.key", app.tls->key.string());
+    }
     add(prefix + "health", app.health);
     if (app.sidecar) {
       add(prefix + "sidecar.http", std::to_string(app.sidecar->http));

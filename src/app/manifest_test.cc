@@ -536,5 +536,35 @@ TEST(Manifest, AQuoteInTheMiddleOfAValueIsRefusedBeforeTheLibrarySeesIt) {
   EXPECT_NE(manifest.error().message.find("a quote may not stand here"), std::string::npos) << manifest.error().message;
 }
 
+TEST(ManifestTls, NamesACertificateAndItsKey) {
+  const auto manifest = parse_manifest(
+      "trilby = 1\n[app.a]\nport = 1\nprotocol = 'https'\ntls = { certificate = 'tls/c.pem', key = '/k.pem' }\n",
+      "/s/t.toml");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->apps[0].protocol, Protocol::Https);
+  EXPECT_EQ(manifest->apps[0].tls->certificate, "/s/tls/c.pem");
+  EXPECT_EQ(manifest->apps[0].tls->key, "/k.pem");
+  EXPECT_EQ(manifest->apps[0].tls->source.line, 5U);
+  EXPECT_TRUE(has_tls(Protocol::Https) && has_tls(Protocol::Grpcs) && !has_tls(Protocol::Http) &&
+              !has_tls(Protocol::Grpc));
+  EXPECT_TRUE(is_grpc(Protocol::Grpc) && is_grpc(Protocol::Grpcs) && !is_grpc(Protocol::Http) &&
+              !is_grpc(Protocol::Https));
+}
+
+TEST(ManifestTls, SaysWhatIsMissing) {
+  const auto error = [](const std::string& fields) {
+    const auto manifest = parse_manifest("trilby = 1\n[app.a]\nport = 1\n" + fields, "t.toml");
+    return manifest ? "nothing" : manifest.error().message;
+  };
+  EXPECT_EQ(error("protocol = 'grpcs'\n"),
+            "t.toml:4: app.a.protocol: needs a certificate and its key; add "
+            "tls = { certificate = \"certificate.pem\", key = \"key.pem\" }");
+  EXPECT_EQ(error("tls = { certificate = 'c.pem' }\n"),
+            "t.toml:4: app.a.tls.key: is missing; give a file in PEM, as in key = \"key.pem\"");
+  EXPECT_EQ(error("tls = { certificate = '', key = 'k', ca = 'x' }\n"),
+            "t.toml:4: app.a.tls.certificate: is empty; give a file in PEM, as in certificate = \"certificate.pem\"\n"
+            "t.toml:4: app.a.tls.ca: there is no such field; known: certificate, key");
+}
+
 }  // namespace
 }  // namespace trilby::app

@@ -252,8 +252,8 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
     trigger.outputs = read_outputs(one, Caller::Binding, names, app);
     one.finish();
     paths.take(one, one.has("path") ? "path" : "name", trigger.path, "POST", app.routes);
-    if (app.protocol == Protocol::Grpc && std::any_of(app.bindings.begin(), app.bindings.end(),
-                                                      [&](const auto& known) { return known.name == trigger.name; })) {
+    if (is_grpc(app.protocol) && std::any_of(app.bindings.begin(), app.bindings.end(),
+                                             [&](const auto& known) { return known.name == trigger.name; })) {
       one.problem("name", "another binding has it already, and over gRPC Dapr says nothing but the name");
     }
     app.bindings.push_back(std::move(trigger));

@@ -21,10 +21,12 @@ TEST(Triggers, ComeOverTheProtocolThatTheAppNames) {
   EXPECT_EQ(parse("protocol = 'http'\n")->apps[0].protocol, Protocol::Http);
   EXPECT_EQ(parse("protocol = 'grpc'\n")->apps[0].protocol, Protocol::Grpc);
   EXPECT_EQ(problems_with("protocol = 'GRPC'\n"),
-            "t.toml:8: app.a.protocol: must be \"http\" (HTTP/1.1 and HTTP/2) or \"grpc\"");
+            "t.toml:8: app.a.protocol: must be \"http\" (HTTP/1.1 and HTTP/2), \"grpc\", or with TLS \"https\" or "
+            "\"grpcs\"");
   const std::string twice =
       "[[app.a.binding]]\nname = 'q'\nfunction = 'f'\n[[app.a.binding]]\nname = 'q'\npath = '/p'\nfunction = 'f'\n";
   EXPECT_EQ(problems_with(twice), "nothing");
+  EXPECT_NE(problems_with("protocol = 'grpcs'\ntls = { certificate = 'c', key = 'k' }\n" + twice), "nothing");
   EXPECT_EQ(problems_with("protocol = 'grpc'\n" + twice),
             "t.toml:13: app.a.binding[2].name: another binding has it already, and over gRPC Dapr says nothing but the "
             "name");

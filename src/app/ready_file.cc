@@ -35,6 +35,10 @@ std::string url(const Address& address) {
   return "http://" + format(address);
 }
 
+std::string url(const BoundAddress& bound) {
+  return (bound.tls ? "https://" : "http://") + format(bound.address);
+}
+
 const BoundAddress* routes_address(const RunningSystem& system, std::string_view app) {
   const BoundAddress* best = nullptr;
   for (const BoundAddress& bound : system.addresses) {
@@ -56,9 +60,9 @@ std::string ready_document(const RunningSystem& system) {
       continue;
     }
     const BoundAddress& routes = *routes_address(system, channel.app);
-    json.key(channel.app).open_object().member("url", url(routes.address)).member("channel", url(channel.address));
+    json.key(channel.app).open_object().member("url", url(routes)).member("channel", url(channel));
     if (routes.kind == ListenerKind::Public) {
-      json.member("public", url(routes.address));
+      json.member("public", url(routes));
     }
     if (const auto sidecar = system.sidecars.find(channel.app); sidecar != system.sidecars.end()) {
       json.member("sidecar", url({"127.0.0.1", sidecar->second}));
@@ -68,7 +72,7 @@ std::string ready_document(const RunningSystem& system) {
   json.close_object();
   for (const BoundAddress& bound : system.addresses) {
     if (bound.kind == ListenerKind::Admin) {
-      json.member("admin", url(bound.address));
+      json.member("admin", url(bound));
     }
   }
   json.member("supervisor", system.supervisor).member("worker", system.worker).close_object();

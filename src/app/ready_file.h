@@ -20,6 +20,7 @@ struct BoundAddress {
   ListenerKind kind = ListenerKind::AppChannel;
   std::string app;  ///< empty for Admin
   Address address;  ///< with the port that was bound, never 0
+  bool tls = false;
 };
 
 struct RunningSystem {
@@ -31,6 +32,8 @@ struct RunningSystem {
 
 /// "http://127.0.0.1:8080"
 [[nodiscard]] std::string url(const Address& address);
+/// The same, or "https://127.0.0.1:8443"
+[[nodiscard]] std::string url(const BoundAddress& bound);
 /// Where `app` answers its routes: its public address, or else its app channel. \return nullptr when it listens nowhere
 [[nodiscard]] const BoundAddress* routes_address(const RunningSystem& system, std::string_view app);
 

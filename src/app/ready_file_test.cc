@@ -27,17 +27,18 @@ class ReadyFile : public testing::Test {
 
 TEST(ReadyDocument, SaysWhereEachAppIsReached) {
   const RunningSystem system{{{ListenerKind::AppChannel, "web", {"127.0.0.1", 8080}},
-                              {ListenerKind::Public, "web", {"::", 80}},
+                              {ListenerKind::Public, "web", {"::", 443}, true},
                               {ListenerKind::AppChannel, "images", {"127.0.0.1", 9004}},
                               {ListenerKind::Admin, "", {"127.0.0.1", 9464}}},
                              {{"images", 3502}},
                              12,
                              34};
-  EXPECT_EQ(ready_document(system),
-            R"({"apps":{"web":{"url":"http://[::]:80","channel":"http://127.0.0.1:8080","public":"http://[::]:80"},)"
-            R"("images":{"url":"http://127.0.0.1:9004","channel":"http://127.0.0.1:9004",)"
-            R"("sidecar":"http://127.0.0.1:3502"}},)"
-            R"("admin":"http://127.0.0.1:9464","supervisor":12,"worker":34})");
+  EXPECT_EQ(
+      ready_document(system),
+      R"({"apps":{"web":{"url":"https://[::]:443","channel":"http://127.0.0.1:8080","public":"https://[::]:443"},)"
+      R"("images":{"url":"http://127.0.0.1:9004","channel":"http://127.0.0.1:9004",)"
+      R"("sidecar":"http://127.0.0.1:3502"}},)"
+      R"("admin":"http://127.0.0.1:9464","supervisor":12,"worker":34})");
   EXPECT_EQ(routes_address(system, "nobody"), nullptr);
 }
 

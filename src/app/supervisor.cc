@@ -41,6 +41,7 @@ struct Generation {
   std::vector<OpenListener> listeners;
   std::vector<SidecarPlan> sidecars;                                 // those that we start
   std::vector<std::pair<std::string, std::uint16_t>> sidecar_ports;  // of all
+  std::vector<std::filesystem::path> certificates;                   // and keys
 
   [[nodiscard]] Handover handover() const {
     Handover out;
@@ -70,6 +71,16 @@ std::vector<std::filesystem::path> files_of(const Manifest& manifest) {
   for (const Model& model : manifest.models) {
     out.push_back(model.path);
     out.push_back(std::filesystem::path(model.path).replace_extension(".bin"));  // where OpenVINO keeps the weights
+  }
+  return out;
+}
+
+std::vector<std::filesystem::path> certificates_of(const Manifest& manifest) {
+  std::vector<std::filesystem::path> out;
+  for (const App& app : manifest.apps) {
+    if (app.tls) {
+      out.insert(out.end(), {app.tls->certificate, app.tls->key});
+    }
   }
   return out;
 }
@@ -143,6 +154,13 @@ class Supervisor {
     const std::span<const OpenListener> held = in_force_ ? in_force_->listeners : std::span<const OpenListener>{};
     auto made = std::make_shared<Generation>();
     made->manifest_path = loaded.manifest.path;
+    made->certificates = certificates_of(loaded.manifest);
+    // Of those in force as well, for the reload may fail.
+    std::vector<std::filesystem::path> watched = made->certificates;
+    if (in_force_) {
+      watched.insert(watched.end(), in_force_->certificates.begin(), in_force_->certificates.end());
+    }
+    watch_certificates(watched);
     TRILBY_ASSIGN(made->listeners, open_listeners(loaded.manifest, held));
     TRILBY_ASSIGN(made->manifest_file, make_sealed_file(loaded.text));
     TRILBY_CHECK(place_sidecars(loaded.manifest, *made));
@@ -150,6 +168,22 @@ class Supervisor {
       awaited_.emplace(AwaitedSidecar{app.id, {"127.0.0.1", app.sidecar->http}}, Clock::now());
     }
     return made;
+  }
+
+  /// They are replaced every few weeks, by programs that know nothing of us.
+  void watch_certificates(const std::vector<std::filesystem::path>& files) {
+    if (!certificate_watch_ && !files.empty()) {
+      auto made = FileWatch::create();
+      if (!made) {
+        log_lines("new certificates will be served after a reload", made.error());
+        return;
+      }
+      certificate_watch_ = std::move(*made);
+    }
+    if (certificate_watch_) {
+      certificate_watch_->forget_changes();
+      certificate_watch_->watch(files);
+    }
   }
 
   /// Where the sidecar of each app is that has one.
@@ -174,10 +208,13 @@ class Supervisor {
   }
 
   void begin_reload() {
-    if (!reload_wanted_ || stops_ > 0 || !ever_served_ || starting_ || leaving_.size() >= kMostLeaving) {
+    if (stops_ > 0 || !ever_served_ || starting_ || leaving_.size() >= kMostLeaving) {
       return;
     }
-    reload_wanted_ = false;
+    if (!reload_wanted_) {
+      return begin_renewal();
+    }
+    reload_wanted_ = renewal_wanted_ = false;
     log::info("reloading");
     auto loaded = load();
     auto started = loaded ? start(*loaded) : Result<void>(fail(loaded.error()));
@@ -186,6 +223,19 @@ class Supervisor {
       return;
     }
     restart_at_.reset();  // the new one takes that place
+  }
+
+  /// Another worker with the manifest in force, which reads certificates and keys anew. Whoever changed those may know
+  /// nothing of the manifest, so nothing that was written there meanwhile counts.
+  void begin_renewal() {
+    if (!std::exchange(renewal_wanted_, false)) {
+      return;
+    }
+    if (const auto started = start(in_force_); !started) {
+      log_lines("no worker can be started with the new certificate; what serves goes on", started.error());
+      return;
+    }
+    restart_at_.reset();
   }
 
   /// Sockets of the generation in force that `next` has not: nobody will accept from them any more.
@@ -237,6 +287,7 @@ class Supervisor {
   void on_serving() {
     Worker next = *std::exchange(starting_, std::nullopt);
     next.serving_since = Clock::now();
+    reloaded_ = serving_.has_value();
     if (next.generation != in_force_) {
       reloaded_ = true;
       close_gone(*next.generation);
@@ -423,7 +474,7 @@ class Supervisor {
       }
       return;
     }
-    if (worker.generation != in_force_) {
+    if (worker.generation != in_force_ || serving_) {
       log::error("the reload failed: the new worker ended while it started; what serves goes on",
                  {{"pid", worker.process.pid}, {"end", describe(worker, status)}});
     }
@@ -498,6 +549,7 @@ class Supervisor {
                                    {starting_ ? starting_->process.reports.get() : -1, POLLIN, 0},
                                    {before != nullptr ? before->process.reports.get() : -1, POLLIN, 0},
                                    {watch_ ? watch_->descriptor() : -1, POLLIN, 0},
+                                   {certificate_watch_ ? certificate_watch_->descriptor() : -1, POLLIN, 0},
                                    awaited_ ? awaited_->polled() : pollfd{-1, 0, 0}};
     if (sidecars_) {
       sidecars_->append_polled(watched);
@@ -513,6 +565,9 @@ class Supervisor {
     }
     if (watched[3].revents != 0) {
       watch_->on_events(Clock::now());
+    }
+    if (watched[4].revents != 0) {
+      certificate_watch_->on_events(Clock::now());
     }
     if (watched[0].revents != 0) {
       reap();  // first: a worker that is dead by now did not die of what is asked for now
@@ -530,6 +585,7 @@ class Supervisor {
     };
     consider(restart_at_);
     consider(watch_ ? watch_->due() : std::nullopt);
+    consider(certificate_watch_ ? certificate_watch_->due() : std::nullopt);
     consider(awaited_ ? awaited_->due() : std::nullopt);
     consider(sidecars_ ? sidecars_->due() : std::nullopt);
     consider(serving_ ? publish_by_ : std::nullopt);
@@ -569,12 +625,16 @@ class Supervisor {
         worker.kill_at = Clock::time_point::max();
       }
     }
-    if (watch_ && watch_->due() && now >= *watch_->due()) {
-      if (const auto changed = watch_->take_change()) {
-        log::info("a file has changed", {{"file", changed->string()}});
-        reload_wanted_ = true;
-      }
+    reload_wanted_ = has_changed(watch_, now) || reload_wanted_;
+    renewal_wanted_ = has_changed(certificate_watch_, now) || renewal_wanted_;
+  }
+
+  static bool has_changed(std::optional<FileWatch>& watch, Clock::time_point now) {
+    const auto changed = watch && watch->due() && now >= *watch->due() ? watch->take_change() : std::nullopt;
+    if (changed) {
+      log::info("a file has changed", {{"file", changed->string()}});
     }
+    return changed.has_value();
   }
 
   void reap() {
@@ -615,6 +675,7 @@ class Supervisor {
   SupervisorOptions options_;
   Signals signals_;
   std::optional<FileWatch> watch_;
+  std::optional<FileWatch> certificate_watch_;  // once a manifest named some
   std::optional<SidecarWait> awaited_;
   std::optional<Sidecars> sidecars_;
   RunningSystem system_;
@@ -629,6 +690,7 @@ class Supervisor {
   bool ever_served_ = false;  // any worker
   bool reloaded_ = false;     // and not yet said so
   bool reload_wanted_ = false;
+  bool renewal_wanted_ = false;
   Backoff backoff_ = kRestartBackoff;
   std::optional<Clock::time_point> restart_at_;
   std::optional<Clock::time_point> publish_by_;  // set while a first worker serves and sidecars are missing

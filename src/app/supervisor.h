@@ -40,6 +40,9 @@ struct SupervisorOptions {
 /// when it is ready, and the old one drains. Listeners whose address stays keep their socket. What cannot be loaded
 /// leaves the old worker serving, and the log says why. Further wishes for a reload are one, and wait for this one.
 ///
+/// A certificate or its key that has changed does the same to the worker alone, with the manifest in force, whether
+/// files are watched or not.
+///
 /// Sidecars are started with the first worker, and the system is said to serve once each can be used, or after a
 /// minute. One that dies is replaced, after the same pauses; one that ends as soon as it was started ends the system.
 /// They are stopped once the last worker has drained.

@@ -23,16 +23,16 @@ struct Wanted {
 std::vector<Wanted> wanted_listeners(const Manifest& manifest) {
   std::vector<Wanted> out;
   for (const App& app : manifest.apps) {
-    out.push_back({{ListenerKind::AppChannel, app.id, {"127.0.0.1", app.port}},
+    out.push_back({{ListenerKind::AppChannel, app.id, {"127.0.0.1", app.port}, has_tls(app.protocol)},
                    fmt::format("app.{}.port", app.id),
                    fmt::format("--port {}=0", app.id)});
     if (app.public_address) {
-      out.push_back({{ListenerKind::Public, app.id, *app.public_address},
+      out.push_back({{ListenerKind::Public, app.id, *app.public_address, app.tls.has_value()},
                      fmt::format("app.{}.public", app.id),
                      fmt::format("--port {}.public=0", app.id)});
     }
   }
-  out.push_back({{ListenerKind::Admin, {}, manifest.admin}, "admin.listen", "--admin-port 0"});
+  out.push_back({{ListenerKind::Admin, {}, manifest.admin, false}, "admin.listen", "--admin-port 0"});
   return out;
 }
 

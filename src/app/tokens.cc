@@ -42,9 +42,13 @@ void hide_tokens() {
   const bool app = hide(kAppToken);
   const bool dapr = hide(kDaprToken);
   if (app || dapr) {
-    const rlimit none{0, 0};
-    setrlimit(RLIMIT_CORE, &none);
+    forbid_core_files();
   }
+}
+
+void forbid_core_files() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
 }
 
 Tokens take_tokens() {

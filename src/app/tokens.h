@@ -16,6 +16,9 @@ struct Tokens {
 /// Threading: while the process has one thread.
 void hide_tokens();
 
+/// This process, and those that it starts, write no core files.
+void forbid_core_files();
+
 /// Takes the tokens out of the environment and overwrites them there. No program that is started later gets them, and
 /// no later call finds them. Threading: while the process has one thread.
 [[nodiscard]] Tokens take_tokens();

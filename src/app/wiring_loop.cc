@@ -92,12 +92,12 @@ void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<Se
         router.run(route, std::move(call), std::move(done));
       });
     }
-    const bool is_grpc = app.protocol == Protocol::Grpc;
-    channels_.push_back(is_grpc ? nullptr
-                                : std::make_unique<triggers::AppChannel>(app.triggers, router, ids_, request_bodies_));
-    grpc_channels_.push_back(is_grpc ? std::make_unique<triggers::GrpcChannel>(app.triggers, *app.table, router, ids_,
-                                                                               most_of_one_body(), answers_)
-                                     : nullptr);
+    const bool speaks_grpc = is_grpc(app.protocol);
+    channels_.push_back(
+        speaks_grpc ? nullptr : std::make_unique<triggers::AppChannel>(app.triggers, router, ids_, request_bodies_));
+    grpc_channels_.push_back(speaks_grpc ? std::make_unique<triggers::GrpcChannel>(app.triggers, *app.table, router,
+                                                                                   ids_, most_of_one_body(), answers_)
+                                         : nullptr);
   }
   for (const ServedListener& listener : listeners) {
     serve_listener(apps[listener.app], listener, limits);
@@ -118,21 +118,21 @@ void ServingLoop::serve_listener(const AppRoutes& app, const ServedListener& lis
   triggers::FrontServices services{router.app_id(), metrics_, ids_, std::move(log), app.unmatched_label};
   triggers::GrpcChannel* const grpc = listener.is_app_channel ? grpc_channels_[listener.app].get() : nullptr;
   if (grpc != nullptr) {
-    return make_server(grpc_fronts_, limits, triggers::GrpcFrontOptions{listener.token, request_bodies_}, *grpc,
-                       std::move(services));
+    return make_server(grpc_fronts_, limits, listener.tls, triggers::GrpcFrontOptions{listener.token, request_bodies_},
+                       *grpc, std::move(services));
   }
-  make_server(fronts_, limits,
+  make_server(fronts_, limits, listener.tls,
               triggers::FrontOptions{listener.token, listener.is_app_channel ? channels_[listener.app].get() : nullptr},
               router, std::move(services));
 }
 
 template <typename Front, typename... Parts>
 void ServingLoop::make_server(std::vector<std::unique_ptr<Front>>& fronts, const http::ServerLimits& limits,
-                              Parts&&... parts) {
+                              const std::shared_ptr<const net::TlsContext>& tls, Parts&&... parts) {
   Front& front = *fronts.emplace_back(std::make_unique<Front>(std::forward<Parts>(parts)...));
   servers_.push_back(std::make_unique<http::Server>(
       loop_, limits, [&front](const std::shared_ptr<http::Exchange>& exchange) { front.handle(exchange); },
-      [&front](Reason reason, std::string_view detail) { return front.refuse(reason, detail); }));
+      [&front](Reason reason, std::string_view detail) { return front.refuse(reason, detail); }, tls));
 }
 
 void ServingLoop::adopt(std::size_t listener, net::Accepted connection) {

@@ -21,6 +21,7 @@
 #include "invoke/invoker.h"
 #include "net/accepted.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 #include "observe/access_log.h"
 #include "observe/call_ring.h"
 #include "observe/ids.h"
@@ -35,9 +36,10 @@ namespace trilby::app {
 
 /// A listener as a loop sees it.
 struct ServedListener {
-  std::size_t app = 0;          ///< index of its AppRoutes
-  std::string token;            ///< triggers::FrontOptions::token
-  bool is_app_channel = false;  ///< Dapr's own requests are answered there
+  std::size_t app = 0;                                   ///< index of its AppRoutes
+  std::string token;                                     ///< triggers::FrontOptions::token
+  bool is_app_channel = false;                           ///< Dapr's own requests are answered there
+  std::shared_ptr<const net::TlsContext> tls = nullptr;  ///< null: it speaks none
 };
 
 /// A loop, its thread, and what serves apps on it: invoker, routers, one front and one server for each listener.
@@ -89,7 +91,8 @@ class ServingLoop {
   void serve_listener(const AppRoutes& app, const ServedListener& listener, const http::ServerLimits& limits);
   /// Makes what answers on a listener, and the server that asks it.
   template <typename Front, typename... Parts>
-  void make_server(std::vector<std::unique_ptr<Front>>& fronts, const http::ServerLimits& limits, Parts&&... parts);
+  void make_server(std::vector<std::unique_ptr<Front>>& fronts, const http::ServerLimits& limits,
+                   const std::shared_ptr<const net::TlsContext>& tls, Parts&&... parts);
   void log_request(const observe::AccessEntry& entry);
   void flush_log();
 

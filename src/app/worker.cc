@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/tls_files.h"
 #include "app/watchdog.h"
 #include "app/wiring.h"
 #include "app/wiring_loop.h"
@@ -61,6 +62,7 @@ class Worker {
     if (!options_.beside) {
       TRILBY_CHECK(admin_acceptor_->start());
     }
+    TRILBY_ASSIGN(tls_, load_all_tls(manifest_));
     TRILBY_ASSIGN(runtime_, Runtime::load(manifest_, options_.aot_cache));
     TRILBY_CHECK(prepare_apps());
     TRILBY_CHECK(lock_down());
@@ -116,6 +118,7 @@ class Worker {
   const SystemLabels labels_ = make_labels(manifest_);
   BodyBudget request_bodies_{manifest_.server.request_bodies};
   BodyBudget response_bodies_{manifest_.server.response_bodies};
+  std::vector<std::shared_ptr<const net::TlsContext>> tls_;  // of each app
   std::unique_ptr<Runtime> runtime_;
   std::optional<invoke::OwnLoops> own_loops_;  // with functions that need them; after what their calls use
   std::vector<std::unique_ptr<ServingLoop>> loops_;
@@ -217,7 +220,9 @@ Result<void> Worker::prepare_apps() {
                        [this, index = served.size()](std::size_t loop, net::Accepted connection) {
                          loops_[loop]->adopt(index, std::move(connection));
                        });
-    served.push_back({app, is_app_channel ? options_.app_token : "", is_app_channel});
+    const bool speaks_tls =
+        is_app_channel ? has_tls(manifest_.apps[app].protocol) : manifest_.apps[app].tls.has_value();
+    served.push_back({app, is_app_channel ? options_.app_token : "", is_app_channel, speaks_tls ? tls_[app] : nullptr});
   }
   on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits, options_.other_apps); });
   return {};

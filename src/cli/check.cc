@@ -7,6 +7,7 @@
 #include "app/manifest_outputs.h"
 #include "app/manifest_settings.h"
 #include "app/manifest_triggers.h"
+#include "app/tls_files.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -62,6 +63,14 @@ void check_models(const app::Manifest& manifest, Findings& findings) {
     const auto loaded = load_models(manifest, [&](const app::Model& each) { return &each == &model; });
     if (!loaded) {
       findings.problems.push_back({app::located(manifest, model.source, loaded.error()), {}});
+    }
+  }
+}
+
+void check_certificates(const app::Manifest& manifest, Findings& findings) {
+  for (const app::App& app : manifest.apps) {
+    if (const auto loaded = app.tls ? app::load_tls(manifest, app) : nullptr; !loaded) {
+      findings.problems.push_back({loaded.error(), {}});
     }
   }
 }
@@ -122,8 +131,12 @@ std::string apps_text(const app::Manifest& manifest) {
   std::string out;
   for (const app::App& app : manifest.apps) {
     const std::string limits = fmt::format("app.{}.limits.", app.id);
-    out += fmt::format("\napp {}, port {}{}, {} calls at once, queue {} for {}\n", app.id, app.port,
-                       app.public_address ? ", public " + format(*app.public_address) : "",
+    const std::string protocol = app.protocol == app::Protocol::Http
+                                     ? ""
+                                     : fmt::format(" ({})", app::kProtocols[static_cast<std::size_t>(app.protocol)]);
+    const std::string_view scheme = app.tls ? "https://" : "";
+    out += fmt::format("\napp {}, port {}{}{}, {} calls at once, queue {} for {}\n", app.id, app.port, protocol,
+                       app.public_address ? fmt::format(", public {}{}", scheme, format(*app.public_address)) : "",
                        value(limits + "concurrency"), value(limits + "queue"), value(limits + "queue_wait"));
     std::vector<std::vector<std::string>> rows;
     for (const app::Route& route : app.routes) {
@@ -244,6 +257,7 @@ class Check final : public Command {
     Findings findings;
     if (loaded) {
       check_files(loaded->manifest, findings);
+      check_certificates(loaded->manifest, findings);
       check_functions(loaded->manifest, cache_, findings);
       check_models(loaded->manifest, findings);
       check_environments(loaded->manifest, findings);

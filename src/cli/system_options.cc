@@ -16,13 +16,12 @@ std::string addresses_text(const app::RunningSystem& system) {
   std::vector<std::vector<std::string>> rows;
   for (const app::BoundAddress& bound : system.addresses) {
     if (bound.kind == app::ListenerKind::Admin) {
-      rows.push_back(
-          {"(admin)", app::url(bound.address), styled("/metrics /livez /readyz", Style::Dim, STDOUT_FILENO)});
+      rows.push_back({"(admin)", app::url(bound), styled("/metrics /livez /readyz", Style::Dim, STDOUT_FILENO)});
     } else if (bound.kind == app::ListenerKind::AppChannel) {
-      const app::Address& routes = app::routes_address(system, bound.app)->address;
+      const app::BoundAddress& routes = *app::routes_address(system, bound.app);
       std::vector<std::string> more;
-      if (app::url(routes) != app::url(bound.address)) {
-        more.push_back("app channel " + app::url(bound.address));
+      if (&routes != &bound) {
+        more.push_back("app channel " + app::url(bound));
       }
       if (const auto sidecar = system.sidecars.find(bound.app); sidecar != system.sidecars.end()) {
         more.push_back("sidecar " + app::url({"127.0.0.1", sidecar->second}));

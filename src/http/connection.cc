@@ -22,7 +22,7 @@ constexpr std::uint64_t kSkippedBody = 64 * 1024;
 
 Connection::Wire::Wire(ServerCore& core, net::Accepted accepted, Connection& owner)
     : place(std::move(accepted.place)),
-      stream(core.loop, std::move(accepted.socket), owner),
+      stream(core.loop, std::move(accepted.socket), core.tls, owner),
       timer(core.loop),
       listening(core.loop),
       writer(core.loop, stream, Pace(core.limits.body_idle, core.limits.body_rate), owner) {}
@@ -58,6 +58,7 @@ void Connection::fail() {
 
 void Connection::close() {
   const auto self = shared_from_this();
+  end_handshake();
   wire_.reset();
   core_->remove(self);
 }
@@ -131,6 +132,8 @@ void Connection::on_time() {
   const auto self = shared_from_this();
   if (phase_ == Phase::Exchange) {
     give(core_->too_slow());
+  } else if (handshake_) {
+    fail();
   } else if ((phase_ == Phase::Start || phase_ == Phase::Head) && head_started_) {
     refuse(Reason::RequestTimeout, "The head of the request took too long");
   } else {
@@ -171,9 +174,19 @@ void Connection::start_timer(Duration after) {
 
 // ---- heads
 
-/// The first bytes say which HTTP this is. A request of HTTP/1.1 is told from the other by its third byte at the
-/// latest.
+/// ALPN says which HTTP this is, or else the first bytes do. A request of HTTP/1.1 is told from the other by its third
+/// byte at the latest.
 void Connection::begin() {
+  if (wire_->stream.is_shaking_hands()) {
+    return await_handshake();
+  }
+  end_handshake();
+  if (const auto chosen = wire_->stream.protocol(); chosen == "h2") {
+    return become_http2();
+  } else if (!chosen.empty()) {
+    phase_ = Phase::Head;
+    return process();
+  }
   const std::string_view input = wire_->stream.input();
   const bool is_http2 = kHttp2Preface.starts_with(input.substr(0, kHttp2Preface.size()));
   if (is_http2 && input.size() >= kHttp2Preface.size()) {
@@ -189,6 +202,25 @@ void Connection::begin() {
     start_timer(core_->limits.head_timeout);
   }
   listen();
+}
+
+/// Whoever connects may leave handshakes half done, and each takes memory. So there are never more than some, and who
+/// has had the longest for it gives way.
+void Connection::await_handshake() {
+  if (!handshake_) {
+    handshake_ = core_->shaking_hands.insert(core_->shaking_hands.end(), this);
+    start_timer(core_->limits.head_timeout);
+    if (core_->shaking_hands.size() > core_->limits.handshakes) {
+      core_->shaking_hands.front()->fail();
+    }
+  }
+  listen();
+}
+
+void Connection::end_handshake() {
+  if (const auto place = std::exchange(handshake_, std::nullopt)) {
+    core_->shaking_hands.erase(*place);
+  }
 }
 
 void Connection::become_http2() {

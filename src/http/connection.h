@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,7 +48,7 @@ class Connection final : public ServerConnection,
 
  private:
   enum class Phase : std::uint8_t {
-    Start,     ///< nothing has come, or the beginning of what HTTP/2 begins with
+    Start,     ///< hands are shaken, or nothing has come, or the beginning of what HTTP/2 begins with
     Head,      ///< between requests, or inside a head
     Exchange,  ///< a request is under way
     Skip,      ///< it is answered; the rest of its small body is thrown away before the next one
@@ -72,6 +73,8 @@ class Connection final : public ServerConnection,
   void on_time();
 
   void begin();
+  void await_handshake();
+  void end_handshake();
   void become_http2();
   void process();
   bool process_step();
@@ -103,9 +106,10 @@ class Connection final : public ServerConnection,
   std::optional<Wire> wire_;  // nothing: closed
 
   Phase phase_ = Phase::Start;
-  bool processing_ = false;    // inside process()
-  bool input_ended_ = false;   // the peer will send nothing more
-  bool head_started_ = false;  // the head's time is running
+  std::optional<std::list<ServerConnection*>::iterator> handshake_;  // its place, while one of TLS is under way
+  bool processing_ = false;                                          // inside process()
+  bool input_ended_ = false;                                         // the peer will send nothing more
+  bool head_started_ = false;                                        // the head's time is running
   Linger linger_;
 
   // The request under way.

@@ -11,10 +11,14 @@ struct Server::Impl {
   std::shared_ptr<ServerCore> core;
 };
 
-Server::Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPage refusal_page)
+Server::Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPage refusal_page,
+               std::shared_ptr<const net::TlsContext> tls)
     : impl_(std::make_unique<Impl>()) {
-  impl_->core = std::make_shared<ServerCore>(ServerCore{
-      .loop = loop, .limits = limits, .handler = std::move(handler), .refusal_page = std::move(refusal_page)});
+  impl_->core = std::make_shared<ServerCore>(ServerCore{.loop = loop,
+                                                        .limits = limits,
+                                                        .handler = std::move(handler),
+                                                        .refusal_page = std::move(refusal_page),
+                                                        .tls = std::move(tls)});
 }
 
 Server::~Server() {

@@ -1,7 +1,8 @@
-/// \file  HTTP server side: HTTP/1.1, and HTTP/2 without TLS for who begins with it or asks for it. Knows sockets and
-/// messages, nothing of routes or functions.
+/// \file  HTTP server side: HTTP/1.1 and HTTP/2, with TLS or without. Knows sockets and messages, nothing of routes or
+/// functions.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "http/server_limits.h"
 #include "net/accepted.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 
 namespace trilby::http {
 
@@ -48,10 +50,16 @@ using Handler = std::function<void(const std::shared_ptr<Exchange>&)>;
 /// so that these answers look like all others.
 using RefusalPage = std::function<Response(Reason, std::string_view detail)>;
 
-/// Serves connections on one loop. Threading: loop-bound.
+/// What a server speaks, as ALPN names it, the best first.
+inline constexpr std::array<std::string_view, 2> kServedProtocols = {"h2", "http/1.1"};
+
+/// Serves connections on one loop. HTTP/2 is for who chose it by ALPN, or, without that, begins with it.
+/// Threading: loop-bound.
 class Server {
  public:
-  Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPage refusal_page);
+  /// \param tls  null: without
+  Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPage refusal_page,
+         std::shared_ptr<const net::TlsContext> tls = nullptr);
   ~Server();  ///< closes every connection at once, as if the peers had gone
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "http/response_head.h"
 #include "http/server.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 
 namespace trilby::http {
 
@@ -48,9 +50,11 @@ struct ServerCore {
   const ServerLimits limits;
   const Handler handler;
   const RefusalPage refusal_page;
+  const std::shared_ptr<const net::TlsContext> tls;  // null: none is spoken
   DateCache date{};
   std::string head{};  // scratch: the head being made
   std::unordered_set<std::shared_ptr<ServerConnection>> connections{};
+  std::list<ServerConnection*> shaking_hands{};  // the longest first
   bool draining = false;
   std::function<void()> drained{};
 

@@ -13,7 +13,7 @@ using namespace trilby::literals;
 struct ServerLimits {
   Bytes head = 32_KiB;  ///< request line and fields together
   std::uint32_t fields = 100;
-  Duration head_timeout = std::chrono::seconds(10);  ///< first byte of a head to its end
+  Duration head_timeout = std::chrono::seconds(10);  ///< first byte of a head to its end; and a handshake of TLS
   Duration body_idle = std::chrono::seconds(30);     ///< between two pieces of a body, either way; and how far a peer
                                                      ///< may fall behind body_rate in all
   Bytes body_rate = 8_KiB;                           ///< a second, of a body that is waited for, either way
@@ -21,6 +21,7 @@ struct ServerLimits {
   Duration linger = std::chrono::seconds(30);        ///< a peer that goes on sending after the last answer
   Duration drain_idle = std::chrono::milliseconds(500);  ///< a connection that is idle when the server drains
   std::uint32_t streams = 100;                           ///< requests at a time on one connection of HTTP/2
+  std::uint32_t handshakes = 512;                        ///< of TLS at a time, per server; the oldest gives way
   std::uint32_t connections = 10'000;                    ///< per server; more are closed at once
 };
 

@@ -203,12 +203,16 @@ void TestPeer::reset() {
   socket_.close();
 }
 
-TestServer::TestServer(Handler handler, ServerLimits limits) : listening_(net::listen_tcp("127.0.0.1", 0).value()) {
-  server_.emplace(loop_, limits, std::move(handler), [](Reason reason, std::string_view detail) {
-    Response page = text_response(fmt::format("{}: {}", name(reason), detail));
-    page.status = info(reason).status;
-    return page;
-  });
+TestServer::TestServer(Handler handler, ServerLimits limits, std::shared_ptr<const net::TlsContext> tls)
+    : listening_(net::listen_tcp("127.0.0.1", 0).value()) {
+  server_.emplace(
+      loop_, limits, std::move(handler),
+      [](Reason reason, std::string_view detail) {
+        Response page = text_response(fmt::format("{}: {}", name(reason), detail));
+        page.status = info(reason).status;
+        return page;
+      },
+      std::move(tls));
   thread_ = std::thread([this] { loop_.run(); });
 }
 
@@ -223,7 +227,11 @@ void TestServer::destroy_server() {
 }
 
 TestClient TestServer::connect() {
-  TestClient client(net::local_port(listening_.get()));
+  return TestClient(connect_socket());
+}
+
+net::Socket TestServer::connect_socket() {
+  net::Socket client = connected_to(net::local_port(listening_.get()));
   pollfd polled{.fd = listening_.get(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(poll(&polled, 1, 10'000), 1);
   const int accepted = accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -60,6 +60,7 @@ class TestPeer {
 
 class TestClient final : public TestPeer {
  public:
+  using TestPeer::TestPeer;
   explicit TestClient(std::uint16_t port);
   Answer get(std::string_view target);
 };
@@ -67,10 +68,11 @@ class TestClient final : public TestPeer {
 /// Serves `handler` on 127.0.0.1 until it is destroyed. Refusals are text: "reason: detail".
 class TestServer {
  public:
-  explicit TestServer(Handler handler, ServerLimits limits = {});
+  explicit TestServer(Handler handler, ServerLimits limits = {}, std::shared_ptr<const net::TlsContext> tls = nullptr);
   ~TestServer();
 
   [[nodiscard]] TestClient connect();
+  [[nodiscard]] net::Socket connect_socket();  ///< a blocking one
   /// Runs `work` on the loop and waits for its end.
   void on_loop(const std::function<void()>& work);
   /// Waits until `condition`, asked on the loop, holds. \return false when it does not within 10 s

@@ -1,4 +1,4 @@
-/// \file  One end of a TCP connection.
+/// \file  One end of a TCP connection, with TLS or without.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +10,17 @@
 
 #include "net/loop.h"
 #include "net/socket.h"
+#include "net/tls_context.h"
 
 namespace trilby::net {
 
-/// A connected TCP socket with a bounded buffer for what comes in and none for what goes out.
+/// A connected TCP socket with a bounded buffer for what comes in and none for what goes out (with TLS: what the socket
+/// did not take of one record).
 /// Threading: loop-bound. Ownership: owns the socket. After close() and after its end the listener is told nothing.
 class Stream {
  public:
   enum class Input : std::uint8_t {
-    More,    ///< input() has grown
+    More,    ///< input() has grown; with TLS also once, perhaps without that: hands are shaken
     End,     ///< the peer will send nothing more; it may still read
     Failed,  ///< the connection is gone
   };
@@ -35,6 +37,9 @@ class Stream {
 
   /// Takes over a connected, non-blocking socket. What is wrong with it shows at the first receive().
   Stream(Loop& loop, Socket socket, Listener& listener);
+  /// The same as the server of TLS, unless `tls` is null. Hands are shaken while input is asked for; until that is
+  /// done, nothing can be written.
+  Stream(Loop& loop, Socket socket, std::shared_ptr<const TlsContext> tls, Listener& listener);
   /// Takes over what another listener had, its input and what it asked for included; `other` is closed to it.
   Stream(Stream&& other, Listener& listener);
   ~Stream();
@@ -52,7 +57,13 @@ class Stream {
   /// Whether nothing waits in the kernel that input() does not show: no byte, no end, no failure.
   [[nodiscard]] bool is_silent() const;
 
-  /// Writes what the socket takes at once, in one system call.
+  /// Whether TLS is to come and does not stand yet.
+  [[nodiscard]] bool is_shaking_hands() const;
+  /// What ALPN came to; empty without TLS, and when the peer asked for nothing.
+  [[nodiscard]] std::string_view protocol() const;
+
+  /// Writes what the socket takes at once, in one system call (with TLS, one for each record). What it did not take is
+  /// what the next call begins with.
   /// \param pieces  at most 4
   /// \return bytes taken, fewer than given when the socket is full; nothing when the connection is gone
   [[nodiscard]] std::optional<std::size_t> write(std::span<const std::string_view> pieces);

@@ -93,6 +93,19 @@ def test_the_protocol_that_dapr_says_stands_above_the_manifests(serve, ports, tm
     assert httpx.get(ready["apps"]["web"]["channel"] + "/").text == "the page"
 
 
+def test_dapr_may_say_that_the_app_channel_speaks_tls(serve, run, ports, tmp_path, make_certificate):
+    ended = run("serve", "web", env={"APP_PROTOCOL": "grpcs"})
+    assert ended.returncode == 78
+    assert "app.web: APP_PROTOCOL is grpcs, which needs a certificate and its key" in ended.stderr
+    root = make_certificate(tmp_path)
+    manifest = tmp_path / "trilby.toml"
+    manifest.write_text(manifest.read_text().replace("[app.web]", '[app.web]\ntls = { certificate = "certificate.pem", key = "key.pem" }'))
+    ready = serve("web", APP_PROTOCOL="grpcs")
+    address = ready["apps"]["web"]["channel"].removeprefix("https://")
+    with grpc.secure_channel(address, grpc.ssl_channel_credentials(root.read_bytes())) as channel:
+        assert channel.unary_unary("/dapr.proto.runtime.v1.AppCallbackHealthCheck/HealthCheck")(b"", timeout=20) == b""
+
+
 def test_several_stand_side_by_side(serve, ports):
     """Each has an admin listener of its own, on any free port; one that is asked for is had."""
     first, second = serve("web"), serve("web", "--port", "web=0")
@@ -115,7 +128,7 @@ def test_a_setting_for_another_app_is_not_in_the_way(serve, ports):
     ([], {"APP_ID": "nobody"}, 'there is no app "nobody" in'),
     (["web"], {"APP_PORT": "http"}, 'APP_PORT: "http" is no port from 1 to 65535'),
     (["web"], {"DAPR_HTTP_PORT": "0"}, 'DAPR_HTTP_PORT: "0" is no port from 1 to 65535'),
-    (["web"], {"APP_PROTOCOL": "grpcs"}, 'APP_PROTOCOL: app channels speak http, h2c and grpc, without TLS, not "grpcs"'),
+    (["web"], {"APP_PROTOCOL": "tcp"}, 'APP_PROTOCOL: app channels speak http, https, h2c, grpc and grpcs, not "tcp"'),
     (["web", "other"], {}, '"other" is one argument too many'),
 ])
 def test_wrong_usage_is_said_at_once(run, ports, words, env, says):
