@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(os.environ.get("TRILBY_BIN") or ROOT / "build" / "trilby")
-ROWS = ["Files", "Memory", "Time", "Stack", "Component ABI", "Loader", "HTTP in", "HTTP out", "Egress", "Dapr policy", "Leak", "Logs", "Inference",
+ROWS = ["Files", "Memory", "Time", "Stack", "Component ABI", "Loader", "HTTP in", "TLS", "HTTP out", "Egress", "Dapr policy", "Leak", "Logs", "Inference",
         "Lifecycle", "Outer wall", "Our C++"]
 
 
