@@ -4,16 +4,15 @@ They need root, and `ip` of iproute2. A namespace has no name here: it is there 
 stays on the machine, however the test ends, and nothing of one test run is in the way of another.
 """
 
-import asyncio
 import contextlib
 import ctypes
 import errno
 import os
 import socket
 import subprocess
-import threading
 
 import pytest
+from forwarder import Forwarder
 
 CLONE_NEWNET = 0x40000000
 SO_RCVBUFFORCE = 33
@@ -71,7 +70,7 @@ class Host:
 
     def door(self, port):
         """host:port of the test's own loopback, by which a port of this host's loopback is reached, as by `ssh -L`."""
-        self._doors.append(Door(self, port))
+        self._doors.append(Forwarder(port, self.inside()))
         return self._doors[-1].address
 
     def close(self):
@@ -109,53 +108,6 @@ class Switch(Host):
         for host in self._joined:
             host.close()
         super().close()
-
-
-class Door:
-    """Passes on connections into a host, by a thread of its own that lives there."""
-
-    def __init__(self, host, port):
-        self._port = port
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._loop, self._closed = asyncio.new_event_loop(), asyncio.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        with host.inside():
-            self._thread.start()
-
-    def _run(self):
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self):
-        await asyncio.start_server(self._pass_on, sock=self._listener)
-        await self._closed.wait()
-
-    async def _pass_on(self, reader, writer):
-        try:
-            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        except OSError:
-            writer.transport.abort()
-            return
-        await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
-        writer.close()
-        there_writer.close()
-
-    def close(self):
-        self._loop.call_soon_threadsafe(self._closed.set)
-        self._thread.join(10)
-        self._listener.close()
-
-
-async def _pump(reader, writer):
-    """Until its end, which is passed on too; a connection that breaks breaks the other."""
-    try:
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
-    except OSError:
-        writer.transport.abort()
 
 
 class Capture:

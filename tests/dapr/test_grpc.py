@@ -124,6 +124,20 @@ def test_no_other_app_can_forge_events_by_calling_the_service_itself(world, side
         sidecar.stop()
 
 
+def test_a_sidecar_that_counts_calls_hangs(world, sidecar_class, tmp_path):
+    """A defect of daprd 1.18.1 and others: with --app-max-concurrency it gives a place back twice where it took one, and the second time there is none.
+    The app has answered long before. Over HTTP it counts well."""
+    (tmp_path / "resources").mkdir()
+    sidecar = sidecar_class("limited", world.channel.rpartition(":")[2], tmp_path / "resources", tmp_path, app_token=TOKEN, protocol="grpc",
+                            options=["--app-max-concurrency", "1"])
+    try:
+        with pytest.raises(httpx.ReadTimeout):
+            sidecar.invoke("limited", "echo", content=b"counted", timeout=3)
+        world.wait_for_requests("/echo", status=200)
+    finally:
+        sidecar.kill()
+
+
 def test_a_deadline_ends_the_call(world, client):
     """The function may spin for 30 s. Both ends notice at the same time, and either may be first."""
     before = len(world.requests("/dapr/topic/impatient/slow/patient"))

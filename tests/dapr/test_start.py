@@ -104,3 +104,11 @@ def test_invocation_reaches_the_routes(world):
 def test_a_failed_invocation_is_answered_as_the_app_does(world):
     failed = world.sidecar.invoke("shop", "echo", content=b"bad: no good")
     assert (failed.status_code, failed.headers["content-type"]) == (422, "application/problem+json")
+
+
+@pytest.mark.parametrize("world", ["grpc"], indirect=True)
+def test_over_grpc_a_failed_invocation_is_answered_with_the_status_of_its_code(world):
+    for data, status in (("bad: no good", 400), ("trap", 500), ("well", 200)):
+        answer = world.sidecar.invoke("shop", "echo", content=data)
+        assert answer.status_code == status, answer.text
+    assert answer.text == "well"

@@ -136,6 +136,10 @@ def subscription(name, pubsub, topic, path):
                        "spec": {"pubsubname": pubsub, "topic": topic, "routes": {"default": path}}})
 
 
+def stop_well(trilby):
+    assert trilby.stop() == 0
+
+
 class Event:
     """A call of a function of `event.wat`, as that told it."""
 
@@ -149,7 +153,8 @@ class Event:
 class World:
     """All of it together. Everything that Dapr brings is told in Trilby's log."""
 
-    def __init__(self, trilby, sidecar, redis, scheduler, scratch, resources, protocol="http"):
+    def __init__(self, trilby, sidecar, redis, scheduler, scratch, resources, protocol="http", app="shop"):
+        self.app = app
         self.trilby = trilby
         self.sidecar = sidecar
         self.redis = redis
@@ -157,8 +162,8 @@ class World:
         self.scratch = scratch
         self.resources = resources
         self.protocol = protocol
-        self.channel = trilby.ready["apps"]["shop"]["channel"]
-        self.public = trilby.ready["apps"]["shop"]["public"]
+        self.channel = trilby.ready["apps"][app]["channel"]
+        self.public = trilby.ready["apps"][app]["public"]
 
     def lines(self):
         """The log so far; its last line may not be whole yet."""
@@ -219,4 +224,4 @@ class World:
 
     def acknowledged(self, topic, seconds=20):
         """Waits until the broker has nothing of the topic that was brought and not acknowledged."""
-        self.trilby_waits(lambda: self.redis.pending(topic, "shop") == 0, seconds)
+        self.trilby_waits(lambda: self.redis.pending(topic, self.app) == 0, seconds)
