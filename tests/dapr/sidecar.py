@@ -1,6 +1,7 @@
 """Real programs beside Trilby: Dapr's sidecar, its scheduler, and Redis. Each listens on free ports of 127.0.0.1 and is ended by its pid.
 
-Another implementation of Dapr can be put in daprd's place: it needs what Daprd has here, and a name in IMPLEMENTATIONS.
+Another implementation of Dapr can be put in daprd's place by `pytest --dapr NAME`: it needs what Daprd has here, and a name in IMPLEMENTATIONS. (Tests of
+`trilby up --sidecar daprd`, and defects that are daprd's own, are about daprd in any case.)
 """
 
 import json
@@ -215,6 +216,20 @@ class Daprd(Process):
 
     def metadata(self):
         return self.client.get("/metadata").json()
+
+    # What is seen nowhere but in its log. Another implementation has other words.
+    _SAYS = {
+        "app is well": "App entered healthy status",
+        "app is unwell": "App entered un-healthy status",
+        "stops later": "Blocking graceful shutdown for",
+        "binding is declined": "app has not subscribed to binding {}",
+        "binding is not answered": "could not invoke OPTIONS method on input binding subscription endpoint",
+        "no subscriptions": "failed to subscribe to topics",
+        "job cannot be written": "google.protobuf.Value: none of the oneof fields is set",
+    }
+
+    def has_said(self, what, *of):
+        return self._SAYS[what].format(*of) in self.log()
 
 
 IMPLEMENTATIONS = {"daprd": Daprd}

@@ -13,11 +13,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import httpx
 import pytest
 from forwarder import Tap
 from images import own
 from sidecar import Redis, component, free_ports, write_resources
+from test_grpc import invocation, message
 from world import World, stop_well
 
 TOKEN = "app-token-of-the-channel"
@@ -103,7 +105,7 @@ class Channel(World):
 
 def wait_until_well(sidecar):
     """A sidecar that probes its app is ready before it has; until then it passes nothing on."""
-    sidecar.wait_until(lambda: "App entered healthy status" in sidecar.log(), "the first good probe")
+    sidecar.wait_until(lambda: sidecar.has_said("app is well"), "the first good probe")
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ def another(channel, sidecar_class, tmp_path):
             sidecar = sidecar_class(app_id, tap.port if tap else app_port, folder / "resources", folder, app_token=TOKEN if tap else None,
                                     options=options)
             started.callback(lambda: sidecar.process.poll() is None and sidecar.stop())
-            sidecar.tap = tap
+            sidecar.tap, sidecar.resources = tap, folder / "resources"
             if "--enable-app-health-check" in options:
                 wait_until_well(sidecar)
             return sidecar
@@ -241,6 +243,19 @@ def test_a_call_of_another_app_says_whose_it_is(channel, another):
         assert heard.field("dapr-app-id") is heard.field("destination-app-id") is None
     channel.invoke("echo?by-itself", content=b"x")
     assert not {"dapr-caller-app-id", "x-forwarded-for"} & {name for name, _ in channel.wait_for_heard("/echo?by-itself").fields}
+
+
+def test_a_caller_over_grpc_has_its_metadata_passed_on_as_fields(channel):
+    """But for what are bytes; what is gRPC's own has another name."""
+    request = message((1, SHOP), (3, invocation("told/by-grpc", CGI)))
+    metadata = [("x-kept", "1"), ("x-bytes-bin", b"\1"), ("grpc-previous-rpc-attempts", "0")]
+    with grpc.insecure_channel(channel.sidecar.grpc_address) as client:
+        answer = client.unary_unary("/dapr.proto.runtime.v1.Dapr/InvokeService")(request, metadata=metadata, timeout=20)
+    assert b"PATH_INFO=/by-grpc" in answer
+    heard = channel.wait_for_heard("/told/by-grpc")
+    assert heard.field("x-kept") == "1"
+    assert not [name for name, _ in heard.fields if name.endswith("-bin") or name.startswith((":", "grpc-"))]
+    assert heard.field("dapr-authority")
 
 
 # ---- What it passes on
@@ -369,7 +384,7 @@ def test_an_app_that_is_not_well_is_brought_nothing_until_it_is_well_again(chann
     sidecar = another(FLAPPY, *PROBES, "--app-health-threshold", "1", before_app=True, broker=True)
     os.kill(channel.trilby.ready["worker"], signal.SIGSTOP)
     try:
-        sidecar.wait_until(lambda: "App entered un-healthy status" in sidecar.log(), "the unhealthy edge")
+        sidecar.wait_until(lambda: sidecar.has_said("app is unwell"), "the unhealthy edge")
         heard = len(sidecar.tap.requests(EVENT_PATH))
         sidecar.publish("broker", "plain", "when it is well", "text/plain")
         answer = sidecar.invoke(FLAPPY, "echo", content=b"x")
@@ -395,7 +410,7 @@ def test_a_sidecar_that_stops_lets_an_event_end(channel, another):
 def test_a_sidecar_may_serve_for_a_while_before_it_stops(channel, another):
     sidecar = another(FLAPPY, "--dapr-block-shutdown-duration", "5m", before_app=True, broker=True)
     sidecar.process.send_signal(signal.SIGTERM)
-    sidecar.wait_until(lambda: "Blocking graceful shutdown for" in sidecar.log(), "the stop")
+    sidecar.wait_until(lambda: sidecar.has_said("stops later"), "the stop")
     sidecar.publish("broker", "plain", "nobody brings that now", "text/plain")
     channel.wait_for_event("nobody brings that now")  # but the other sidecar
     assert sidecar.invoke(FLAPPY, "echo", content=b"still there").content == b"still there"
@@ -410,6 +425,13 @@ def test_a_sidecar_that_begins_anew_asks_anew(channel, another):
     sidecar.wait_until(lambda: len(sidecar.tap.requests("/dapr/config")) == 2, "another question")
 
 
+def test_a_component_that_comes_later_is_taken_up(channel, another):
+    """Whoever writes a file needs no restart."""
+    sidecar = another(FLAPPY, before_app=True)
+    (sidecar.resources / "late.yaml").write_text(cron("late", direction="input", route="/reply"))
+    sidecar.wait_until(lambda: [request for request in sidecar.tap.requests("/reply") if request.method == "POST"], "an event")
+
+
 # ---- Input bindings
 
 
@@ -420,12 +442,12 @@ def cron(name, **more):
 def test_a_route_of_a_bindings_name_is_no_binding(channel, another):
     """One that takes POST alone would answer OPTIONS with 405, which means yes: Trilby says 404."""
     sidecar = another(FLAPPY, before_app=True, resources={"only-post": cron("only-post")})
-    sidecar.wait_until(lambda: "app has not subscribed to binding only-post" in sidecar.log(), "the answer")
+    sidecar.wait_until(lambda: sidecar.has_said("binding is declined", "only-post"), "the answer")
 
 
 def test_a_question_that_is_not_answered_is_given_up(channel, another):
     sidecar = another(FLAPPY, before_app=True, held=b"OPTIONS", resources={"slow": cron("slow")})
-    sidecar.wait_until(lambda: "could not invoke OPTIONS" in sidecar.log(), "the end of it")
+    sidecar.wait_until(lambda: sidecar.has_said("binding is not answered"), "the end of it")
     assert sidecar.invoke(FLAPPY, "echo", content=b"x").content == b"x"
 
 

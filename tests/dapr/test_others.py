@@ -23,7 +23,7 @@ def test_an_input_binding_may_have_another_route(world):
 
 def test_an_input_binding_that_the_manifest_does_not_name_is_declined(world):
     world.wait_for_requests(QUESTION[world.protocol].format("unwanted"), method="OPTIONS", status={"http": 404, "grpc": 200}[world.protocol])
-    assert "app has not subscribed to binding unwanted" in world.sidecar.log()
+    assert world.sidecar.has_said("binding is declined", "unwanted")
     assert not [line for line in world.requests("/unwanted") if line["method"] == "POST"]
 
 
@@ -65,7 +65,7 @@ def test_a_job_without_data_brings_null_and_over_http_never_comes(world):
     if world.protocol == "grpc":
         world.wait_for_event(b"null", DAPR_JOB="report")
     else:
-        world.trilby_waits(lambda: "google.protobuf.Value: none of the oneof fields is set" in world.sidecar.log(), 20)
+        world.trilby_waits(lambda: world.sidecar.has_said("job cannot be written"), 20)
     schedule(world, "report", "with data")
     world.wait_for_event('"with data"', DAPR_JOB="report")
 
