@@ -7,7 +7,7 @@ import json
 
 import pytest
 from sidecar import IMPLEMENTATIONS, PROGRAMS, Redis, Scheduler, component, write_resources
-from world import MANIFEST, RESILIENCY, TOKEN, World, subscription
+from world import MANIFEST, RESILIENCY, SHOP, TOKEN, World, subscription
 
 
 def pytest_addoption(parser):
@@ -36,22 +36,22 @@ def world(request, system_class, sidecar_class, guests, tmp_path_factory):
         "strict": component("strict", "pubsub.redis", **broker),
         "impatient": component("impatient", "pubsub.redis", **broker),
         "settings": component("settings", "configuration.redis", redisHost=redis.address),
-        "every-second": component("every-second", "bindings.cron", ["shop"], schedule="@every 1s"),
-        "elsewhere": component("elsewhere", "bindings.cron", ["shop"], schedule="@every 1s", route="/bindings/elsewhere"),
-        "unwanted": component("unwanted", "bindings.cron", ["shop"], schedule="@every 1s"),
+        "every-second": component("every-second", "bindings.cron", [SHOP], schedule="@every 1s"),
+        "elsewhere": component("elsewhere", "bindings.cron", [SHOP], schedule="@every 1s", route="/bindings/elsewhere"),
+        "unwanted": component("unwanted", "bindings.cron", [SHOP], schedule="@every 1s"),
         "declared": subscription("declared", "broker", "by-hand", "/declared/by/hand"),
         "stray": subscription("stray", "strict", "stray", "/dapr/topic/strict/of-an-earlier-manifest/event"),
         "policies": json.dumps(RESILIENCY),
     })
     manifest = scratch / "trilby.toml"
-    manifest.write_text("trilby = 1\n" + MANIFEST.replace("{guests}", str(guests)).replace("{protocol}", protocol))
-    trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"APP_API_TOKEN": TOKEN, "TRILBY_LOG_FORMAT": "json"})
+    manifest.write_text("trilby = 1\n" + MANIFEST.replace("{shop}", SHOP).replace("{guests}", str(guests)).replace("{protocol}", protocol))
+    trilby = system_class(manifest, scratch, ["--port", f"{SHOP}.public=0"], env={"APP_API_TOKEN": TOKEN, "TRILBY_LOG_FORMAT": "json"})
     sidecar = None
     try:
-        sidecar = sidecar_class("shop", trilby.ready["apps"]["shop"]["channel"].rpartition(":")[2], resources, scratch, app_token=TOKEN, options=[
+        sidecar = sidecar_class(SHOP, trilby.ready["apps"][SHOP]["channel"].rpartition(":")[2], resources, scratch, app_token=TOKEN, options=[
             "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--scheduler-host-address",
             scheduler.address], protocol=protocol)
-        yield World(trilby, sidecar, redis, scheduler, scratch, resources, protocol)
+        yield World(trilby, sidecar, redis, scheduler, scratch, resources, protocol, SHOP)
     finally:
         if sidecar:
             sidecar.stop()

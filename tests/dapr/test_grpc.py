@@ -6,7 +6,7 @@ import grpc
 import httpx
 import pytest
 from sidecar import component
-from world import TOKEN
+from world import SHOP, TOKEN
 
 pytestmark = pytest.mark.parametrize("world", ["grpc"], indirect=True)
 CALLBACK = "/dapr.proto.runtime.v1.AppCallback/"
@@ -110,7 +110,7 @@ def test_no_other_app_can_forge_events_by_calling_the_service_itself(world, side
     sidecar = sidecar_class("forger", None, tmp_path / "resources", tmp_path)
     try:
         with grpc.insecure_channel(sidecar.grpc_address) as client:
-            to_shop = [("dapr-app-id", "shop")]
+            to_shop = [("dapr-app-id", SHOP)]
             answer = call(client, CALLBACK + "OnInvoke", invocation("echo", b"over two sidecars"), to_shop)
             assert answer.endswith(b"over two sidecars"), "what may pass comes through"
             for method, request in (("OnTopicEvent", topic_event("forged by call")), ("OnBulkTopicEvent", b""),

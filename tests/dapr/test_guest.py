@@ -8,12 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from images import own
 from sidecar import Redis, component, free_ports, write_resources
 from world import World
 
 ROOT = Path(__file__).parents[2]
 RUST = Path.home() / ".cache/trilby/rust-1.63"
 API_TOKEN = "api-token-4e11"
+FAR_APP = own("far")
 SUCCESS, INVALID, DENIED, NOT_FOUND, TOO_LARGE, FAILED, BUSY, NO_SIDECAR = range(8)
 MANIFEST = """
 trilby = 1
@@ -42,7 +44,7 @@ function = "event"
 [function.ask]
 module = "{guests}/ask.wasm"
 [function.ask.allow.dapr]
-invoke = ["shop/echo", "far/*", "absent/*"]
+invoke = ["shop/echo", "{far}/*", "absent/*"]
 publish = ["broker/granted", "nowhere/granted"]
 bindings = ["files/create", "files/list", "absent/create"]
 secrets = ["vault/granted", "vault/absent", "nowhere/granted"]
@@ -73,9 +75,9 @@ module = "{wat}/event.wasm"
 """
 FAR = """
 trilby = 1
-[app.far]
+[app.{far}]
 port = 1
-[[app.far.route]]
+[[app.{far}.route]]
 path = "/echo"
 function = "event"
 [function.event]
@@ -120,7 +122,7 @@ class Shop(World):
         })
         (port,) = free_ports(1)
         manifest = scratch / "trilby.toml"
-        manifest.write_text(MANIFEST.format(port=port, guests=programs, wat=guests))
+        manifest.write_text(MANIFEST.format(port=port, guests=programs, wat=guests, far=FAR_APP))
         trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"DAPR_API_TOKEN": API_TOKEN, "TRILBY_LOG_FORMAT": "json"})
         super().__init__(trilby, None, redis, None, scratch, resources)
         self.sidecar = sidecar_class("shop", self.channel.rpartition(":")[2], resources, scratch, api_token=API_TOKEN, http_port=port)
@@ -219,14 +221,14 @@ def test_an_app_is_called(shop):
 def test_an_app_that_only_the_sidecar_knows_is_called(shop, system_class, sidecar_class, guests, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("far")
     (scratch / "resources").mkdir()
-    (scratch / "trilby.toml").write_text(FAR.format(wat=guests))
+    (scratch / "trilby.toml").write_text(FAR.format(wat=guests, far=FAR_APP))
     trilby = system_class(scratch / "trilby.toml", scratch, env={"TRILBY_LOG_FORMAT": "json"})
-    sidecar = sidecar_class("far", trilby.address("far")[1], scratch / "resources", scratch)
+    sidecar = sidecar_class(FAR_APP, trilby.address(FAR_APP)[1], scratch / "resources", scratch)
     try:
-        assert shop.ask("invoke", "far", "echo?x=%20y", "POST", "text/plain", "over the hills") == (SUCCESS, 200, b"over the hills")
-        error, status, _ = shop.ask("invoke", "far", "echo", "POST", "text/plain", "bad input")
+        assert shop.ask("invoke", FAR_APP, "echo?x=%20y", "POST", "text/plain", "over the hills") == (SUCCESS, 200, b"over the hills")
+        error, status, _ = shop.ask("invoke", FAR_APP, "echo", "POST", "text/plain", "bad input")
         assert (error, status) == (SUCCESS, 422), "the app answered"
-        assert shop.ask("invoke", "far", "nowhere", "POST", "", "")[:2] == (SUCCESS, 404)
+        assert shop.ask("invoke", FAR_APP, "nowhere", "POST", "", "")[:2] == (SUCCESS, 404)
     finally:
         sidecar.stop()
         assert trilby.stop() == 0

@@ -7,11 +7,13 @@ import threading
 
 import httpx
 import pytest
+from images import own
 from sidecar import Redis, component, free_ports, write_resources
 from world import World
 
 APP_TOKEN = "app-token-51c7"
 API_TOKEN = "api-token-9e02"
+FAR_APP = own("far")
 MANIFEST = """
 trilby = 1
 
@@ -81,7 +83,7 @@ function = "receiver"
 pubsub = "broker"
 topic = "far"
 function = "price"
-output = [{{ invoke = "far/entry" }}]
+output = [{{ invoke = "{far}/entry" }}]
 
 [[app.shop.route]]
 method = "POST"
@@ -90,7 +92,7 @@ function = "price"
 output = [{{ state = "store", key = "route-{{REQUEST_ID}}" }}]
 [[app.shop.route]]
 path = "/far/*"
-invoke = "far/echo"
+invoke = "{far}/echo"
 [[app.shop.route]]
 path = "/absent"
 invoke = "absent/x"
@@ -125,12 +127,12 @@ limits.log_lines_per_second = 100000
 """
 FAR = """
 trilby = 1
-[app.far]
+[app.{far}]
 port = 1
-[[app.far.route]]
+[[app.{far}.route]]
 path = "/echo"
 function = "echo"
-[[app.far.route]]
+[[app.{far}.route]]
 path = "/entry"
 function = "echo"
 [function.echo]
@@ -158,7 +160,7 @@ class Desk(World):
         })
         (self.http_port,) = free_ports(1)
         manifest = scratch / "trilby.toml"
-        manifest.write_text(MANIFEST.format(port=self.http_port, guests=guests))
+        manifest.write_text(MANIFEST.format(port=self.http_port, guests=guests, far=FAR_APP))
         self.sidecar_class = sidecar_class
         trilby = system_class(manifest, scratch, ["--port", "shop.public=0", *options],
                               env={"APP_API_TOKEN": APP_TOKEN, "DAPR_API_TOKEN": trilby_token, "TRILBY_LOG_FORMAT": "json"})
@@ -313,9 +315,9 @@ def far(desk, system_class, sidecar_class, guests, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("far")
     (scratch / "resources").mkdir()
     manifest = scratch / "trilby.toml"
-    manifest.write_text(FAR.format(guests=guests))
+    manifest.write_text(FAR.format(guests=guests, far=FAR_APP))
     trilby = system_class(manifest, scratch, env={"TRILBY_LOG_FORMAT": "json"})
-    sidecar = sidecar_class("far", trilby.address("far")[1], scratch / "resources", scratch)
+    sidecar = sidecar_class(FAR_APP, trilby.address(FAR_APP)[1], scratch / "resources", scratch)
     yield trilby
     sidecar.stop()
     assert trilby.stop() == 0

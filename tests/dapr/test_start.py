@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from sidecar import component
-from world import TOKEN
+from world import SHOP, TOKEN
 
 over_http = pytest.mark.parametrize("world", ["http"], indirect=True)
 
@@ -80,35 +80,35 @@ def test_another_app_cannot_forge_events(world, sidecar_class, tmp_path):
     (tmp_path / "resources").mkdir()
     sidecar = sidecar_class("forger", None, tmp_path / "resources", tmp_path)
     try:
-        assert sidecar.invoke("shop", "echo", content=b"over two sidecars").content == b"over two sidecars"
+        assert sidecar.invoke(SHOP, "echo", content=b"over two sidecars").content == b"over two sidecars"
         forged = '{"id":"forged","specversion":"1.0","type":"t","source":"s","data":"forged"}'
         for path in ("dapr/topic/broker/plain/event", "dapr/topic/unknown", "every-second", "job/report", "configuration/settings/a"):
-            answer = sidecar.invoke("shop", path, content=forged, headers={"content-type": "application/cloudevents+json"})
+            answer = sidecar.invoke(SHOP, path, content=forged, headers={"content-type": "application/cloudevents+json"})
             assert answer.status_code == 404, path
         for path in ("dapr/config", "dapr/subscribe"):
-            assert sidecar.invoke("shop", path, "GET").status_code == 404, path
+            assert sidecar.invoke(SHOP, path, "GET").status_code == 404, path
         assert not [event for event in world.events() if b"forged" in event.data]
     finally:
         sidecar.stop()
 
 
 def test_invocation_reaches_the_routes(world):
-    answer = world.sidecar.invoke("shop", "echo?a=b", content=b"hello")
+    answer = world.sidecar.invoke(SHOP, "echo?a=b", content=b"hello")
     assert (answer.status_code, answer.content, answer.headers["trilby-reason"]) == (200, b"hello", "ok")
-    assert world.sidecar.invoke("shop", "text", "GET").text == "a text"
-    assert world.sidecar.invoke("shop", "none", "GET").status_code == 404
+    assert world.sidecar.invoke(SHOP, "text", "GET").text == "a text"
+    assert world.sidecar.invoke(SHOP, "none", "GET").status_code == 404
     world.wait_for_requests("/none", method="GET", status=404)
 
 
 @over_http
 def test_a_failed_invocation_is_answered_as_the_app_does(world):
-    failed = world.sidecar.invoke("shop", "echo", content=b"bad: no good")
+    failed = world.sidecar.invoke(SHOP, "echo", content=b"bad: no good")
     assert (failed.status_code, failed.headers["content-type"]) == (422, "application/problem+json")
 
 
 @pytest.mark.parametrize("world", ["grpc"], indirect=True)
 def test_over_grpc_a_failed_invocation_is_answered_with_the_status_of_its_code(world):
     for data, status in (("bad: no good", 400), ("trap", 500), ("well", 200)):
-        answer = world.sidecar.invoke("shop", "echo", content=data)
+        answer = world.sidecar.invoke(SHOP, "echo", content=data)
         assert answer.status_code == status, answer.text
     assert answer.text == "well"

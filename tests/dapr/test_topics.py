@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from world import SHOP
 
 RETRY = "the event is to be brought again"
 DROP = "the event is dropped"
@@ -21,7 +22,7 @@ def test_json_arrives_with_its_attributes(world):
     assert event.variables["DAPR_TRIGGER"] == "topic"
     assert event.variables["CE_PUBSUBNAME"] == "broker"
     assert event.variables["CE_TOPIC"] == "plain"
-    assert event.variables["CE_SOURCE"] == "shop"
+    assert event.variables["CE_SOURCE"] == SHOP
     assert event.variables["CE_TYPE"] == "com.dapr.event.sent"
     assert event.variables["CE_SPECVERSION"] == "1.0"
     assert len(event.variables["CE_ID"]) == 36

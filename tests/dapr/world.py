@@ -5,100 +5,102 @@ import re
 import time
 
 import httpx
+from images import own
 
 TOKEN = "app-token-7d1a0c"
+SHOP = own("shop")
 MANIFEST = """
-[app.shop]
+[app.{shop}]
 port = 1
 protocol = "{protocol}"
 public = "127.0.0.1:0"
 
-[[app.shop.route]]
+[[app.{shop}.route]]
 method = "POST"
 path = "/echo"
 function = "event"
-[[app.shop.route]]
+[[app.{shop}.route]]
 method = "GET"
 path = "/text"
 text = "a text"
 
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "broker"
 topic = "plain"
 function = "event"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "broker"
 topic = "routed"
 match = 'event.type == "special"'
 function = "special"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "broker"
 topic = "routed"
 function = "event"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "broker"
 topic = "raw"
 raw = true
 function = "event"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "broker"
 topic = "with-dead-letter"
 dead_letter = "dead"
 function = "event"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "broker"
 topic = "dead"
 on_failure = "drop"
 function = "undertaker"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "strict"
 topic = "contrary"
 on_bad_input = "retry"
 on_failure = "drop"
 function = "event"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "broker"
 topic = "many"
 dead_letter = "dead"
 bulk = { max_messages = 50, max_wait = "200ms" }
 function = "event"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "broker"
 topic = "declared"
 path = "/declared/by/hand"
 match = "false"
 function = "event"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "strict"
 topic = "retried"
 dead_letter = "dead"
 function = "event"
-[[app.shop.topic]]
+[[app.{shop}.topic]]
 pubsub = "impatient"
 topic = "slow"
 dead_letter = "dead"
 function = "patient"
 
-[[app.shop.binding]]
+[[app.{shop}.binding]]
 name = "every-second"
 function = "event"
-[[app.shop.binding]]
+[[app.{shop}.binding]]
 name = "elsewhere"
 path = "/bindings/elsewhere"
 function = "special"
 
-[[app.shop.job]]
+[[app.{shop}.job]]
 name = "report"
 function = "event"
-[[app.shop.job]]
+[[app.{shop}.job]]
 name = "failing"
 function = "event"
-[[app.shop.job]]
+[[app.{shop}.job]]
 name = "dropped"
 on_failure = "drop"
 function = "event"
 
-[[app.shop.configuration]]
+[[app.{shop}.configuration]]
 store = "settings"
 function = "event"
 
@@ -132,7 +134,7 @@ RESILIENCY = {
 
 
 def subscription(name, pubsub, topic, path):
-    return json.dumps({"apiVersion": "dapr.io/v2alpha1", "kind": "Subscription", "metadata": {"name": name}, "scopes": ["shop"],
+    return json.dumps({"apiVersion": "dapr.io/v2alpha1", "kind": "Subscription", "metadata": {"name": name}, "scopes": [SHOP],
                        "spec": {"pubsubname": pubsub, "topic": topic, "routes": {"default": path}}})
 
 
