@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -75,11 +76,14 @@ class Handed : public ::testing::Test {
     spec.policy.grants.directories = {{directory_.path(), "/data", false}};
     return prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
   }
-  /// Until no call is left anywhere.
-  void settle() const {
-    while (own_.live() > 0) {
-      std::this_thread::yield();
-    }
+  /// Until no call is left anywhere. The loop that handed them over sees to the end of those that were left behind.
+  void settle() {
+    calls_.loop.context().restart();
+    net::Timer look(calls_.loop);
+    const std::function<void()> until_none_is_left = [&] {
+      own_.live() == 0 ? calls_.loop.stop() : look.start(1ms, until_none_is_left);
+    };
+    calls_.run(until_none_is_left);
   }
 
   const wasm::TestDirectory directory_;
