@@ -34,6 +34,7 @@ PATIENCE = 60
 # An app that the manifest does not have is asked for by way of the sidecar.
 PAGE = """
 [app.{web}.sidecar]
+timeout = "5s"
 """
 # What host 2 does beside the article's work: it handles what is published on host 1, and keeps what came of it where host 1 reads it.
 FUNCTIONS = """
@@ -342,6 +343,25 @@ def test_requests_go_on_after_a_sidecar_has_died(system, pictures, dead):
     system.part(dead).kill_sidecar(dead)
     wait_until(is_gray, "an answer of the other host")
     assert all(is_gray() for _ in range(10)), "it is not found in two places"
+
+
+def test_a_cable_that_is_pulled_costs_what_went_by_it_and_no_event(system, pictures):
+    def ask():
+        return httpx.post(system.url("go-web-port") + "/api/hello", content=pictures["cat.png"], timeout=60)
+
+    sidecar, cable = system.sidecar(WEB), system.hosts[GRAY].port_of_switch
+    assert ask().status_code == 200
+    system.switch.ip("link", "set", cable, "down")
+    try:
+        answer = ask()
+        assert (answer.status_code, answer.headers["trilby-reason"]) == (502, "upstream-failed")
+        assert "<html" in httpx.get(system.url("go-web-port") + "/", timeout=20).text, "what needs nobody else"
+        answer = httpx.post(f"{sidecar}/publish/broker/pictures", json="meanwhile", params={"metadata.cloudevent.id": "picture-2"}, timeout=20)
+        assert answer.status_code == 204, answer.text
+    finally:
+        system.switch.ip("link", "set", cable, "up")
+    wait_until(lambda: ask().status_code == 200, "an answer of the other host")
+    assert wait_until(lambda: httpx.get(f"{sidecar}/state/store/picture-2", timeout=20).content, "the state") == b'"meanwhile"'
 
 
 @pytest.mark.parametrize("system", [Served], ids=["served"], indirect=True)
