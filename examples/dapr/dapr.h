@@ -1,10 +1,10 @@
 /* dapr.h - the import module `dapr` of Trilby: what a function may ask of Dapr, as far as its manifest grants it.
  *
  * Copy this file into your project; there is no library to link. Every text is a pointer and a length in bytes, with no
- * NUL behind it. Each function but the last two asks the app's sidecar and waits for the answer: that counts against
- * limits.wall and limits.host_calls_per_second, and to neither limits.cpu nor anybody else's time. What the answer
- * holds the host keeps until the next request; take it with dapr_answer_size() and dapr_answer_read(). What a request
- * gives, and what it is answered, has at most 4 MiB.
+ * NUL behind it. Each function but the two for answers asks the app's sidecar and waits for the answer: that counts
+ * against limits.wall and limits.host_calls_per_second, and to neither limits.cpu nor anybody else's time. What the
+ * answer holds the host keeps until the next request; take it with dapr_answer_size() and dapr_answer_read(). What a
+ * request gives, and what it is answered, has at most 4 MiB.
  *
  *   names (app_id, store, pubsub, binding, operation)   1 to 128 of: letters, digits, -._
  *   keys                                                1 to 256 of: letters, digits, -._~:@+=,
@@ -68,6 +68,36 @@ enum dapr_errno dapr_binding(const char* name, size_t name_length, const char* o
 /* The answer is the value of the secret; a JSON object of texts where the store keeps several under that key. */
 DAPR_IMPORT("secret")
 enum dapr_errno dapr_secret(const char* store, size_t store_length, const char* key, size_t key_length);
+
+/* What follows is for functions that Dapr calls as an actor ([[app.ID.actor]]): each is about that actor and no other,
+ * and needs no grant. DAPR_DENIED: the function is not called as one. (A deactivated actor may read its state still.)
+ */
+
+/* The answer is the value, a JSON text. DAPR_NOT_FOUND: there is none. */
+DAPR_IMPORT("actor_state_get") enum dapr_errno dapr_actor_state_get(const char* key, size_t key_length);
+
+/* Changes 1 to 128 keys, all of them or none; a JSON text as Dapr has it, each key once:
+ *   [{"operation":"upsert","request":{"key":"count","value":7}},{"operation":"delete","request":{"key":"old"}}] */
+DAPR_IMPORT("actor_state_change") enum dapr_errno dapr_actor_state_change(const void* operations, size_t length);
+
+/* Has the actor called again, with DAPR_ACTOR_REMINDER the `name`, whatever restarts until then. A JSON text, each
+ * member of it or not:
+ *   {"dueTime":"10s","period":"1m","ttl":"1h","data":{"any":"JSON"}}
+ * Empty: there is to be no reminder of that name any more. */
+DAPR_IMPORT("actor_reminder")
+enum dapr_errno dapr_actor_reminder(const char* name, size_t name_length, const void* what, size_t what_length);
+
+/* The same with DAPR_ACTOR_TIMER, while the actor is active. */
+DAPR_IMPORT("actor_timer")
+enum dapr_errno dapr_actor_timer(const char* name, size_t name_length, const void* what, size_t what_length);
+
+/* Calls a method of any actor, as far as allow.dapr.actors grants it ("TYPE/METHOD"); the answer is what that answers.
+ * The type and the method are names, the id is a key. An actor that comes back to itself waits for its own end, unless
+ * its type has `reentrancy`. */
+DAPR_IMPORT("actor_invoke")
+enum dapr_errno dapr_actor_invoke(const char* type, size_t type_length, const char* id, size_t id_length,
+                                  const char* method, size_t method_length, const char* content_type,
+                                  size_t content_type_length, const void* data, size_t data_length);
 
 /* Bytes of the answer to the last request; 0 when that did not end with DAPR_SUCCESS. */
 DAPR_IMPORT("answer_size") size_t dapr_answer_size(void);

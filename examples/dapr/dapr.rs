@@ -23,6 +23,14 @@ mod raw {
             name: *const u8, name_length: usize, operation: *const u8, operation_length: usize, data: *const u8, data_length: usize,
         ) -> u32;
         pub fn secret(store: *const u8, store_length: usize, key: *const u8, key_length: usize) -> u32;
+        pub fn actor_state_get(key: *const u8, key_length: usize) -> u32;
+        pub fn actor_state_change(operations: *const u8, length: usize) -> u32;
+        pub fn actor_reminder(name: *const u8, name_length: usize, what: *const u8, what_length: usize) -> u32;
+        pub fn actor_timer(name: *const u8, name_length: usize, what: *const u8, what_length: usize) -> u32;
+        pub fn actor_invoke(
+            kind: *const u8, kind_length: usize, id: *const u8, id_length: usize, method: *const u8, method_length: usize,
+            content_type: *const u8, content_type_length: usize, data: *const u8, data_length: usize,
+        ) -> u32;
         pub fn answer_size() -> usize;
         pub fn answer_read(from: usize, buffer: *mut u8, length: usize) -> u32;
     }
@@ -105,5 +113,40 @@ pub fn binding(name: &str, operation: &str, data: &[u8]) -> Result<Vec<u8>, Erro
 
 pub fn secret(store: &str, key: &str) -> Result<Vec<u8>, Error> {
     check(unsafe { raw::secret(store.as_ptr(), store.len(), key.as_ptr(), key.len()) })?;
+    answer()
+}
+
+/// The JSON text under a key of the actor that is called; None when there is none.
+pub fn actor_state_get(key: &str) -> Result<Option<Vec<u8>>, Error> {
+    match check(unsafe { raw::actor_state_get(key.as_ptr(), key.len()) }) {
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => answer().map(Some),
+    }
+}
+
+/// `operations`: a JSON text, as `dapr.h` has it.
+pub fn actor_state_change(operations: &[u8]) -> Result<(), Error> {
+    check(unsafe { raw::actor_state_change(operations.as_ptr(), operations.len()) })
+}
+
+/// `what`: a JSON text, as `dapr.h` has it; empty: there is to be none of that name any more.
+pub fn actor_reminder(name: &str, what: &[u8]) -> Result<(), Error> {
+    check(unsafe { raw::actor_reminder(name.as_ptr(), name.len(), what.as_ptr(), what.len()) })
+}
+
+/// The same with a timer.
+pub fn actor_timer(name: &str, what: &[u8]) -> Result<(), Error> {
+    check(unsafe { raw::actor_timer(name.as_ptr(), name.len(), what.as_ptr(), what.len()) })
+}
+
+/// What the method of an actor of type `kind` answers.
+pub fn actor_invoke(kind: &str, id: &str, method: &str, content_type: &str, data: &[u8]) -> Result<Vec<u8>, Error> {
+    check(unsafe {
+        raw::actor_invoke(
+            kind.as_ptr(), kind.len(), id.as_ptr(), id.len(), method.as_ptr(), method.len(), content_type.as_ptr(), content_type.len(),
+            data.as_ptr(), data.len(),
+        )
+    })?;
     answer()
 }

@@ -149,6 +149,21 @@ struct ConfigurationTrigger {
   Source source;
 };
 
+/// A type of actors that the app hosts: one function for all that Dapr asks of them. Over HTTP only.
+struct ActorTrigger {
+  std::string type;
+  std::string path;
+  std::string function;
+  FailureActions actions;  ///< of reminders and timers
+  std::vector<Output> outputs;
+  // Nothing: what Dapr has for those who do not say.
+  std::optional<Duration> idle_timeout;     ///< so long after its last turn an actor is deactivated
+  std::optional<Duration> drain_timeout;    ///< so long a turn may go on when its actor moves to another host
+  std::optional<std::uint32_t> reentrancy;  ///< so many calls of one chain may be in an actor at once
+  bool on_deactivate = false;               ///< whether the function is called when an actor is deactivated
+  Source source;
+};
+
 /// The sidecar of one app, as far as Trilby asks something of it.
 struct Sidecar {
   std::uint16_t http = 3500;                    ///< its HTTP API's port on 127.0.0.1; 0, where Trilby starts it: any
@@ -194,6 +209,7 @@ struct App {
   std::vector<BindingTrigger> bindings;
   std::vector<JobTrigger> jobs;
   std::vector<ConfigurationTrigger> configurations;
+  std::vector<ActorTrigger> actors;
   policy::AppLimits limits;
   Source source;
 };

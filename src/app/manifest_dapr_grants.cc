@@ -59,8 +59,8 @@ void read_state(Section& section, policy::DaprGrants& grants) {
 
 /// Whether only a sidecar can give what is granted.
 bool needs_sidecar(const policy::DaprGrants& grants, const std::set<std::string_view>& apps) {
-  const bool only_invokes =
-      grants.publish.empty() && grants.bindings.empty() && grants.secrets.empty() && grants.state.empty();
+  const bool only_invokes = grants.publish.empty() && grants.bindings.empty() && grants.secrets.empty() &&
+                            grants.actors.empty() && grants.state.empty();
   return !only_invokes || std::any_of(grants.invoke.begin(), grants.invoke.end(), [&](const std::string& grant) {
     return !apps.contains(std::string_view(grant).substr(0, grant.find('/')));
   });
@@ -73,6 +73,7 @@ void read_dapr_grants(Section& section, policy::DaprGrants& grants) {
   read_list(section, "publish", "pubsub/orders", true, grants.publish);
   read_list(section, "bindings", "mail/create", false, grants.bindings);
   read_list(section, "secrets", "vault/db-password", false, grants.secrets);
+  read_list(section, "actors", "Counter/increment", false, grants.actors);
   if (auto state = section.table("state", kMaxListed)) {
     read_state(*state, grants);
   }
@@ -118,6 +119,7 @@ std::string describe(const policy::DaprGrants& grants) {
   add("publish", grants.publish);
   add("bindings", grants.bindings);
   add("Dapr secrets", grants.secrets);
+  add("actors", grants.actors);
   std::vector<std::string> state;
   for (const auto& grant : grants.state) {
     const auto* const known = std::find_if(kAccess.begin(), kAccess.end(), [&grant](const Access& row) {

@@ -36,6 +36,7 @@ invoke = ["billing/orders/*"]
 publish = ["broker/orders", "broker/audit"]
 bindings = ["mail/create"]
 secrets = ["vault/db"]
+actors = ["Counter/*"]
 state = { "store/order-*" = "read-write", "store/settings" = "read-only", "log/*" = "write-only" }
 )")
                                 .value();
@@ -45,13 +46,15 @@ state = { "store/order-*" = "read-write", "store/settings" = "read-only", "log/*
   EXPECT_TRUE(policy::is_granted(grants.publish, "broker/audit"));
   EXPECT_TRUE(policy::is_granted(grants.bindings, "mail/create"));
   EXPECT_TRUE(policy::is_granted(grants.secrets, "vault/db"));
+  EXPECT_TRUE(policy::is_granted(grants.actors, "Counter/add"));
+  EXPECT_FALSE(policy::is_granted(grants.actors, "Other/add"));
   EXPECT_TRUE(policy::may_write_state(grants, "store/order-1"));
   EXPECT_FALSE(policy::may_write_state(grants, "store/settings"));
   EXPECT_FALSE(policy::may_read_state(grants, "log/1"));
   EXPECT_EQ(
       describe_grants(manifest.functions[0]),
       "invoke billing/orders/*; publish broker/audit, broker/orders; bindings mail/create; Dapr secrets vault/db; "
-      "state log/* (write-only), store/order-* (read-write), store/settings (read-only)");
+      "actors Counter/*; state log/* (write-only), store/order-* (read-write), store/settings (read-only)");
 }
 
 TEST(ManifestDaprGrants, ThatAreNoneAreTold) {

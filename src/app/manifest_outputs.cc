@@ -32,6 +32,8 @@ std::string_view known_names(Caller caller) {
       return "DAPR_JOB, REQUEST_ID";
     case Caller::Configuration:
       return "DAPR_CONFIGURATION_STORE, DAPR_CONFIGURATION_KEY, DAPR_CONFIGURATION_VERSION, REQUEST_ID";
+    case Caller::Actor:
+      return "DAPR_ACTOR_TYPE, DAPR_ACTOR_ID, REQUEST_ID";
   }
   return "";
 }
@@ -53,6 +55,8 @@ bool is_said(Caller caller, std::string_view name) {
     case Caller::Configuration:
       return name == "DAPR_CONFIGURATION_STORE" || name == "DAPR_CONFIGURATION_KEY" ||
              name == "DAPR_CONFIGURATION_VERSION";
+    case Caller::Actor:
+      return name == "DAPR_ACTOR_TYPE" || name == "DAPR_ACTOR_ID";
   }
   return false;
 }

@@ -13,7 +13,7 @@
 namespace trilby::app {
 
 /// What calls the function, and so what its event can say.
-enum class Caller : std::uint8_t { Route, Topic, Binding, Job, Configuration };
+enum class Caller : std::uint8_t { Route, Topic, Binding, Job, Configuration, Actor };
 
 /// Reads the list `output` of a route or trigger of `app`, whose sidecar has been read.
 [[nodiscard]] std::vector<Output> read_outputs(Section& section, Caller caller, const DefinedNames& names,

@@ -58,6 +58,12 @@ Result<void> set_protocol(Manifest& manifest, Protocol protocol) {
                 kProtocols[static_cast<std::size_t>(protocol)], kNeedsCertificate, kTlsExample, app.id);
   }
   if (is_grpc(protocol)) {
+    if (!app.actors.empty()) {
+      return fail(Reason::Manifest,
+                  "app.{}.actor: over gRPC (APP_PROTOCOL), Dapr calls no actors on an app's port; try: dapr run "
+                  "--app-protocol http",
+                  app.id);
+    }
     std::set<std::string_view> names;
     for (const BindingTrigger& binding : app.bindings) {
       if (!names.insert(binding.name).second) {

@@ -150,5 +150,17 @@ TEST(SetProtocol, RefusesBindingsThatGrpcCannotTellApart) {
   EXPECT_TRUE(set_protocol(one, Protocol::Http));
 }
 
+TEST(SetProtocol, RefusesActorsOverGrpc) {
+  Manifest one =
+      parse_manifest(
+          "trilby = 1\n[function.f]\nmodule = 'f'\n[app.a]\nport = 1\n[[app.a.actor]]\ntype = 'C'\nfunction = 'f'\n",
+          "t.toml")
+          .value();
+  EXPECT_EQ(set_protocol(one, Protocol::Grpc).error().message,
+            "app.a.actor: over gRPC (APP_PROTOCOL), Dapr calls no actors on an app's port; try: dapr run "
+            "--app-protocol http");
+  EXPECT_TRUE(set_protocol(one, Protocol::Http));
+}
+
 }  // namespace
 }  // namespace trilby::app

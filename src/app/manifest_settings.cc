@@ -69,6 +69,7 @@ class Listing {
     add_triggers(prefix + "binding", app.bindings);
     add_triggers(prefix + "job", app.jobs);
     add_triggers(prefix + "configuration", app.configurations);
+    add_triggers(prefix + "actor", app.actors);
   }
   template <typename Triggers>
   void add_triggers(const std::string& list, const Triggers& triggers) {

@@ -10,6 +10,7 @@
 #include "app/manifest_outputs.h"
 #include "base/name_part.h"
 #include "base/text.h"
+#include "policy/dapr_grants.h"
 
 namespace trilby::app {
 namespace {
@@ -23,6 +24,11 @@ constexpr std::int64_t kMostRetries = 1000;
 constexpr Duration kLeastWait = std::chrono::milliseconds(1);
 constexpr Duration kMostWait = std::chrono::minutes(1);
 constexpr std::string_view kOwnPaths = "/dapr/";
+constexpr std::string_view kDaprsOwnActors = "dapr.internal.";
+constexpr Duration kLeastIdle = std::chrono::seconds(1);
+constexpr Duration kMostIdle = std::chrono::hours(24);
+constexpr Duration kMostDrain = std::chrono::minutes(1);
+constexpr std::int64_t kMostReentrancy = 256;
 
 /// A name of something of Dapr's. \return empty after a problem
 std::string read_name(Section& section, std::string_view field, std::string_view hint) {
@@ -196,6 +202,42 @@ void check_subscription(const Section& section, const std::vector<TopicTrigger>&
   }
 }
 
+void read_reentrancy(Section& section, ActorTrigger& trigger) {
+  constexpr std::uint32_t kUsualDepth = 32;  // Dapr's own
+  if (auto table = section.table("reentrancy")) {
+    trigger.reentrancy =
+        static_cast<std::uint32_t>(table->integer("max_depth", 1, kMostReentrancy).value_or(kUsualDepth));
+    table->finish();
+  }
+}
+
+ActorTrigger read_actor(Section& section, const DefinedNames& names, const App& app) {
+  ActorTrigger trigger;
+  trigger.source.line = section.line();
+  if (const std::string* type = section.required_text("type", R"(give the actors' type, as in type = "Counter")")) {
+    trigger.type = *type;
+    if (!policy::is_dapr_name(*type)) {
+      section.problem("type", "has 1 to 128 letters, digits and '-._'");
+    } else if (type->starts_with(kDaprsOwnActors)) {
+      section.problem("type", fmt::format("begins with {}, which is Dapr's own", kDaprsOwnActors));
+    }
+  }
+  trigger.path = "/actors/" + trigger.type;
+  trigger.function = read_function(section, names);
+  trigger.idle_timeout = section.duration("idle_timeout", kLeastIdle, kMostIdle);
+  trigger.drain_timeout = section.duration("drain_timeout", kLeastWait, kMostDrain);
+  read_reentrancy(section, trigger);
+  trigger.on_deactivate = section.flag("on_deactivate").value_or(false);
+  trigger.actions = read_actions(section);
+  trigger.outputs = read_outputs(section, Caller::Actor, names, app);
+  section.finish();
+  if (is_grpc(app.protocol)) {
+    section.problem(
+        fmt::format("needs [app.{}] protocol = \"http\": over gRPC, Dapr calls no actors on an app's port", app.id));
+  }
+  return trigger;
+}
+
 /// Who answers at which path of the app channel.
 class Paths {
  public:
@@ -290,6 +332,14 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
     paths.take(one, one.has("key") ? "key" : "store", trigger.path, "POST", app.routes);
     app.configurations.push_back(std::move(trigger));
   }
+  for (Section& one : section.listed_tables("actor", kMaxTriggers)) {
+    ActorTrigger trigger = read_actor(one, names, app);
+    if (!trigger.type.empty() && std::any_of(app.actors.begin(), app.actors.end(),
+                                             [&](const auto& known) { return known.type == trigger.type; })) {
+      one.problem("type", "another function of this app is called for it already");
+    }
+    app.actors.push_back(std::move(trigger));
+  }
 }
 
 std::set<std::string_view> triggered_functions(const App& app) {
@@ -303,6 +353,7 @@ std::set<std::string_view> triggered_functions(const App& app) {
   add(app.bindings);
   add(app.jobs);
   add(app.configurations);
+  add(app.actors);
   return called;
 }
 
@@ -349,6 +400,10 @@ std::string describe(const JobTrigger& trigger) {
 
 std::string describe(const ConfigurationTrigger& trigger) {
   return fmt::format("configuration {}/{}", trigger.store, trigger.key.empty() ? "*" : trigger.key);
+}
+
+std::string describe(const ActorTrigger& trigger) {
+  return "actor " + trigger.type;
 }
 
 }  // namespace trilby::app

@@ -1,4 +1,5 @@
-/// \file  What calls functions beside requests, as the manifest writes it: topics, input bindings, jobs, configuration.
+/// \file  What calls functions beside requests, as the manifest writes it: topics, input bindings, jobs, configuration,
+/// actors.
 #pragma once
 
 #include <set>
@@ -11,8 +12,9 @@
 
 namespace trilby::app {
 
-/// Reads `health`, [[app.ID.topic]], [[app.ID.binding]], [[app.ID.job]] and [[app.ID.configuration]] into `app`, whose
-/// routes have been read. Two things that would answer at one path of the app channel become problems.
+/// Reads `health`, [[app.ID.topic]], [[app.ID.binding]], [[app.ID.job]], [[app.ID.configuration]] and [[app.ID.actor]]
+/// into `app`, whose routes have been read. Two things that would answer at one path of the app channel become
+/// problems.
 void read_triggers(Section& section, const DefinedNames& names, App& app);
 
 /// The functions that an app's triggers name. Ownership: refers to `app`.
@@ -21,10 +23,12 @@ void read_triggers(Section& section, const DefinedNames& names, App& app);
 /// Notes functions that set variables which events set, once all of the manifest has been read.
 void check_trigger_variables(const Manifest& manifest, Problems& problems);
 
-/// "topic pubsub/orders (event.type == \"x\")", "binding cron", "job nightly", "configuration store/key"
+/// "topic pubsub/orders (event.type == \"x\")", "binding cron", "job nightly", "configuration store/key",
+/// "actor Counter"
 [[nodiscard]] std::string describe(const TopicTrigger& trigger);
 [[nodiscard]] std::string describe(const BindingTrigger& trigger);
 [[nodiscard]] std::string describe(const JobTrigger& trigger);
 [[nodiscard]] std::string describe(const ConfigurationTrigger& trigger);
+[[nodiscard]] std::string describe(const ActorTrigger& trigger);
 
 }  // namespace trilby::app

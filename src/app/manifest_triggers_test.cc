@@ -212,5 +212,76 @@ TEST(Triggers, BringAnEventAgainSoOftenWhereThatIsCounted) {
             "t.toml:13: app.a.topic[1].max_retries: must be between 1 and 1000, not 0");
 }
 
+TEST(Actors, EveryFieldIsRead) {
+  const auto manifest = parse(R"([[app.a.actor]]
+type = "Counter"
+function = "f"
+idle_timeout = "90s"
+drain_timeout = "1500ms"
+reentrancy = { max_depth = 8 }
+on_deactivate = true
+on_bad_input = "retry"
+on_failure = "drop"
+output = [{ invoke = "a/{DAPR_ACTOR_ID}" }]
+[[app.a.actor]]
+type = "Other"
+function = "f"
+[[app.a.actor]]
+type = "Re"
+function = "g"
+reentrancy = {}
+)");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  const std::vector<ActorTrigger>& actors = manifest->apps.front().actors;
+  ASSERT_EQ(actors.size(), 3U);
+  EXPECT_EQ(actors[0].type, "Counter");
+  EXPECT_EQ(actors[0].path, "/actors/Counter");
+  EXPECT_EQ(actors[0].function, "f");
+  EXPECT_EQ(actors[0].idle_timeout, std::chrono::seconds(90));
+  EXPECT_EQ(actors[0].drain_timeout, std::chrono::milliseconds(1500));
+  EXPECT_EQ(actors[0].reentrancy, 8U);
+  EXPECT_TRUE(actors[0].on_deactivate);
+  EXPECT_FALSE(actors[0].actions.drop_bad_input);
+  EXPECT_TRUE(actors[0].actions.drop_failure);
+  EXPECT_EQ(actors[0].outputs.size(), 1U);
+  EXPECT_EQ(describe(actors[0]), "actor Counter");
+  EXPECT_FALSE(actors[1].idle_timeout || actors[1].drain_timeout || actors[1].reentrancy || actors[1].on_deactivate);
+  EXPECT_EQ(actors[2].reentrancy, 32U) << "as Dapr has it";
+  EXPECT_EQ(triggered_functions(manifest->apps.front()), (std::set<std::string_view>{"f", "g"}));
+}
+
+TEST(Actors, AreRefusedWithAReason) {
+  const std::string actor = "[[app.a.actor]]\ntype = 'C'\nfunction = 'f'\n";
+  EXPECT_EQ(problems_with(actor), "nothing");
+  EXPECT_EQ(problems_with("[[app.a.actor]]\n"),
+            "t.toml:8: app.a.actor[1].type: is missing; give the actors' type, as in type = \"Counter\"\n"
+            "t.toml:8: app.a.actor[1].function: is missing; give what is called, as in function = \"hello\"");
+  EXPECT_EQ(problems_with(actor + actor),
+            "t.toml:12: app.a.actor[2].type: another function of this app is called for it already");
+  for (const std::string type : {"a/b", "a b", "..", "caf\u00e9", "a%41"}) {
+    EXPECT_EQ(problems_with("[[app.a.actor]]\ntype = '" + type + "'\nfunction = 'f'\n"),
+              "t.toml:9: app.a.actor[1].type: has 1 to 128 letters, digits and '-._'")
+        << type;
+  }
+  EXPECT_EQ(problems_with("[[app.a.actor]]\ntype = 'dapr.internal.x'\nfunction = 'f'\n"),
+            "t.toml:9: app.a.actor[1].type: begins with dapr.internal., which is Dapr's own");
+  EXPECT_EQ(problems_with(actor + "idle_timeout = '10ms'\ndrain_timeout = '2m'\nreentrancy = { max_depth = 257 }\n"),
+            "t.toml:11: app.a.actor[1].idle_timeout: must be between 1s and 24h, not 10ms\n"
+            "t.toml:12: app.a.actor[1].drain_timeout: must be between 1ms and 1m, not 2m\n"
+            "t.toml:13: app.a.actor[1].reentrancy.max_depth: must be between 1 and 256, not 257");
+  EXPECT_EQ(problems_with(actor + "reentrancy = { depth = 3 }\n"),
+            "t.toml:11: app.a.actor[1].reentrancy.depth: there is no such field; known: max_depth");
+  EXPECT_EQ(problems_with(actor + "timeout = '1m'\n"),
+            "t.toml:11: app.a.actor[1].timeout: there is no such field; known: type, function, idle_timeout, "
+            "drain_timeout, reentrancy, on_deactivate, on_bad_input, on_failure, output");
+  EXPECT_EQ(problems_with("protocol = 'grpc'\n" + actor),
+            "t.toml:9: app.a.actor[1]: needs [app.a] protocol = \"http\": over gRPC, Dapr calls no actors on an app's "
+            "port");
+  EXPECT_EQ(
+      problems_with(actor + "[function.f.env]\nDAPR_ACTOR_ID = '1'\n"),
+      "t.toml:2: function.f: the variable DAPR_ACTOR_ID of env has a name that events use (CE_*, DAPR_*); give it "
+      "another");
+}
+
 }  // namespace
 }  // namespace trilby::app

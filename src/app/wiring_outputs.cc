@@ -65,6 +65,7 @@ void add_output_labels(observe::Labels& labels, const App& app) {
   add(app.bindings);
   add(app.jobs);
   add(app.configurations);
+  add(app.actors);
 }
 
 std::shared_ptr<const triggers::OutputList> make_outputs(const observe::Labels& labels, std::string_view app_id,

@@ -107,6 +107,7 @@ SystemLabels make_labels(const Manifest& manifest) {
     labels.bindings = add_labels(made.labels, app, app.bindings);
     labels.jobs = add_labels(made.labels, app, app.jobs);
     labels.configurations = add_labels(made.labels, app, app.configurations);
+    labels.actors = add_labels(made.labels, app, app.actors);
     labels.dapr = made.labels.add_route(app.id, "dapr");
     add_output_labels(made.labels, app);
   }

@@ -25,6 +25,7 @@ struct AppLabels {
   std::vector<std::size_t> bindings;
   std::vector<std::size_t> jobs;
   std::vector<std::size_t> configurations;
+  std::vector<std::size_t> actors;
   std::size_t dapr = 0;  ///< what Dapr asks about the app itself
 };
 

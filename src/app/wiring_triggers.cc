@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/wiring.h"
+#include "triggers/actor.h"
 #include "triggers/app_callback.h"
 #include "triggers/subscription.h"
 
@@ -62,8 +63,9 @@ class Maker {
     const auto known = std::find_if(manifest_.functions.begin(), manifest_.functions.end(),
                                     [&](const Function& one) { return one.name == from.function; });
     trigger.at_once = std::clamp(known->policy.limits.concurrency, 1U, kMostAtOnce);
-    const bool has_envelope =
-        trigger.kind == EventTrigger::Kind::Topic || trigger.kind == EventTrigger::Kind::Configuration;
+    const bool has_envelope = trigger.kind == EventTrigger::Kind::Topic ||
+                              trigger.kind == EventTrigger::Kind::Configuration ||
+                              trigger.kind == EventTrigger::Kind::Actor;
     const std::uint64_t data = target->request_body.count;
     // Base64 and escapes make data longer. Half of what all may take, for a body is copied while it grows.
     const std::uint64_t most = manifest_.server.request_bodies.count / 2;
@@ -73,7 +75,7 @@ class Maker {
     triggers_.push_back(std::move(trigger));
     return {};
   }
-  std::vector<EventTrigger> take() { return std::move(triggers_); }
+  std::vector<EventTrigger> take() { return std::exchange(triggers_, {}); }
 
  private:
   const Manifest& manifest_;
@@ -120,10 +122,19 @@ Result<std::shared_ptr<const triggers::AppTriggers>> make_triggers(const Manifes
     const ConfigurationTrigger& one = app.configurations[i];
     TRILBY_CHECK(maker.add(make(Kind::Configuration, one.path, one.store, one.key, {}, labels.configurations[i]), one));
   }
+  std::vector<EventTrigger> events = maker.take();
+  std::vector<triggers::HostedActor> hosted;
+  for (std::size_t i = 0; i < app.actors.size(); ++i) {
+    const ActorTrigger& one = app.actors[i];
+    EventTrigger trigger = make(Kind::Actor, one.path, one.type, {}, one.actions, labels.actors[i]);
+    trigger.wants_deactivations = one.on_deactivate;
+    TRILBY_CHECK(maker.add(std::move(trigger), one));
+    hosted.push_back({one.type, one.idle_timeout, one.drain_timeout, one.reentrancy});
+  }
   const std::vector<triggers::Subscription> subscriptions = subscriptions_of(app);
-  return std::make_shared<const triggers::AppTriggers>(
-      triggers::AppTriggers::Settings{app.health, triggers::subscriptions_document(subscriptions),
-                                      triggers::subscriptions_message(subscriptions), maker.take(), labels.dapr});
+  return std::make_shared<const triggers::AppTriggers>(triggers::AppTriggers::Settings{
+      app.health, triggers::subscriptions_document(subscriptions), triggers::subscriptions_message(subscriptions),
+      std::move(events), maker.take(), triggers::config_document(hosted), labels.dapr});
 }
 
 }  // namespace trilby::app

@@ -49,6 +49,14 @@ class Cancellation {
   std::function<void(Reason)> listener_;
 };
 
+/// As which actor a function is called. Dapr lets one call at a time in.
+struct ActorTurn {
+  std::string type;
+  std::string id;
+  std::string
+      reentrancy;  ///< Dapr-Reentrancy-Id: lets what this call asks of actors come back to this one; may be empty
+};
+
 /// One request or event on its way to whoever answers it. Movable; owns what it carries. Threading: loop-bound.
 struct Call {
   std::string id;          ///< request id: 16 to 64 characters of [0-9A-Za-z_-], in the answer, the logs and the record
@@ -58,7 +66,8 @@ struct Call {
   std::string query;       ///< without the '?', undecoded; may be empty
   Fields fields;           ///< without hop-by-hop and `trilby-*` fields
   Fields variables;        ///< of an event: what a command is told of it in its environment ("CE_ID"), each name once
-  std::unique_ptr<BodySource> body;  ///< never null
+  std::shared_ptr<const ActorTurn> actor;  ///< as which its function is called; null: as none
+  std::unique_ptr<BodySource> body;        ///< never null
   Clock::time_point deadline =
       Clock::time_point::max();  ///< who asked gives up then; a function's own limits may be earlier
   TraceContext trace;

@@ -19,12 +19,15 @@ enum class Grant : std::uint8_t {
   DaprPublish,
   DaprBinding,
   DaprSecret,
+  DaprActor,
+  DaprActorState,
 };
-inline constexpr std::size_t kGrantKinds = 8;
+inline constexpr std::size_t kGrantKinds = 10;
 
 [[nodiscard]] constexpr std::string_view name(Grant kind) {
   constexpr std::array<std::string_view, kGrantKinds> kNames = {
-      "model", "directory", "socket", "dapr-invoke", "dapr-state", "dapr-publish", "dapr-binding", "dapr-secret"};
+      "model",        "directory",    "socket",      "dapr-invoke", "dapr-state",
+      "dapr-publish", "dapr-binding", "dapr-secret", "dapr-actor",  "dapr-actor-state"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -153,6 +153,7 @@ std::string apps_text(const app::Manifest& manifest) {
     add_triggers(app.bindings);
     add_triggers(app.jobs);
     add_triggers(app.configurations);
+    add_triggers(app.actors);
     out += table(rows);
   }
   return out;

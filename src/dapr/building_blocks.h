@@ -2,6 +2,7 @@
 /// https://docs.dapr.io/concepts/building-blocks-concept/
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,6 +58,29 @@ struct BindingRequest {
   Payload payload;
 };
 
+/// One actor, of a type that some app hosts.
+struct ActorAddress {
+  std::string type;
+  std::string id;
+};
+
+/// A call of an actor's method.
+struct ActorInvocation {
+  ActorAddress actor;
+  std::string method;
+  std::string reentrancy;  ///< ActorTurn::reentrancy of whoever calls; empty: none
+  unsigned hops = 0;       ///< Call::hops of whoever calls
+  Payload payload;
+};
+
+/// What calls an actor again: a reminder, which outlives its host, or a timer, which does not.
+struct ActorRecurrence {
+  enum class Kind : std::uint8_t { Reminder, Timer };
+  Kind kind = Kind::Reminder;
+  ActorAddress actor;
+  std::string name;
+};
+
 /// For whom something is asked.
 struct Terms {
   Clock::time_point deadline = Clock::time_point::max();  ///< whoever asks gives up then
@@ -101,6 +125,18 @@ class BuildingBlocks {
   /// {"key":"value"}, with as many members as the store keeps under that key.
   [[nodiscard]] virtual std::shared_ptr<void> read_secret(std::string_view store, std::string_view key, Terms terms,
                                                           Room room, OnAnswer done) = 0;
+
+  [[nodiscard]] virtual std::shared_ptr<void> read_actor_state(const ActorAddress& actor, std::string_view key,
+                                                               Terms terms, Room room, OnAnswer done) = 0;
+  /// All of it or nothing. \param operations  as Dapr has them, a JSON text
+  [[nodiscard]] virtual std::shared_ptr<void> change_actor_state(const ActorAddress& actor, SharedBytes operations,
+                                                                 Terms terms, OnDone done) = 0;
+  /// UpstreamFailed also when the call already came through kMaxHops apps.
+  [[nodiscard]] virtual std::shared_ptr<void> invoke_actor(const ActorInvocation& call, Terms terms, Room room,
+                                                           OnAnswer done) = 0;
+  /// \param what  of it, as Dapr has it, a JSON text; null: there is to be none of that name any more
+  [[nodiscard]] virtual std::shared_ptr<void> set_recurrence(const ActorRecurrence& recurrence, SharedBytes what,
+                                                             Terms terms, OnDone done) = 0;
 };
 
 }  // namespace trilby::dapr

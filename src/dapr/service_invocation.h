@@ -11,6 +11,8 @@ namespace trilby::dapr {
 /// The field that says which app asks. Whoever brings a call of another app adds it, and no event has it: it tells one
 /// from the other.
 inline constexpr std::string_view kInvokedBy = "dapr-caller-app-id";
+/// The field that says which app is asked. Dapr's own calls of an actor's methods say who asks too, but never this.
+inline constexpr std::string_view kInvokedOf = "dapr-callee-app-id";
 
 /// What Trilby asks of Dapr to reach another app. Threading: loop-bound.
 class ServiceInvocation {

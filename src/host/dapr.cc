@@ -89,8 +89,9 @@ class DaprSession::Request : public std::enable_shared_from_this<Request> {
     call.deadline = given.deadline;
     call.trace = std::move(given.trace);
     call.caller = caller.ways->app_id;
-    // Dapr does not mark what an app asks of itself, and that must not pass for an event that Dapr brings.
+    // Dapr does not mark what an app asks of itself, and that must not pass for what Dapr brings.
     call.fields.set(dapr::kInvokedBy, call.caller);
+    call.fields.set(dapr::kInvokedOf, std::string(app));
     call.hops = caller.hops;
     call.cancellation = std::make_shared<Cancellation>();
     status_at_ = status_at;
@@ -415,6 +416,117 @@ void secret(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::
   }
 }
 
+/// As which actor the guest is called, where it is one and may ask.
+/// \param wanted  for the log \return null when the guest has its answer
+const ActorTurn* own_actor(Guest& guest, const DaprAddress& wanted) {
+  const auto& session = guest.host<Host>().dapr;
+  const ActorTurn* const actor = session ? session->caller().actor.get() : nullptr;
+  return may_ask(guest, Grant::DaprActorState, actor != nullptr, wanted, true) ? actor : nullptr;
+}
+
+dapr::ActorAddress address_of(const ActorTurn& actor) {
+  return {actor.type, actor.id};
+}
+
+/// A JSON text of the guest's, as `check` gives it back.
+std::optional<Given> take_checked(Guest& guest, Span data, std::optional<std::string> (*check)(std::string_view)) {
+  auto given = take_data(guest, data, "application/json");
+  if (!given) {
+    return std::nullopt;
+  }
+  auto checked = check(*given->payload.bytes);
+  if (!checked) {
+    refuse(guest, DaprErrno::Invalid);
+    return std::nullopt;
+  }
+  given->payload.bytes = std::make_shared<const std::string>(std::move(*checked));
+  return given;
+}
+
+void actor_state_get(Guest& guest, std::uint32_t key, std::uint32_t key_length) {
+  const auto name = decode_key(guest.memory(), {key, key_length});
+  if (!name) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  if (const ActorTurn* const actor = own_actor(guest, {"state", *name})) {
+    const auto request = begin(guest);
+    request->hold(blocks_of(guest).read_actor_state(address_of(*actor), *name, request->terms(), request->room(),
+                                                    request->on_answer()));
+  }
+}
+
+void actor_state_change(Guest& guest, std::uint32_t operations, std::uint32_t operations_length) {
+  const ActorTurn* const actor = own_actor(guest, {"state", "change"});
+  if (actor == nullptr) {
+    return;
+  }
+  if (auto given = take_checked(guest, {operations, operations_length}, checked_operations)) {
+    const auto request = begin(guest, std::move(given->share));
+    request->hold(blocks_of(guest).change_actor_state(address_of(*actor), std::move(given->payload.bytes),
+                                                      request->terms(), request->on_done()));
+  }
+}
+
+void set_recurrence(Guest& guest, dapr::ActorRecurrence::Kind kind, Span name, Span what) {
+  const auto key = decode_key(guest.memory(), name);
+  if (!key) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const bool is_reminder = kind == dapr::ActorRecurrence::Kind::Reminder;
+  const ActorTurn* const actor = own_actor(guest, {is_reminder ? "reminder" : "timer", *key});
+  if (actor == nullptr) {
+    return;
+  }
+  Given given;
+  if (what.length != 0 || !guest.memory().slice(what.at, 0)) {
+    auto taken = take_checked(guest, what, checked_recurrence);
+    if (!taken) {
+      return;
+    }
+    given = std::move(*taken);
+  }
+  const dapr::ActorRecurrence recurrence{kind, address_of(*actor), std::string(*key)};
+  const auto request = begin(guest, std::move(given.share));
+  request->hold(blocks_of(guest).set_recurrence(recurrence, std::move(given.payload.bytes), request->terms(),
+                                                request->on_done()));
+}
+
+void actor_reminder(Guest& guest, std::uint32_t name, std::uint32_t name_length, std::uint32_t what,
+                    std::uint32_t what_length) {
+  set_recurrence(guest, dapr::ActorRecurrence::Kind::Reminder, {name, name_length}, {what, what_length});
+}
+
+void actor_timer(Guest& guest, std::uint32_t name, std::uint32_t name_length, std::uint32_t what,
+                 std::uint32_t what_length) {
+  set_recurrence(guest, dapr::ActorRecurrence::Kind::Timer, {name, name_length}, {what, what_length});
+}
+
+void actor_invoke(Guest& guest, std::uint32_t type, std::uint32_t type_length, std::uint32_t id,
+                  std::uint32_t id_length, std::uint32_t method, std::uint32_t method_length,
+                  std::uint32_t content_type, std::uint32_t content_type_length, std::uint32_t data,
+                  std::uint32_t data_length) {
+  const auto address = decode_address(guest.memory(), {type, type_length}, {method, method_length}, DaprRest::Name);
+  const auto actor = decode_key(guest.memory(), {id, id_length});
+  const auto said = decode_content_type(guest.memory(), {content_type, content_type_length});
+  if (!address || !actor || !said) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (!may_ask(guest, Grant::DaprActor, policy::is_granted(grants.actors, address->text()), *address, true)) {
+    return;
+  }
+  if (auto given = take_data(guest, {data, data_length}, *said)) {
+    const ActorTurn* const caller = guest.host<Host>().dapr->caller().actor.get();
+    dapr::ActorInvocation call{{std::string(address->name), std::string(*actor)},
+                               std::string(address->rest),
+                               caller == nullptr ? std::string() : caller->reentrancy,
+                               guest.host<Host>().dapr->caller().hops,
+                               std::move(given->payload)};
+    const auto request = begin(guest, std::move(given->share));
+    request->hold(blocks_of(guest).invoke_actor(call, request->terms(), request->room(), request->on_reply()));
+  }
+}
+
 std::uint32_t answer_size(Guest& guest) {
   const Host& host = guest.host<Host>();
   return host.dapr ? static_cast<std::uint32_t>(host.dapr->answer().size()) : 0;
@@ -443,14 +555,20 @@ void define_dapr(const wasm::Linker& linker) {
   wasm::define_async<&publish>(linker, kDaprModule, "publish");
   wasm::define_async<&binding>(linker, kDaprModule, "binding");
   wasm::define_async<&secret>(linker, kDaprModule, "secret");
+  wasm::define_async<&actor_state_get>(linker, kDaprModule, "actor_state_get");
+  wasm::define_async<&actor_state_change>(linker, kDaprModule, "actor_state_change");
+  wasm::define_async<&actor_reminder>(linker, kDaprModule, "actor_reminder");
+  wasm::define_async<&actor_timer>(linker, kDaprModule, "actor_timer");
+  wasm::define_async<&actor_invoke>(linker, kDaprModule, "actor_invoke");
   wasm::define<&answer_size>(linker, kDaprModule, "answer_size");
   wasm::define<&answer_read>(linker, kDaprModule, "answer_read");
 }
 
 bool dapr_provides(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> kNames = {"invoke",       "state_get",   "state_save",
-                                                             "state_delete", "publish",     "binding",
-                                                             "secret",       "answer_size", "answer_read"};
+  static constexpr std::array<std::string_view, 14> kNames = {
+      "invoke",      "state_get",    "state_save",      "state_delete",       "publish",
+      "binding",     "secret",       "actor_state_get", "actor_state_change", "actor_reminder",
+      "actor_timer", "actor_invoke", "answer_size",     "answer_read"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 

@@ -44,7 +44,8 @@ class DaprSession {
     std::string_view peer;
     TraceContext trace;
     unsigned hops = 0;
-    BodyBudget* bodies = nullptr;  ///< for what is given and what comes back; may be null
+    std::shared_ptr<const ActorTurn> actor;  ///< as which actor it is called; null: as none
+    BodyBudget* bodies = nullptr;            ///< for what is given and what comes back; may be null
   };
 
   explicit DaprSession(Caller caller) : caller_(std::move(caller)) {}

@@ -38,10 +38,21 @@ enum class DaprRest : std::uint8_t { Key, Path, Name };
 /// \return nothing when anything lies outside of the memory, or is made of what it must not be made of
 [[nodiscard]] std::optional<DaprAddress> decode_address(const wasm::GuestMemory& memory, Span name, Span rest,
                                                         DaprRest kind);
+[[nodiscard]] std::optional<std::string_view> decode_key(const wasm::GuestMemory& memory, Span key);
 /// `method` may have a query behind a '?'. `verb`: GET, POST, PUT, PATCH or DELETE.
 [[nodiscard]] std::optional<DaprMethod> decode_method(const wasm::GuestMemory& memory, Span app, Span method,
                                                       Span verb);
 /// A content type; empty: "application/octet-stream".
 [[nodiscard]] std::optional<std::string_view> decode_content_type(const wasm::GuestMemory& memory, Span type);
+
+inline constexpr std::size_t kMaxActorOperations = 128;  ///< in one transaction
+
+/// A transaction of an actor's state, as Dapr has it: [{"operation":"upsert","request":{"key":"k","value":1}},
+/// {"operation":"delete","request":{"key":"l"}}]. \return the same, with nothing in it but that; nothing when it is not
+/// of this form, when its keys are not keys, or when one is there twice
+[[nodiscard]] std::optional<std::string> checked_operations(std::string_view text);
+/// What a reminder is made of: {"dueTime":"10s","period":"1m","ttl":"1h","data":1}, each of them or not.
+/// \return the same, with nothing in it but that; nothing when it is not of this form
+[[nodiscard]] std::optional<std::string> checked_recurrence(std::string_view text);
 
 }  // namespace trilby::host

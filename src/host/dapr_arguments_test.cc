@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace trilby::host {
@@ -94,6 +95,54 @@ TEST_F(DaprArguments, OfAContentTypeAreOneLine) {
     EXPECT_FALSE(decode_content_type(memory(), put(bad))) << bad;
   }
   EXPECT_FALSE(decode_content_type(memory(), put(std::string(129, 'a'))));
+}
+
+TEST_F(DaprArguments, OfATransactionAreAListOfUpsertsAndDeletes) {
+  EXPECT_EQ(checked_operations(R"( [ {"request":{"value": {"a" :1e9} ,"key":"k"},"operation":"upsert"},
+                                    {"operation":"delete","request":{"key":"l"}} ] )"),
+            R"([{"operation":"upsert","request":{"key":"k","value":{"a" :1e9}}},)"
+            R"({"operation":"delete","request":{"key":"l"}}])");
+  EXPECT_EQ(checked_operations(R"([{"operation":"upsert","request":{"key":"k","value":null}}])"),
+            R"([{"operation":"upsert","request":{"key":"k","value":null}}])");
+  for (const std::string_view bad :
+       {"",
+        "{}",
+        "[]",
+        "[1]",
+        "[{}]",
+        R"([{"operation":"upsert"}])",
+        R"([{"request":{"key":"k","value":1}}])",
+        R"([{"operation":"upsert","request":{"key":"k"}}])",
+        R"([{"operation":"delete","request":{"key":"k","value":1}}])",
+        R"([{"operation":"erase","request":{"key":"k"}}])",
+        R"([{"operation":"delete","request":{"key":1}}])",
+        R"([{"operation":"delete","request":{"key":""}}])",
+        R"([{"operation":"delete","request":{"key":"a||b"}}])",
+        R"([{"operation":"delete","request":{"key":"a||b"}}])",
+        R"([{"operation":"delete","request":{"key":"k","etag":"1"}}])",
+        R"([{"operation":"delete","request":{"key":"k"},"metadata":{}}])",
+        R"([{"operation":"delete","operation":"delete","request":{"key":"k"}}])",
+        R"([{"operation":"delete","request":{"key":"k","key":"k"}}])",
+        R"([{"operation":"delete","request":{"key":"k"}},{"operation":"delete","request":{"key":"k"}}])",
+        R"([{"operation":"delete","request":[]}])"}) {
+    EXPECT_FALSE(checked_operations(bad)) << bad;
+  }
+  std::string many;
+  for (std::size_t i = 0; i < kMaxActorOperations; ++i) {
+    many += fmt::format(R"({}{{"operation":"delete","request":{{"key":"{}"}}}})", i == 0 ? "" : ",", i);
+  }
+  EXPECT_TRUE(checked_operations("[" + many + "]"));
+  EXPECT_FALSE(checked_operations("[" + many + R"(,{"operation":"delete","request":{"key":"k"}}])"));
+}
+
+TEST_F(DaprArguments, OfAReminderAreTimesAndData) {
+  EXPECT_EQ(checked_recurrence("{}"), "{}");
+  EXPECT_EQ(checked_recurrence(R"( {"data": [1, 2],"dueTime":"1s","period":"R3/PT1S","ttl":"1h"} )"),
+            R"({"data":[1, 2],"dueTime":"1s","period":"R3/PT1S","ttl":"1h"})");
+  for (const std::string_view bad : {"", "[]", R"({"dueTime":1})", R"({"period":null})", R"({"callback":"c"})",
+                                     R"({"overwrite":true})", R"({"data":1,"data":2})"}) {
+    EXPECT_FALSE(checked_recurrence(bad)) << bad;
+  }
 }
 
 }  // namespace

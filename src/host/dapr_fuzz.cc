@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/json_reader.h"
 #include "host/dapr_arguments.h"
 
 namespace {
@@ -60,6 +61,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (const auto type = host::decode_content_type(memory, spans[0])) {
     check(!type->empty() && type->find_first_of("\r\n") == std::string_view::npos);
+  }
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  for (const auto& checked : {host::checked_operations(text), host::checked_recurrence(text)}) {
+    check(!checked || parse_json(*checked).has_value());
+  }
+  if (const auto operations = host::checked_operations(text)) {
+    check(host::checked_operations(*operations) == operations);
+  }
+  if (const auto recurrence = host::checked_recurrence(text)) {
+    check(host::checked_recurrence(*recurrence) == recurrence);
   }
   return 0;
 }

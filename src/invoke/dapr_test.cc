@@ -19,9 +19,7 @@ class FakeBlocks final : public BuildingBlocks {
   std::shared_ptr<void> publish(const dapr::Publication&, dapr::Terms, OnDone) override { return unasked(); }
   std::shared_ptr<void> save_state(const dapr::StateEntry& what, dapr::Terms with, OnDone done) override {
     return take(fmt::format("save {}/{}: {}", what.store, what.key, *what.payload.bytes), std::move(with),
-                [done = std::move(done)](Result<std::optional<WholeBody>> result) {
-                  done(result ? Result<void>() : fail(std::move(result).error()));
-                });
+                without_answer(std::move(done)));
   }
   std::shared_ptr<void> get_state(const dapr::StateKey&, dapr::Terms, OnValue) override { return unasked(); }
   std::shared_ptr<void> invoke_binding(const dapr::BindingRequest&, dapr::Terms, OnDone) override { return unasked(); }
@@ -38,6 +36,31 @@ class FakeBlocks final : public BuildingBlocks {
     return unasked();
   }
 
+  std::shared_ptr<void> read_actor_state(const dapr::ActorAddress& actor, std::string_view key, dapr::Terms with,
+                                         dapr::Room room, OnAnswer done) override {
+    most = room.most;
+    return take(fmt::format("read {}/{}/{}", actor.type, actor.id, key), std::move(with), std::move(done));
+  }
+  std::shared_ptr<void> change_actor_state(const dapr::ActorAddress& actor, SharedBytes operations, dapr::Terms with,
+                                           OnDone done) override {
+    return take(fmt::format("change {}/{}: {}", actor.type, actor.id, *operations), std::move(with),
+                without_answer(std::move(done)));
+  }
+  std::shared_ptr<void> invoke_actor(const dapr::ActorInvocation& call, dapr::Terms with, dapr::Room room,
+                                     OnAnswer done) override {
+    most = room.most;
+    return take(fmt::format("invoke {}/{}/{} ({}, {}) {} {}", call.actor.type, call.actor.id, call.method,
+                            call.reentrancy, call.hops, call.payload.content_type, *call.payload.bytes),
+                std::move(with), std::move(done));
+  }
+  std::shared_ptr<void> set_recurrence(const dapr::ActorRecurrence& recurrence, SharedBytes what, dapr::Terms with,
+                                       OnDone done) override {
+    return take(
+        fmt::format("{} {}/{}/{}: {}", recurrence.kind == dapr::ActorRecurrence::Kind::Timer ? "timer" : "reminder",
+                    recurrence.actor.type, recurrence.actor.id, recurrence.name, what ? *what : "none"),
+        std::move(with), without_answer(std::move(done)));
+  }
+
   void answer(Result<std::optional<WholeBody>> result) { std::exchange(waiting, nullptr)(std::move(result)); }
   void answer(std::string bytes) { answer(std::optional(WholeBody{std::move(bytes), {}})); }
 
@@ -49,6 +72,11 @@ class FakeBlocks final : public BuildingBlocks {
   std::function<void()> on_asked;  // later in the turn
 
  private:
+  static OnAnswer without_answer(OnDone done) {
+    return [done = std::move(done)](Result<std::optional<WholeBody>> result) {
+      done(result ? Result<void>() : fail(std::move(result).error()));
+    };
+  }
   static std::shared_ptr<void> unasked() {
     ADD_FAILURE() << "nobody asks this here";
     return nullptr;
@@ -189,6 +217,60 @@ TEST_F(GuestDapr, SavesJsonAndNothingElse) {
   EXPECT_EQ(blocks.asked.size(), 1U);
 }
 
+TEST_F(GuestDapr, HasTheStateOfTheActorThatItIsCalledAs) {
+  const auto turn = [&](char what, std::string more = {}) {
+    blocks.asked.clear();
+    Call made = call(what + std::move(more));
+    made.actor = std::make_shared<const ActorTurn>(ActorTurn{"Counter", "a b", "chain"});
+    Outcome outcome = run(function_with({}, false), std::move(made));
+    EXPECT_EQ(blocks.asked.size(), outcome.reason == Reason::Ok ? 1U : 0U) << outcome.message;
+    return (blocks.asked.empty() ? "" : blocks.asked[0]) + " -> " +
+           (outcome.reason == Reason::Ok ? read_body(outcome) : outcome.message);
+  };
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer("7"); }); };
+  EXPECT_EQ(turn(7), "read Counter/a b/granted -> 7");
+  EXPECT_EQ(blocks.most, 4_MiB);
+  EXPECT_EQ(blocks.terms.trace.traceparent, "parent's child");
+  EXPECT_EQ(turn(8, R"([{"operation":"delete", "request":{"key":"k"}}])"),
+            R"(change Counter/a b: [{"operation":"delete","request":{"key":"k"}}] -> )");
+  EXPECT_EQ(turn(8, "[]"), " -> it exited with 1");
+  EXPECT_EQ(turn(9, R"({"dueTime":"1s"})"), R"(reminder Counter/a b/granted: {"dueTime":"1s"} -> )");
+  EXPECT_EQ(turn(9, "{no json"), " -> it exited with 1");
+  EXPECT_EQ(turn(10), "timer Counter/a b/granted: none -> ") << "there is to be none any more";
+}
+
+TEST_F(GuestDapr, HasNoActorsStateWhenItIsCalledAsNone) {
+  for (const char what : {'\x07', '\x08', '\x09', '\x0a'}) {
+    for (const bool granted : {true, false}) {
+      const Outcome outcome = run(function_with({}, granted), call(what + std::string("{}")));
+      EXPECT_EQ(outcome.reason, Reason::Denied);
+      EXPECT_EQ(outcome.message, "it exited with 2");
+      EXPECT_EQ(outcome.record.denials.of(Grant::DaprActorState), 1U);
+    }
+  }
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
+TEST_F(GuestDapr, CallsActorsThatItIsGranted) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer("yes"); }); };
+  const wasm::TestDirectory directory;
+  FunctionSpec spec = spec_of("asks", directory.guest("dapr"), {});
+  spec.policy.grants.dapr.actors.insert("billing/pay");
+  const auto function = prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
+  Call made = call("\x0b{}");
+  made.actor = std::make_shared<const ActorTurn>(ActorTurn{"Counter", "7", "chain"});
+  Outcome outcome = run(function, std::move(made));
+  EXPECT_EQ(read_body(outcome), "yes") << outcome.message;
+  outcome = run(function, call("\x0b{}"));
+  EXPECT_EQ(outcome.reason, Reason::Ok) << "an actor or not";
+  EXPECT_EQ(blocks.asked, (std::vector<std::string>{"invoke billing/granted/pay (chain, 3) application/octet-stream {}",
+                                                    "invoke billing/granted/pay (, 3) application/octet-stream {}"}));
+  outcome = run(function_with(), call("\x0b{}"));
+  EXPECT_EQ(outcome.reason, Reason::Denied);
+  EXPECT_EQ(outcome.record.denials.of(Grant::DaprActor), 1U);
+  EXPECT_EQ(blocks.asked.size(), 2U);
+}
+
 TEST_F(GuestDapr, CallsAnAppOnBehalfOfItsOwn) {
   std::string body;
   invocation.on_asked = [&] {
@@ -211,6 +293,7 @@ TEST_F(GuestDapr, CallsAnAppOnBehalfOfItsOwn) {
   EXPECT_EQ(invocation.called->caller, "shop");
   EXPECT_EQ(invocation.called->hops, 3U);
   EXPECT_EQ(*invocation.called->fields.find("dapr-caller-app-id"), "shop") << "no event that Dapr brings";
+  EXPECT_EQ(*invocation.called->fields.find("dapr-callee-app-id"), "billing") << "no actor's turn either";
   EXPECT_EQ(invocation.called->trace.traceparent, "parent's child");
   EXPECT_EQ(*invocation.called->fields.find("content-type"), "application/octet-stream");
   EXPECT_EQ(body, "five euros");

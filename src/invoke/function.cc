@@ -64,19 +64,29 @@ Result<void> check_memory(const wasm::ModuleInfo& info, const policy::Limits& li
   return {};
 }
 
+/// \return empty for what needs none: an actor's own, and answers
 std::string_view dapr_grant_for(std::string_view name) {
-  return name == "invoke"    ? "allow.dapr.invoke"
-         : name == "publish" ? "allow.dapr.publish"
-         : name == "binding" ? "allow.dapr.bindings"
-         : name == "secret"  ? "allow.dapr.secrets"
-                             : "allow.dapr.state";
+  return name == "invoke"             ? "allow.dapr.invoke"
+         : name == "publish"          ? "allow.dapr.publish"
+         : name == "binding"          ? "allow.dapr.bindings"
+         : name == "secret"           ? "allow.dapr.secrets"
+         : name == "actor_invoke"     ? "allow.dapr.actors"
+         : name.starts_with("state_") ? "allow.dapr.state"
+                                      : "";
+}
+
+/// Whether it can ask for anything that its manifest has to grant.
+bool needs_dapr_grants(const wasm::ModuleInfo& info) {
+  return std::any_of(info.imports.begin(), info.imports.end(), [](const wasm::Import& import) {
+    return import.module == host::kDaprModule && !dapr_grant_for(import.name).empty();
+  });
 }
 
 std::string_view grant_for(const wasm::Import& import) {
   if (import.module == host::kNnModule) {
     return "allow.models";
   }
-  if (import.module == host::kDaprModule && import.name != "answer_size" && import.name != "answer_read") {
+  if (import.module == host::kDaprModule) {
     return dapr_grant_for(import.name);
   }
   return import.name.starts_with("path_") ? "allow.directories" : "";
@@ -198,7 +208,7 @@ Result<std::shared_ptr<const Function>> prepare(FunctionSpec spec, wasm::Engine&
   if (ready->info.imports_module(host::kNnModule) && spec.policy.grants.models.empty()) {
     log::warn("a function uses wasi-nn and is granted no model; allow.models is missing", {{"function", spec.name}});
   }
-  if (ready->info.imports_module(host::kDaprModule) && spec.policy.grants.dapr.empty()) {
+  if (needs_dapr_grants(ready->info) && spec.policy.grants.dapr.empty()) {
     log::warn("a function uses Dapr and is granted nothing of it; allow.dapr is missing", {{"function", spec.name}});
   }
   return std::shared_ptr<const Function>(new Function(std::move(spec), std::move(ready->info), ready->compiled,

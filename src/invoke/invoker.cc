@@ -169,7 +169,7 @@ Run::Run(LoopInvoker& invoker, const std::shared_ptr<const Function>& function, 
       host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment,
             function_->models()),
       request_(function_->spec().output == Output::Cgi || !call.variables.empty() ||
-                       !function_->spec().policy.grants.dapr.empty()
+                       !function_->spec().policy.grants.dapr.empty() || call.actor != nullptr
                    ? std::make_unique<Call>(std::move(call))
                    : nullptr) {}
 
@@ -360,7 +360,7 @@ Result<void> Run::tell_request() {
 
 /// (On a loop of its own there is no way to Dapr, and no request.)
 void Run::give_way_to_dapr() {
-  if (request_ == nullptr || function_->spec().policy.grants.dapr.empty()) {
+  if (request_ == nullptr || (function_->spec().policy.grants.dapr.empty() && request_->actor == nullptr)) {
     return;
   }
   host_.dapr = std::make_unique<host::DaprSession>(host::DaprSession::Caller{.ways = request_->ways,
@@ -368,6 +368,7 @@ void Run::give_way_to_dapr() {
                                                                              .peer = request_->peer,
                                                                              .trace = request_->trace,
                                                                              .hops = request_->hops,
+                                                                             .actor = request_->actor,
                                                                              .bodies = invoker_.budgets().requests});
 }
 

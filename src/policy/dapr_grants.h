@@ -27,10 +27,11 @@ struct DaprGrants {
   Texts publish;                                            ///< "PUBSUB/TOPIC"
   Texts bindings;                                           ///< "BINDING/OPERATION"
   Texts secrets;                                            ///< "STORE/KEY"
+  Texts actors;                                             ///< "TYPE/METHOD", of any id
   std::map<std::string, StateAccess, std::less<>> state{};  ///< "STORE/KEY"
 
   [[nodiscard]] bool empty() const {
-    return invoke.empty() && publish.empty() && bindings.empty() && secrets.empty() && state.empty();
+    return invoke.empty() && publish.empty() && bindings.empty() && secrets.empty() && actors.empty() && state.empty();
   }
 };
 

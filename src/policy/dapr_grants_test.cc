@@ -104,6 +104,10 @@ TEST(DaprMend, IsTheLineThatTheManifestLacks) {
             R"(in [function.f] add allow.dapr.secrets = ["vault/key"])");
   EXPECT_EQ(mend(grants, "f", Grant::DaprState, "store/key"),
             R"(in [function.f.allow.dapr.state] add "store/key" = "read-write")");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprActor, "Counter/add"),
+            R"(in [function.f] add allow.dapr.actors = ["Counter/add"])");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprActorState, "state/key"),
+            "nothing grants it: an actor's own is there when Dapr calls f as one ([[app.ID.actor]])");
 }
 
 }  // namespace

@@ -56,6 +56,11 @@ std::string mend(const Grants& grants, std::string_view function, Grant kind, st
       return dapr_line(function, "bindings", grants.dapr.bindings, wanted);
     case Grant::DaprSecret:
       return dapr_line(function, "secrets", grants.dapr.secrets, wanted);
+    case Grant::DaprActor:
+      return dapr_line(function, "actors", grants.dapr.actors, wanted);
+    case Grant::DaprActorState:
+      return fmt::format("nothing grants it: an actor's own is there when Dapr calls {} as one ([[app.ID.actor]])",
+                         function);
     case Grant::DaprState:
       return fmt::format(R"(in [function.{}.allow.dapr.state] add "{}" = "read-write")", function,
                          printable_line(wanted, 2 * kMaxWanted));

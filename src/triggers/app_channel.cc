@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "dapr/building_blocks.h"
 #include "dapr/service_invocation.h"
 #include "triggers/cloud_event.h"
 
@@ -79,10 +80,21 @@ Result<void> tell_fields(Event& event, const Fields& fields) {
   return {};
 }
 
+/// What lets an actor's calls of others come back to it: a short word of Dapr's.
+std::string reentrancy_of(const Fields& fields) {
+  constexpr std::string_view kField = "dapr-reentrancy-id";
+  constexpr std::size_t kMost = 128;
+  const std::string* id = fields.find(kField);
+  return id != nullptr && id->size() <= kMost && fields.count(kField) == 1 ? *id : std::string();
+}
+
 /// An event that came alone.
-Result<Event> read_event(const EventTrigger& trigger, const Call& call, std::string body) {
+Result<Event> read_event(const EventTrigger& trigger, const std::optional<ActorRequest>& actor, const Call& call,
+                         std::string body) {
   Event event;
-  if (trigger.kind == Kind::Topic) {
+  if (actor) {
+    TRILBY_ASSIGN(event, read_actor_event(*actor, std::move(body)));
+  } else if (trigger.kind == Kind::Topic) {
     TRILBY_ASSIGN(event, read_delivered_event(call.fields, std::move(body)));
   } else if (trigger.kind == Kind::Configuration) {
     TRILBY_ASSIGN(event, read_configuration_event(trigger, call.path, body));
@@ -101,8 +113,16 @@ Result<Event> read_event(const EventTrigger& trigger, const Call& call, std::str
 /// the answer.
 class AppChannel::Arrival {
  public:
-  Arrival(AppChannel& channel, const EventTrigger& trigger, Call call, OnOutcome done)
-      : channel_(channel), trigger_(trigger), call_(std::move(call)), done_(std::move(done)) {}
+  Arrival(AppChannel& channel, Taken taken, Call call, OnOutcome done)
+      : channel_(channel),
+        trigger_(*taken.trigger),
+        actor_(std::move(taken.actor)),
+        call_(std::move(call)),
+        done_(std::move(done)) {
+    if (actor_) {
+      call_.actor = std::make_shared<const ActorTurn>(actor_->turn);
+    }
+  }
   Arrival(const Arrival&) = delete;
   Arrival& operator=(const Arrival&) = delete;
 
@@ -141,15 +161,36 @@ class AppChannel::Arrival {
   }
 
   void bring(WholeBody body) {
-    auto event = read_event(trigger_, call_, std::move(body.bytes));
+    auto event = read_event(trigger_, actor_, call_, std::move(body.bytes));
     body.share.release();  // the function's own reading of it counts from here
     channel_.deliveries_.bring(trigger_, std::move(event), std::move(call_),
                                [this](Outcome outcome, Verdict verdict) { conclude(std::move(outcome), verdict); });
   }
 
   void conclude(Outcome outcome, Verdict verdict) {
-    answer_event(outcome, trigger_.kind, verdict);
+    if (!actor_) {
+      answer_event(outcome, trigger_.kind, verdict);
+      return finish(std::move(outcome));
+    }
+    settle(outcome, actor_->what, verdict);
+    if (ends_reminder(*actor_, outcome) && channel_.router_.blocks() != nullptr) {
+      return forget_reminder(std::move(outcome));
+    }
     finish(std::move(outcome));
+  }
+
+  /// daprd 1.18 hears that a reminder is to end and goes on with it, so it is told in its own API. (It goes on with a
+  /// timer too; one that is taken from it in its own turn nobody can end any more.)
+  void forget_reminder(Outcome outcome) {
+    const dapr::ActorRecurrence recurrence{
+        dapr::ActorRecurrence::Kind::Reminder, {actor_->turn.type, actor_->turn.id}, actor_->name};
+    ended_ = std::move(outcome);
+    forgetting_ = channel_.router_.blocks()->set_recurrence(recurrence, nullptr, {}, [this](const Result<void>& done) {
+      if (!done) {  // it comes again, and may be ended then
+        ended_.message = fmt::format("the reminder could not be ended: {}", done.error().message);
+      }
+      finish(std::move(ended_));
+    });
   }
 
   void bring_many(WholeBody body) {
@@ -177,11 +218,16 @@ class AppChannel::Arrival {
 
   AppChannel& channel_;
   const EventTrigger& trigger_;
+  const std::optional<ActorRequest> actor_;
   Call call_;
   OnOutcome done_;
   bool is_bulk_ = false;
   std::shared_ptr<void> reading_;
   std::optional<Result<WholeBody>>* arrived_ = nullptr;  // while read_all() may answer at once
+
+  // Of a reminder that ends:
+  Outcome ended_;
+  std::shared_ptr<void> forgetting_;
 
   // Of many events:
   WholeBody body_;
@@ -198,46 +244,70 @@ bool AppChannel::is_probe(std::string_view method, std::string_view target) cons
   return method == "GET" && target.substr(0, target.find('?')) == triggers_->settings().health_path;
 }
 
-std::optional<AppChannel::Taken> AppChannel::match(const Call& call) const {
+/// A sidecar says who calls a method, and of an invocation also whom: only this tells one from the other. A method that
+/// somebody calls is never a reminder or a timer, whatever its name is.
+std::optional<AppChannel::Taken> AppChannel::match_actor(const Call& call, std::string_view target) const {
+  if (triggers_->settings().actors.empty() || call.fields.find(dapr::kInvokedOf) != nullptr) {
+    return std::nullopt;
+  }
+  auto request = read_actor_request(call.method, call.path, target);
+  if (!request) {
+    return Taken{Part::Refused, nullptr, triggers_->settings().own_label, {}, std::move(request).error().message};
+  }
+  const EventTrigger* const trigger = *request ? triggers_->find_actor((*request)->turn.type) : nullptr;
+  if (trigger == nullptr ||
+      ((*request)->what != ActorRequest::What::Method && call.fields.find(dapr::kInvokedBy) != nullptr)) {
+    return std::nullopt;
+  }
+  (*request)->turn.reentrancy = reentrancy_of(call.fields);
+  return Taken{Part::Actor, trigger, trigger->label, std::move(*request), {}};
+}
+
+std::optional<AppChannel::Taken> AppChannel::match(const Call& call, std::string_view target) const {
   const std::size_t own = triggers_->settings().own_label;
   if (is_probe(call.method, call.path)) {
-    return Taken{Part::Probe, nullptr, own};
+    return Taken{Part::Probe, nullptr, own, {}, {}};
+  }
+  if (auto taken = match_actor(call, target)) {
+    return taken;
   }
   if (call.fields.find(dapr::kInvokedBy) != nullptr) {
     return std::nullopt;
   }
   if (call.method == "POST") {
     if (const EventTrigger* trigger = triggers_->find(call.path)) {
-      return Taken{Part::Event, trigger, trigger->label};
+      return Taken{Part::Event, trigger, trigger->label, {}, {}};
     }
-    return call.path.starts_with(kTopicPaths) ? std::optional(Taken{Part::Strayed, nullptr, own}) : std::nullopt;
+    return call.path.starts_with(kTopicPaths) ? std::optional(Taken{Part::Strayed, nullptr, own, {}, {}})
+                                              : std::nullopt;
   }
-  if (call.method == "GET" && call.path == "/dapr/config" && !is_for_a_function(router_.match(call))) {
-    return Taken{Part::Config, nullptr, own};
+  if (call.method == "GET" && call.path == "/dapr/config" &&
+      (!triggers_->settings().actors.empty() || !is_for_a_function(router_.match(call)))) {
+    return Taken{Part::Config, nullptr, own, {}, {}};
   }
   if (call.method == "GET" && call.path == "/dapr/subscribe" &&
       (triggers_->has_topics() || !is_for_a_function(router_.match(call)))) {
-    return Taken{Part::Subscriptions, nullptr, own};
+    return Taken{Part::Subscriptions, nullptr, own, {}, {}};
   }
   if (call.method == "OPTIONS" && call.fields.find("access-control-request-method") == nullptr) {
     const EventTrigger* trigger = triggers_->find(call.path);
     if (trigger != nullptr && trigger->kind == Kind::Binding) {
-      return Taken{Part::Offer, trigger, trigger->label};
+      return Taken{Part::Offer, trigger, trigger->label, {}, {}};
     }
     if (router_.match(call) == nullptr) {
-      return Taken{Part::Nothing, nullptr, own};
+      return Taken{Part::Nothing, nullptr, own, {}, {}};
     }
   }
   return std::nullopt;
 }
 
-void AppChannel::run(const Taken& taken, Call call, OnOutcome done) {
+void AppChannel::run(Taken taken, Call call, OnOutcome done) {
   switch (taken.part) {
     case Part::Probe:
     case Part::Offer:
       return done(answer(200));
     case Part::Config:
-      return done(answer(200, kJson, R"({"entities":[]})"));
+      return done(answer(200, kJson, triggers_->settings().config));
     case Part::Subscriptions:
       return done(answer(200, kJson, triggers_->settings().subscriptions));
     case Part::Nothing:
@@ -249,10 +319,17 @@ void AppChannel::run(const Taken& taken, Call call, OnOutcome done) {
       answer_instead(outcome, 200, kJson, status_document(Verdict::Retry));
       return done(std::move(outcome));
     }
+    case Part::Refused:
+      return done(refusal(Reason::BadRequest, std::move(taken.detail)));
+    case Part::Actor:
+      if (taken.actor->what == ActorRequest::What::Deactivation && !taken.trigger->wants_deactivations) {
+        return done(answer(200));
+      }
+      break;
     case Part::Event:
       break;
   }
-  Arrival& arrival = arrivals_.emplace_back(*this, *taken.trigger, std::move(call), std::move(done));
+  Arrival& arrival = arrivals_.emplace_back(*this, std::move(taken), std::move(call), std::move(done));
   arrival.self = std::prev(arrivals_.end());
   arrival.start();
 }

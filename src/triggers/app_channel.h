@@ -7,10 +7,12 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "call/body_budget.h"
 #include "call/call.h"
+#include "triggers/actor.h"
 #include "triggers/app_triggers.h"
 #include "triggers/delivery.h"
 #include "triggers/router.h"
@@ -39,23 +41,29 @@ class AppChannel {
       Subscriptions,
       Offer,    ///< whether the app takes events of a binding
       Event,    ///< for `trigger`
+      Actor,    ///< of the type of `trigger`
+      Refused,  ///< what is asked of an actor and may not be
       Strayed,  ///< an event for a topic that the manifest does not have any more
       Nothing,  ///< whether the app takes events of a binding that it does not know
     };
     Part part = Part::Nothing;
     const EventTrigger* trigger = nullptr;
     std::size_t label = 0;
+    std::optional<ActorRequest> actor;
+    std::string detail;  ///< of what is refused
   };
   /// \param call  with all fields that were sent: what another app asks for (service invocation) is never Dapr's own,
-  /// or any
-  ///              app could forge events
+  /// or any app could forge events
+  /// \param target  what its path was decoded from
   /// \return nothing when it is for the routes
-  [[nodiscard]] std::optional<Taken> match(const Call& call) const;
+  [[nodiscard]] std::optional<Taken> match(const Call& call, std::string_view target) const;
   /// `done` runs exactly once, possibly before this returns.
-  void run(const Taken& taken, Call call, OnOutcome done);
+  void run(Taken taken, Call call, OnOutcome done);
 
  private:
   class Arrival;
+
+  [[nodiscard]] std::optional<Taken> match_actor(const Call& call, std::string_view target) const;
 
   const std::shared_ptr<const AppTriggers> triggers_;
   Router& router_;

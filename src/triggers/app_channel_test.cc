@@ -26,6 +26,13 @@ class AppChannelTest : public testing::Test {
     add(Kind::Job, "/job/nightly", "", "nightly");
     add(Kind::Configuration, "/configuration/c/limit", "c", "limit");
     add(Kind::Configuration, "/configuration/all/*", "all", "");
+    for (const auto& [type, wants] : {std::pair("Counter", false), std::pair("Told", true)}) {
+      add(Kind::Actor, std::string("/actors/") + type, type, "");
+      settings.actors.push_back(std::move(settings.triggers.back()));
+      settings.actors.back().wants_deactivations = wants;
+      settings.triggers.pop_back();
+    }
+    settings.config = R"({"entities":["Counter","Told"]})";
     settings.health_path = "/healthz";
     settings.subscriptions = "[]";
     settings.own_label = labels.add_route("a", "dapr");
@@ -45,11 +52,11 @@ class AppChannelTest : public testing::Test {
     trigger.label = labels.add_route("a", trigger.path);
     settings.triggers.push_back(std::move(trigger));
   }
-  void make(std::vector<Route> routes) {
+  void make(std::vector<Route> routes, dapr::BuildingBlocks* blocks = nullptr) {
     channel.reset();
     metrics.emplace(labels);
     router.emplace("a", std::make_shared<const RouteTable>(std::move(routes)),
-                   LoopServices{invoker, invocation, *metrics, ids, calls});
+                   LoopServices{invoker, invocation, *metrics, ids, calls, blocks});
     channel.emplace(std::make_shared<const AppTriggers>(settings), *router, ids, nullptr);
   }
 
@@ -75,14 +82,14 @@ class AppChannelTest : public testing::Test {
     return event("/dapr/topic/p/t/f", "{\"entries\":[" + body + "]}", "application/json");
   }
   [[nodiscard]] std::optional<Part> part(const Call& call) const {
-    const auto taken = channel->match(call);
+    const auto taken = channel->match(call, call.path);
     return taken ? std::optional(taken->part) : std::nullopt;
   }
   void run(Call call) {
-    const auto taken = channel->match(call);
+    auto taken = channel->match(call, call.path);
     ASSERT_TRUE(taken) << call.method << " " << call.path;
     outcome.reset();
-    channel->run(*taken, std::move(call), [&](Outcome end) {
+    channel->run(std::move(*taken), std::move(call), [&](Outcome end) {
       ASSERT_FALSE(outcome) << "it ends once";
       outcome = std::move(end);
     });
@@ -163,7 +170,7 @@ TEST_F(AppChannelTest, AnswersWhatDaprAsksAboutTheApp) {
   run(request("GET", "/healthz"));
   EXPECT_EQ(answer(), "200 ");
   run(request("GET", "/dapr/config"));
-  EXPECT_EQ(answer(), "200 {\"entities\":[]}");
+  EXPECT_EQ(answer(), "200 {\"entities\":[\"Counter\",\"Told\"]}");
   run(request("GET", "/dapr/subscribe"));
   EXPECT_EQ(answer(), "200 []");
   EXPECT_EQ(*outcome->fields.find("content-type"), "application/json");
@@ -173,6 +180,9 @@ TEST_F(AppChannelTest, AnswersWhatDaprAsksAboutTheApp) {
 
 TEST_F(AppChannelTest, LeavesTheQuestionsToAFunctionThatWantsThem) {
   settings.triggers.clear();
+  make({route("", "/*", FunctionTarget{})});
+  EXPECT_EQ(part(request("GET", "/dapr/config")), Part::Config) << "or Dapr would not know of its actors";
+  settings.actors.clear();
   make({route("", "/*", FunctionTarget{})});
   EXPECT_EQ(part(request("GET", "/dapr/config")), std::nullopt);
   EXPECT_EQ(part(request("GET", "/dapr/subscribe")), std::nullopt);
@@ -416,6 +426,155 @@ TEST_F(AppChannelTest, LetsGoOfWhatIsUnderWayWhenItEnds) {
   channel.reset();
   reader(BodySource::Chunk{"{}", true});  // to nobody
   EXPECT_EQ(answer(), "none");
+}
+
+TEST_F(AppChannelTest, CallsTheFunctionOfAnActor) {
+  run(request("PUT", "/actors/Counter/a:7/method/add",
+              {{"Content-Type", "text/plain"}, {"Dapr-Reentrancy-Id", "chain"}, {"Dapr-Caller-App-Id", "b"}}, "3"));
+  ASSERT_EQ(invoker.started.size(), 1U);
+  const ScriptedInvoker::Started& started = invoker.started[0];
+  EXPECT_EQ(started.data, "3");
+  EXPECT_EQ(*started.call.fields.find("content-type"), "text/plain");
+  EXPECT_EQ(*started.call.variables.find("DAPR_TRIGGER"), "actor");
+  EXPECT_EQ(*started.call.variables.find("DAPR_ACTOR_ID"), "a:7");
+  ASSERT_TRUE(started.call.actor);
+  EXPECT_EQ(started.call.actor->type, "Counter");
+  EXPECT_EQ(started.call.actor->id, "a:7");
+  EXPECT_EQ(started.call.actor->reentrancy, "chain");
+  Outcome outcome_of_it = ok("10");
+  outcome_of_it.status = 201;
+  invoker.end(0, std::move(outcome_of_it));
+  EXPECT_EQ(answer(), "200 10");
+  run(event("/dapr/topic/p/t/f", "{}"));
+  EXPECT_FALSE(invoker.started.at(0).call.actor) << "an event is no actor's";
+  invoker.end(0, ok());
+}
+
+TEST_F(AppChannelTest, TakesNoReentrancyThatIsNone) {
+  for (const auto& fields : {Fields{{"Dapr-Reentrancy-Id", std::string(129, 'x')}},
+                             Fields{{"Dapr-Reentrancy-Id", "a"}, {"Dapr-Reentrancy-Id", "b"}}, Fields{}}) {
+    run(request("PUT", "/actors/Counter/7/method/add", fields));
+    EXPECT_EQ(invoker.started.at(0).call.actor->reentrancy, "");
+    invoker.end(0, ok());
+  }
+}
+
+TEST_F(AppChannelTest, AnswersActorsByStatus) {
+  invoker.at_once = as_named;
+  const auto status = [&](const std::string& path, const std::string& data) {
+    run(request("PUT", path, {}, data));
+    return outcome->status;
+  };
+  EXPECT_EQ(status("/actors/Counter/7/method/add", "fine"), 200);
+  EXPECT_EQ(status("/actors/Counter/7/method/add", "bad-input"), 422);
+  EXPECT_EQ(status("/actors/Counter/7/method/add", "trap"), 500);
+  EXPECT_EQ(status("/actors/Counter/7/method/add", std::string(3000, 'x')), 413);
+  const auto with = [](const std::string& data) { return "{\"data\":" + data + "}"; };
+  invoker.at_once = [](const std::string& data) { return as_named(data.substr(1, data.size() - 2)); };
+  EXPECT_EQ(status("/actors/Counter/7/method/remind/r", with("\"fine\"")), 200);
+  EXPECT_EQ(status("/actors/Counter/7/method/remind/r", with("\"trap\"")), 500) << "the scheduler tries again";
+  EXPECT_EQ(outcome->message, "the event is to be brought again");
+  EXPECT_EQ(status("/actors/Counter/7/method/timer/r", with("\"bad-input\"")), 200) << "dropped";
+  EXPECT_EQ(outcome->reason, Reason::BadInput);
+  EXPECT_EQ(outcome->message, "the event is dropped");
+  EXPECT_EQ(status("/actors/Counter/7/method/remind/r", "no json"), 200) << "dropped";
+  EXPECT_EQ(outcome->reason, Reason::BadRequest);
+}
+
+/// A sidecar that is told to forget reminders.
+class ForgettingBlocks final : public BlocksWithoutGuests {
+ public:
+  std::shared_ptr<void> publish(const dapr::Publication&, dapr::Terms, OnDone) override { return nullptr; }
+  std::shared_ptr<void> save_state(const dapr::StateEntry&, dapr::Terms, OnDone) override { return nullptr; }
+  std::shared_ptr<void> get_state(const dapr::StateKey&, dapr::Terms, OnValue) override { return nullptr; }
+  std::shared_ptr<void> invoke_binding(const dapr::BindingRequest&, dapr::Terms, OnDone) override { return nullptr; }
+  std::shared_ptr<void> set_recurrence(const dapr::ActorRecurrence& recurrence, SharedBytes what, dapr::Terms,
+                                       OnDone done) override {
+    EXPECT_FALSE(what);
+    forgotten.push_back(fmt::format("{} {}/{}/{}",
+                                    recurrence.kind == dapr::ActorRecurrence::Kind::Reminder ? "reminder" : "timer",
+                                    recurrence.actor.type, recurrence.actor.id, recurrence.name));
+    waiting = std::move(done);
+    return std::make_shared<int>();
+  }
+  std::vector<std::string> forgotten;
+  OnDone waiting;
+};
+
+TEST_F(AppChannelTest, LetsAFunctionEndAReminder) {
+  const auto ask = [&](const std::string& path, std::string_view said) {
+    run(request("PUT", path, {}, "{}"));
+    Outcome last = ok();
+    last.fields.add("X-Daprremindercancel", std::string(said));
+    invoker.end(0, std::move(last));
+  };
+  ask("/actors/Counter/7/method/remind/r", "true");
+  EXPECT_EQ(*outcome->fields.find("x-daprremindercancel"), "true") << "without a sidecar Dapr is only told";
+  ForgettingBlocks blocks;
+  make({}, &blocks);
+  ask("/actors/Counter/7/method/remind/r", "true");
+  EXPECT_FALSE(outcome) << "it is forgotten first";
+  blocks.waiting({});
+  EXPECT_EQ(outcome->status, 200);
+  EXPECT_EQ(*outcome->fields.find("x-daprremindercancel"), "true");
+  ask("/actors/Counter/7/method/remind/s", "True");
+  blocks.waiting(fail(Reason::UpstreamFailed, "nobody is there"));
+  EXPECT_EQ(outcome->status, 200) << "it comes again, and can be ended then";
+  EXPECT_EQ(outcome->message, "the reminder could not be ended: nobody is there");
+  EXPECT_EQ(blocks.forgotten, (std::vector<std::string>{"reminder Counter/7/r", "reminder Counter/7/s"}));
+  ask("/actors/Counter/7/method/timer/t", "true");
+  EXPECT_EQ(*outcome->fields.find("x-daprremindercancel"), "true");
+  ask("/actors/Counter/7/method/remind/r", "false");
+  EXPECT_EQ(outcome->status, 200);
+  ask("/actors/Counter/7/method/add", "true");
+  EXPECT_EQ(outcome->status, 200);
+  EXPECT_EQ(blocks.forgotten.size(), 2U);
+  ask("/actors/Counter/7/method/remind/r", "true");
+  channel.reset();  // which gives it up
+  EXPECT_FALSE(outcome);
+}
+
+TEST_F(AppChannelTest, TellsOfDeactivationsWhoWantsToKnow) {
+  run(request("DELETE", "/actors/Counter/7"));
+  EXPECT_EQ(answer(), "200 ");
+  run(request("DELETE", "/actors/Told/7"));
+  EXPECT_EQ(answer(), "none");
+  EXPECT_EQ(*invoker.started.at(0).call.variables.find("DAPR_TRIGGER"), "actor-deactivation");
+  invoker.end(0, ok("bye"));
+  EXPECT_EQ(answer(), "200 bye");
+}
+
+TEST_F(AppChannelTest, GivesNobodyATurnThatDaprDidNot) {
+  const auto taken = [&](std::string method, std::string path, Fields fields) {
+    return part(request(std::move(method), std::move(path), std::move(fields)));
+  };
+  const std::string actor = "/actors/Told/7";
+  const Fields caller = {{"dapr-caller-app-id", "b"}};
+  const Fields invoked = {{"dapr-caller-app-id", "b"}, {"Dapr-Callee-App-Id", "a"}};
+  EXPECT_EQ(taken("PUT", actor + "/method/m", {}), Part::Actor);
+  EXPECT_EQ(taken("PUT", actor + "/method/m", caller), Part::Actor) << "as a sidecar says who calls a method";
+  EXPECT_EQ(taken("PUT", actor + "/method/m", invoked), std::nullopt);
+  for (const std::string& path : {actor + "/method/remind/r", actor + "/method/timer/t"}) {
+    EXPECT_EQ(taken("PUT", path, {}), Part::Actor) << path;
+    EXPECT_EQ(taken("PUT", path, caller), std::nullopt) << path;
+    EXPECT_EQ(taken("PUT", path, invoked), std::nullopt) << path;
+  }
+  EXPECT_EQ(taken("DELETE", actor, {}), Part::Actor);
+  EXPECT_EQ(taken("DELETE", actor, caller), std::nullopt);
+  EXPECT_EQ(taken("PUT", "/actors/Other/7/method/m", {}), std::nullopt);
+  EXPECT_EQ(taken("POST", actor + "/method/m", {}), std::nullopt);
+}
+
+TEST_F(AppChannelTest, RefusesIdsThatCouldBeReadInTwoWays) {
+  const Call call = request("PUT", "/actors/Counter/aA/method/m");
+  EXPECT_EQ(channel->match(call, "/actors/Counter/aA/method/m")->part, Part::Actor);
+  auto taken = channel->match(call, "/actors/Counter/a%41/method/m");
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->part, Part::Refused);
+  channel->run(std::move(*taken), request("PUT", "/actors/Counter/aA/method/m"),
+               [&](Outcome end) { outcome = std::move(end); });
+  EXPECT_EQ(outcome->status, 400);
+  EXPECT_EQ(outcome->reason, Reason::BadRequest);
 }
 
 TEST(Subscriptions, AreWrittenAsDaprReadsThem) {

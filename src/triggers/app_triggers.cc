@@ -27,6 +27,12 @@ const EventTrigger* AppTriggers::find(std::string_view path) const {
   return at == by_prefix_.end() ? nullptr : *at;
 }
 
+const EventTrigger* AppTriggers::find_actor(std::string_view type) const {
+  const auto at = std::find_if(settings_.actors.begin(), settings_.actors.end(),
+                               [&](const EventTrigger& trigger) { return trigger.component == type; });
+  return at == settings_.actors.end() ? nullptr : &*at;
+}
+
 std::string_view configuration_key(const EventTrigger& trigger, std::string_view path) {
   return trigger.subject.empty() ? path.substr(trigger.path.size() - 1) : std::string_view(trigger.subject);
 }

@@ -20,20 +20,21 @@ inline constexpr std::string_view kTopicPaths = "/dapr/topic/";
 
 /// What calls a function when Dapr brings something.
 struct EventTrigger {
-  enum class Kind : std::uint8_t { Topic, Binding, Job, Configuration };
+  enum class Kind : std::uint8_t { Topic, Binding, Job, Configuration, Actor };
 
   Kind kind = Kind::Topic;
   std::string path;       ///< on the app channel; for all keys of a configuration store a prefix that ends in "/*"
-  std::string component;  ///< pub/sub, binding or configuration store; empty for jobs
+  std::string component;  ///< pub/sub, binding, configuration store or type of actors; empty for jobs
   std::string subject;    ///< topic, name of the job, or key of the configuration (empty: all of them)
   FunctionTarget function;
   FailureRules rules;
   Bytes event_limit;  ///< of one event with all that is around its data
   Bytes bulk_limit;   ///< of many that come together
   RetryLimit retries;
-  bool has_dead_letter = false;  ///< what is dropped is kept somewhere
-  std::uint32_t at_once = 1;     ///< of those that come together, so many are worked on at a time
-  std::size_t label = 0;         ///< in observe::Labels::routes()
+  bool has_dead_letter = false;      ///< what is dropped is kept somewhere
+  std::uint32_t at_once = 1;         ///< of those that come together, so many are worked on at a time
+  bool wants_deactivations = false;  ///< of an actor
+  std::size_t label = 0;             ///< in observe::Labels::routes()
 };
 
 /// Threading: any; immutable.
@@ -44,7 +45,9 @@ class AppTriggers {
     std::string subscriptions;          ///< what GET /dapr/subscribe is answered
     std::string subscriptions_message;  ///< the same, as ListTopicSubscriptions is
     std::vector<EventTrigger> triggers;
-    std::size_t own_label = 0;  ///< of requests about the app itself, in observe::Labels::routes()
+    std::vector<EventTrigger> actors;
+    std::string config = R"({"entities":[]})";  ///< what GET /dapr/config is answered
+    std::size_t own_label = 0;                  ///< of requests about the app itself, in observe::Labels::routes()
   };
   explicit AppTriggers(Settings settings);
   AppTriggers(const AppTriggers&) = delete;  // it points into itself
@@ -53,6 +56,8 @@ class AppTriggers {
   [[nodiscard]] const Settings& settings() const { return settings_; }
   /// \return null when none has that path
   [[nodiscard]] const EventTrigger* find(std::string_view path) const;
+  /// \return null when the app hosts no actors of that type
+  [[nodiscard]] const EventTrigger* find_actor(std::string_view type) const;
   [[nodiscard]] bool has_topics() const { return has_topics_; }
 
  private:

@@ -49,6 +49,8 @@ Result<void> tell_trigger(Event& event, const EventTrigger& trigger, std::string
       TRILBY_CHECK(event.tell("DAPR_CONFIGURATION_STORE", trigger.component));
       TRILBY_CHECK(event.tell("DAPR_CONFIGURATION_KEY", configuration_key(trigger, path)));
       return event.tell("DAPR_TRIGGER", "configuration");
+    case Kind::Actor:
+      return {};  // which says all of it (actor.h)
   }
   return {};
 }
@@ -88,6 +90,7 @@ void settle(Outcome& outcome, Kind kind, Verdict verdict) {
       outcome.fields.clear();
       return outcome.body.reset();
     case Kind::Binding:
+    case Kind::Actor:  // a reminder or timer
       if (verdict == Verdict::Drop) {
         return answer_instead(outcome, 200, {}, {});
       }

@@ -59,7 +59,7 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
     call.hops = hops_of(head.fields);
   }
   call.fields = std::move(head.fields);
-  const auto taken = options_.channel == nullptr ? std::nullopt : options_.channel->match(call);
+  auto taken = options_.channel == nullptr ? std::nullopt : options_.channel->match(call, request->target);
   call.fields.remove_if(is_kept_from_guests);
   cancel_when_abandoned(*exchange, call);
   OnOutcome done = [exchange, request](Outcome outcome) {
@@ -67,7 +67,7 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   };
   if (taken) {
     request->route = taken->label;
-    return options_.channel->run(*taken, std::move(call), std::move(done));
+    return options_.channel->run(std::move(*taken), std::move(call), std::move(done));
   }
   const Route* route = router_.match(call);
   if (route != nullptr) {

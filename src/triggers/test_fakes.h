@@ -94,6 +94,23 @@ class BlocksWithoutGuests : public dapr::BuildingBlocks {
     return unasked();
   }
 
+  std::shared_ptr<void> read_actor_state(const dapr::ActorAddress& /*actor*/, std::string_view /*key*/,
+                                         dapr::Terms /*terms*/, dapr::Room /*room*/, OnAnswer /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> change_actor_state(const dapr::ActorAddress& /*actor*/, SharedBytes /*operations*/,
+                                           dapr::Terms /*terms*/, OnDone /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> invoke_actor(const dapr::ActorInvocation& /*call*/, dapr::Terms /*terms*/, dapr::Room /*room*/,
+                                     OnAnswer /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> set_recurrence(const dapr::ActorRecurrence& /*recurrence*/, SharedBytes /*what*/,
+                                       dapr::Terms /*terms*/, OnDone /*done*/) override {
+    return unasked();
+  }
+
  private:
   static std::shared_ptr<void> unasked() {
     ADD_FAILURE() << "only guests ask this";

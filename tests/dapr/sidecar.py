@@ -1,4 +1,4 @@
-"""Real programs beside Trilby: Dapr's sidecar, its scheduler, and Redis. Each listens on free ports of 127.0.0.1 and is ended by its pid.
+"""Real programs beside Trilby: Dapr's sidecar, its scheduler and placement, and Redis. Each listens on free ports of 127.0.0.1 and is ended by its pid.
 
 Another implementation of Dapr can be put in daprd's place by `pytest --dapr NAME`: it needs what Daprd has here, and a name in IMPLEMENTATIONS. (Tests of
 `trilby up --sidecar daprd`, and defects that are daprd's own, are about daprd in any case.)
@@ -141,6 +141,20 @@ class Scheduler(Process):
              f"scheduler-0=http://127.0.0.1:{peer}", "--log-level", "warn"],
             scratch / "scheduler.log")
         self.wait_until(lambda: _status(f"http://127.0.0.1:{health}/healthz") == 200, "the scheduler")
+
+
+class Placement(Process):
+    """Tells sidecars which of them has which actor."""
+
+    def __init__(self, scratch):
+        self.port, health, metrics, peer = free_ports(4)
+        self.address = f"127.0.0.1:{self.port}"
+        super().__init__(
+            [PROGRAMS / "placement", "--port", self.port, "--listen-address", "127.0.0.1", "--healthz-port", health, "--healthz-listen-address",
+             "127.0.0.1", "--metrics-port", metrics, "--metrics-listen-address", "127.0.0.1", "--id", "placement-0", "--initial-cluster",
+             f"placement-0=127.0.0.1:{peer}", "--log-level", "warn"],
+            scratch / "placement.log")
+        self.wait_until(lambda: _status(f"http://127.0.0.1:{health}/healthz") == 200, "placement")
 
 
 def _status(url, **headers):

@@ -6,6 +6,11 @@
 ;;   4  offers hostile addresses and texts, each of which must be refused as invalid; then writes "fine"
 ;;   5  saves what follows of its input as the state store/granted
 ;;   6  saves it as store/granted and reads store/other, and traps unless both are denied; then writes "fine"
+;;   7  reads its own state granted, as an actor, and writes it
+;;   8  changes its own state by the operations that follow
+;;   9  sets the reminder granted as what follows says
+;;  10  the same with a timer
+;;  11  calls pay of the actor billing/granted with what follows, and writes the answer
 (module
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -17,6 +22,11 @@
   (import "dapr" "publish" (func $publish (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "dapr" "binding" (func $binding (param i32 i32 i32 i32 i32 i32) (result i32)))
   (import "dapr" "secret" (func $secret (param i32 i32 i32 i32) (result i32)))
+  (import "dapr" "actor_state_get" (func $actor_get (param i32 i32) (result i32)))
+  (import "dapr" "actor_state_change" (func $actor_change (param i32 i32) (result i32)))
+  (import "dapr" "actor_reminder" (func $reminder (param i32 i32 i32 i32) (result i32)))
+  (import "dapr" "actor_timer" (func $timer (param i32 i32 i32 i32) (result i32)))
+  (import "dapr" "actor_invoke" (func $actor_invoke (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "dapr" "answer_size" (func $answer_size (result i32)))
   (import "dapr" "answer_read" (func $answer_read (param i32 i32 i32) (result i32)))
   (memory (export "memory") 4)
@@ -60,7 +70,16 @@
     (call $invalid (call $invoke (i32.const 64) (i32.const 7) (local.get $at) (local.get $length) (i32.const 96) (i32.const 4) (i32.const 0) (i32.const 0)
       (i32.const 0) (i32.const 0) (i32.const 1024)))
     (call $invalid (call $invoke (local.get $at) (local.get $length) (i32.const 80) (i32.const 3) (i32.const 96) (i32.const 4) (i32.const 0) (i32.const 0)
-      (i32.const 0) (i32.const 0) (i32.const 1024))))
+      (i32.const 0) (i32.const 0) (i32.const 1024)))
+    (call $invalid (call $actor_get (local.get $at) (local.get $length)))
+    (call $invalid (call $reminder (local.get $at) (local.get $length) (i32.const 0) (i32.const 0)))
+    (call $invalid (call $timer (local.get $at) (local.get $length) (i32.const 0) (i32.const 0)))
+    (call $invalid (call $actor_invoke (local.get $at) (local.get $length) (i32.const 32) (i32.const 7) (i32.const 80) (i32.const 3) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0)))
+    (call $invalid (call $actor_invoke (i32.const 64) (i32.const 7) (local.get $at) (local.get $length) (i32.const 80) (i32.const 3) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0)))
+    (call $invalid (call $actor_invoke (i32.const 64) (i32.const 7) (i32.const 32) (i32.const 7) (local.get $at) (local.get $length) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0))))
   (func $hostile
     (call $key (i32.const 128) (i32.const 11))
     (call $key (i32.const 128) (i32.const 1))
@@ -106,6 +125,18 @@
     (if (i32.eq (local.get $what) (i32.const 4)) (then (call $hostile)))
     (if (i32.eq (local.get $what) (i32.const 5))
       (then (call $must (call $save (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (i32.const 65537) (local.get $length)))))
+    (if (i32.eq (local.get $what) (i32.const 7))
+      (then (call $must (call $actor_get (i32.const 32) (i32.const 7))) (call $write_answer)))
+    (if (i32.eq (local.get $what) (i32.const 8)) (then (call $must (call $actor_change (i32.const 65537) (local.get $length)))))
+    (if (i32.eq (local.get $what) (i32.const 9))
+      (then (call $must (call $reminder (i32.const 32) (i32.const 7) (i32.const 65537) (local.get $length)))))
+    (if (i32.eq (local.get $what) (i32.const 10))
+      (then (call $must (call $timer (i32.const 32) (i32.const 7) (i32.const 65537) (local.get $length)))))
+    (if (i32.eq (local.get $what) (i32.const 11))
+      (then
+        (call $must (call $actor_invoke (i32.const 64) (i32.const 7) (i32.const 32) (i32.const 7) (i32.const 80) (i32.const 3) (i32.const 0) (i32.const 0)
+          (i32.const 65537) (local.get $length)))
+        (call $write_answer)))
     (if (i32.eq (local.get $what) (i32.const 6))
       (then
         (call $is (call $save (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (i32.const 65537) (local.get $length)) (i32.const 2))

@@ -12,6 +12,7 @@ constexpr std::string_view kJson = "application/json";
 constexpr int kOk = 200;
 constexpr int kNoContent = 204;
 constexpr int kFirstNotOk = 300;
+constexpr std::string_view kActorFailed = "x-daprerrorresponseheader";
 
 /// One request on its way. Whoever asked holds it; the callbacks that name it end with it.
 class Asking : public std::enable_shared_from_this<Asking> {
@@ -35,7 +36,8 @@ class Asking : public std::enable_shared_from_this<Asking> {
 
  private:
   void take(http::Response response) {
-    const bool went_well = response.status >= kOk && response.status < kFirstNotOk;
+    const bool went_well =
+        response.status >= kOk && response.status < kFirstNotOk && response.fields.find(kActorFailed) == nullptr;
     if (went_well && (!room_ || response.status == kNoContent)) {
       // What it says beside that is nobody's here. When it has come already, the connection is kept.
       response.body.reset();
@@ -135,6 +137,20 @@ std::string target_of(const BindingRequest& request) {
   return target;
 }
 
+/// \param part  "method", "state", ...
+std::string target_of(const ActorAddress& actor, std::string_view part) {
+  std::string target = target_of("/v1.0/actors/", actor.type, actor.id);
+  target += '/';
+  target += part;
+  return target;
+}
+
+std::string target_of(const ActorAddress& actor, std::string_view part, std::string_view name) {
+  std::string target = target_of(actor, part) + '/';
+  append_escaped(target, name);
+  return target;
+}
+
 Payload json_payload(std::string document) {
   return {std::make_shared<const std::string>(std::move(document)), std::string(kJson)};
 }
@@ -154,6 +170,9 @@ std::shared_ptr<void> SidecarBlocks::ask(Question question, const Terms& terms, 
     }
     request.fields.set("content-type", std::move(payload.content_type));
     request.body = make_shared_body(std::move(payload.bytes));
+  }
+  for (const Field& field : question.fields) {
+    request.fields.set(field.name, field.value);
   }
   asking->send(client_, std::move(request), give_up_at(*settings_, terms.deadline));
   return asking;
@@ -231,6 +250,41 @@ std::shared_ptr<void> SidecarBlocks::ask_binding(const BindingRequest& request, 
 std::shared_ptr<void> SidecarBlocks::read_secret(std::string_view store, std::string_view key, Terms terms, Room room,
                                                  OnAnswer done) {
   return ask({"GET", target_of("/v1.0/secrets/", store, key), std::nullopt, room}, terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::read_actor_state(const ActorAddress& actor, std::string_view key, Terms terms,
+                                                      Room room, OnAnswer done) {
+  return ask({"GET", target_of(actor, "state", key), std::nullopt, room}, terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::change_actor_state(const ActorAddress& actor, SharedBytes operations, Terms terms,
+                                                        OnDone done) {
+  return post(target_of(actor, "state"), {std::move(operations), std::string(kJson)}, terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::invoke_actor(const ActorInvocation& call, Terms terms, Room room, OnAnswer done) {
+  if (call.hops >= kMaxHops) {
+    auto asking = std::make_shared<Asking>(loop_, terms.deadline, room, std::move(done));
+    asking->refuse({Reason::UpstreamFailed, fmt::format("the call came through {} apps already", kMaxHops)});
+    return asking;
+  }
+  Fields fields;
+  fields.add("trilby-hops", std::to_string(call.hops + 1));
+  if (!call.reentrancy.empty()) {
+    fields.add("dapr-reentrancy-id", call.reentrancy);
+  }
+  return ask({"POST", target_of(call.actor, "method", call.method), call.payload, room, std::move(fields)}, terms,
+             std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::set_recurrence(const ActorRecurrence& recurrence, SharedBytes what, Terms terms,
+                                                    OnDone done) {
+  std::string target = target_of(
+      recurrence.actor, recurrence.kind == ActorRecurrence::Kind::Reminder ? "reminders" : "timers", recurrence.name);
+  if (what != nullptr) {
+    return post(std::move(target), {std::move(what), std::string(kJson)}, terms, std::move(done));
+  }
+  return ask({"DELETE", std::move(target), std::nullopt, std::nullopt}, terms, without_answer(std::move(done)));
 }
 
 }  // namespace trilby::dapr::sidecar

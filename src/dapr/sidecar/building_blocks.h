@@ -29,6 +29,14 @@ class SidecarBlocks final : public BuildingBlocks {
                                                   OnAnswer done) override;
   [[nodiscard]] std::shared_ptr<void> read_secret(std::string_view store, std::string_view key, Terms terms, Room room,
                                                   OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> read_actor_state(const ActorAddress& actor, std::string_view key, Terms terms,
+                                                       Room room, OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> change_actor_state(const ActorAddress& actor, SharedBytes operations, Terms terms,
+                                                         OnDone done) override;
+  [[nodiscard]] std::shared_ptr<void> invoke_actor(const ActorInvocation& call, Terms terms, Room room,
+                                                   OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> set_recurrence(const ActorRecurrence& recurrence, SharedBytes what, Terms terms,
+                                                     OnDone done) override;
 
  private:
   /// What is asked, and what becomes of the answer.
@@ -37,6 +45,7 @@ class SidecarBlocks final : public BuildingBlocks {
     std::string target;
     std::optional<Payload> payload;
     std::optional<Room> room;  ///< nothing: what the answer says is nobody's
+    Fields fields{};           ///< beside those that all have
   };
   [[nodiscard]] std::shared_ptr<void> ask(Question question, const Terms& terms, OnAnswer done);
   [[nodiscard]] std::shared_ptr<void> post(std::string target, Payload payload, const Terms& terms, OnDone done);

@@ -303,6 +303,61 @@ TEST_F(SidecarTest, ReadsSecrets) {
   EXPECT_EQ(request_line(), "GET /v1.0/secrets/vault/db HTTP/1.1");
 }
 
+TEST_F(SidecarTest, ReadsAndChangesTheStateOfAnActor) {
+  const ActorAddress actor{"Counter", "a+b|c/d%"};
+  ask_for([&](BuildingBlocks& to, auto done) {
+    return to.read_actor_state(actor, "k:1", {}, {Bytes{1000}}, std::move(done));
+  });
+  EXPECT_EQ(told_after("200 OK", "7"), "7");
+  EXPECT_EQ(request_line(), "GET /v1.0/actors/Counter/a%2Bb%7Cc%2Fd%25/state/k%3A1 HTTP/1.1");
+  ask([&](BuildingBlocks& to, auto done) {
+    return to.change_actor_state(actor, std::make_shared<const std::string>("[1]"), {}, std::move(done));
+  });
+  EXPECT_EQ(told_after("204 No Content", ""), "done");
+  EXPECT_EQ(request_line(), "POST /v1.0/actors/Counter/a%2Bb%7Cc%2Fd%25/state HTTP/1.1");
+  EXPECT_EQ(seen.field("content-type"), "application/json");
+  EXPECT_EQ(seen.field("dapr-api-token"), "secret-token");
+  EXPECT_EQ(seen.body, "[1]");
+}
+
+TEST_F(SidecarTest, InvokesActors) {
+  const auto invoke = [&](std::string reentrancy, unsigned hops) {
+    ask_for([&](BuildingBlocks& to, auto done) {
+      return to.invoke_actor({{"Counter", "7"}, "add", std::move(reentrancy), hops, payload("1", "text/plain")}, {},
+                             {Bytes{1000}}, std::move(done));
+    });
+  };
+  invoke("chain", 2);
+  EXPECT_EQ(told_after("200 OK", "8"), "8");
+  EXPECT_EQ(request_line(), "POST /v1.0/actors/Counter/7/method/add HTTP/1.1");
+  EXPECT_EQ(seen.field("dapr-reentrancy-id"), "chain");
+  EXPECT_EQ(seen.field("trilby-hops"), "3");
+  EXPECT_EQ(seen.field("content-type"), "text/plain");
+  EXPECT_EQ(seen.body, "1");
+  invoke("", 0);
+  EXPECT_EQ(told_after("200 OK", "no more", "X-Daprerrorresponseheader: true\r\n"),
+            "upstream-failed: the sidecar refuses: 200");
+  EXPECT_FALSE(seen.field("dapr-reentrancy-id"));
+  invoke("", kMaxHops);
+  EXPECT_TRUE(answer().starts_with("upstream-failed")) << "loops of actors end";
+}
+
+TEST_F(SidecarTest, SetsRemindersAndTimers) {
+  using Kind = ActorRecurrence::Kind;
+  const auto set = [&](Kind kind, SharedBytes what) {
+    ask([&](BuildingBlocks& to, auto done) {
+      return to.set_recurrence({kind, {"Counter", "7"}, "daily"}, std::move(what), {}, std::move(done));
+    });
+    EXPECT_EQ(told_after("204 No Content", ""), "done");
+    return request_line() + seen.body;
+  };
+  const auto what = std::make_shared<const std::string>("{}");
+  EXPECT_EQ(set(Kind::Reminder, what), "POST /v1.0/actors/Counter/7/reminders/daily HTTP/1.1{}");
+  EXPECT_EQ(set(Kind::Timer, what), "POST /v1.0/actors/Counter/7/timers/daily HTTP/1.1{}");
+  EXPECT_EQ(set(Kind::Reminder, nullptr), "DELETE /v1.0/actors/Counter/7/reminders/daily HTTP/1.1");
+  EXPECT_EQ(set(Kind::Timer, nullptr), "DELETE /v1.0/actors/Counter/7/timers/daily HTTP/1.1");
+}
+
 TEST_F(SidecarTest, KeepsItsConnection) {
   publish();
   auto peer = accept();

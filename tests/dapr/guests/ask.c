@@ -1,6 +1,7 @@
 /* Asks Dapr for what its input says: requests apart by 0x1E, their words apart by 0x1F, the first names the function. Writes a line
  * "errno status size" for each, and the answer behind it. Two words are no functions of the module:
  *   hostile  offers addresses, lengths and texts that must be refused; "fine" when each was
+ *   hostile-actor  the same, where an actor is called
  *   flood    the rest of the request again and again */
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +31,14 @@ static enum dapr_errno ask(const struct word* words, uint32_t* status) {
   if (is(words[0], "publish")) return dapr_publish(W(1), W(2), W(3), W(4));
   if (is(words[0], "binding")) return dapr_binding(W(1), W(2), W(3));
   if (is(words[0], "secret")) return dapr_secret(W(1), W(2));
+  if (is(words[0], "actor_state_get")) return dapr_actor_state_get(W(1));
+  if (is(words[0], "actor_state_change")) return dapr_actor_state_change(W(1));
+  if (is(words[0], "actor_reminder")) return dapr_actor_reminder(W(1), W(2));
+  if (is(words[0], "actor_timer")) return dapr_actor_timer(W(1), W(2));
+  /* An actor asks an actor (which may be itself) to read its state "seen". */
+  static const char seen[] = "actor_state_get\x1fseen";
+  if (is(words[0], "back")) return dapr_actor_invoke(W(1), W(2), "ask", 3, "", 0, seen, sizeof seen - 1);
+  if (is(words[0], "actor_invoke")) return dapr_actor_invoke(W(1), W(2), W(3), W(4), W(5));
   abort();
 }
 
@@ -70,6 +79,11 @@ static void hostile(void) {
     REFUSED(dapr_state_delete("store", 5, bad[i], strlen(bad[i])));
     REFUSED(dapr_secret("vault", 5, bad[i], strlen(bad[i])));
     REFUSED(dapr_state_get(bad[i], strlen(bad[i]), "granted-1", 9));
+    REFUSED(dapr_actor_state_get(bad[i], strlen(bad[i])));
+    REFUSED(dapr_actor_reminder(bad[i], strlen(bad[i]), "{}", 2));
+    REFUSED(dapr_actor_invoke("Counter", 7, bad[i], strlen(bad[i]), "get", 3, "", 0, "", 0));
+    REFUSED(dapr_actor_invoke("Counter", 7, "apples", 6, bad[i], strlen(bad[i]), "", 0, "", 0));
+    REFUSED(dapr_actor_invoke(bad[i], strlen(bad[i]), "apples", 6, "get", 3, "", 0, "", 0));
     REFUSED(dapr_binding("files", 5, bad[i], strlen(bad[i]), "1", 1));
   }
   static const char* const methods[] = {"../../shutdown", "/v1.0/shutdown", "echo/..", "echo//x", "echo/%2e%2e/x", "echo#", "echo?a b", "echo?\r\nx: y"};
@@ -88,6 +102,25 @@ static void hostile(void) {
   puts("fine");
 }
 
+/* As an actor, whose own state needs no grant. */
+static void hostile_actor(void) {
+  const size_t all = (size_t)-1;
+  REFUSED(dapr_actor_state_get(END - 2, 5));
+  REFUSED(dapr_actor_state_get("key", all));
+  REFUSED(dapr_actor_state_change(END - 1, 2));
+  REFUSED(dapr_actor_state_change((const void*)all, all));
+  REFUSED(dapr_actor_state_change("", 0));
+  REFUSED(dapr_actor_reminder("r", 1, END - 1, 2));
+  REFUSED(dapr_actor_reminder("r", 1, (const void*)all, 0));
+  REFUSED(dapr_actor_reminder("r", all, "{}", 2));
+  REFUSED(dapr_actor_timer("t", 1, "{\"callback\":\"x\"}", 16));
+  REFUSED(dapr_actor_timer("t", 1, "[]", 2));
+  static char large[(4 << 20) + 1];
+  wants(dapr_actor_state_change(large, sizeof large), DAPR_TOO_LARGE, __LINE__);
+  wants(dapr_actor_state_get("nothing", 7), DAPR_NOT_FOUND, __LINE__);
+  puts("fine");
+}
+
 int main(void) {
   size_t length = fread(input, 1, sizeof input - 1, stdin);
   for (char* at = input; at < input + length;) {
@@ -102,6 +135,10 @@ int main(void) {
       from = to + 1;
     }
     at = end + 1;
+    if (is(words[0], "hostile-actor")) {
+      hostile_actor();
+      continue;
+    }
     if (is(words[0], "hostile")) {
       hostile();
       continue;
