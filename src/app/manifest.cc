@@ -173,6 +173,7 @@ class Reader {
     duration("body_idle", kMostPatience, limits.body_idle);
     size("body_rate", Bytes{1}, kMostBodyRate, limits.body_rate);
     duration("keep_alive", kMostKeepAlive, limits.keep_alive);
+    limits.h2c_upgrade = section.flag("h2c_upgrade").value_or(limits.h2c_upgrade);
     size("request_bodies", kLeastBodies, kMostBodies, manifest_.server.request_bodies);
     size("response_bodies", kLeastBodies, kMostBodies, manifest_.server.response_bodies);
     section.finish();

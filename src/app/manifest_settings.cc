@@ -34,6 +34,7 @@ class Listing {
     add("server.body_idle", format(server.limits.body_idle));
     add("server.body_rate", format(server.limits.body_rate));
     add("server.keep_alive", format(server.limits.keep_alive));
+    add("server.h2c_upgrade", server.limits.h2c_upgrade ? "true" : "false");
     add("server.request_bodies", format(server.request_bodies));
     add("server.response_bodies", format(server.response_bodies));
   }

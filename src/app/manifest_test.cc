@@ -119,7 +119,8 @@ TEST(Manifest, EveryFieldIsRead) {
 
 TEST(Manifest, ServerSaysHowHttpIsServed) {
   const auto manifest = parse_manifest(
-      "trilby = 1\n[server]\nhead_timeout = '1s'\nbody_idle = '2s'\nbody_rate = '3B'\nkeep_alive = '4s'\n"
+      "trilby = 1\n[server]\nhead_timeout = '1s'\nbody_idle = '2s'\nbody_rate = '3B'\nkeep_alive = '4s'\nh2c_upgrade = "
+      "true\n"
       "request_bodies = '5MiB'\nresponse_bodies = '6MiB'\n",
       "t.toml");
   ASSERT_TRUE(manifest) << manifest.error().message;
@@ -128,6 +129,8 @@ TEST(Manifest, ServerSaysHowHttpIsServed) {
   EXPECT_EQ(server.limits.body_idle, 2s);
   EXPECT_EQ(server.limits.body_rate, Bytes{3});
   EXPECT_EQ(server.limits.keep_alive, 4s);
+  EXPECT_TRUE(server.limits.h2c_upgrade);
+  EXPECT_FALSE(http::ServerLimits().h2c_upgrade);
   EXPECT_EQ(server.request_bodies, 5_MiB);
   EXPECT_EQ(server.response_bodies, 6_MiB);
 }

@@ -122,7 +122,10 @@ class CodecTranscript final : public Transcript<RequestParser> {
   using Transcript::Transcript;
 
  private:
-  std::string first_line() override { return parser().head().method + " " + parser().head().target; }
+  std::string first_line() override {
+    const std::string& settings = parser().h2c_settings();
+    return parser().head().method + " " + parser().head().target + (settings.empty() ? "" : " h2c " + settings);
+  }
 };
 
 /// Every response answers `method`.

@@ -224,8 +224,26 @@ void Connection::end_handshake() {
 }
 
 void Connection::become_http2() {
-  const auto successor =
-      std::make_shared<Http2Connection>(core_, peer_, std::move(wire_->place), std::move(wire_->stream));
+  hand_over(std::make_shared<Http2Connection>(core_, peer_));
+}
+
+/// \return whether the request that has come goes on as the first one of HTTP/2
+bool Connection::take_up_http2() {
+  const std::string& settings = parser_.h2c_settings();
+  if (settings.empty() || !core_->limits.h2c_upgrade || core_->tls || core_->draining || !request_complete_ ||
+      parser_.framing().http_1_0 || parser_.framing().expectation != Expectation::None) {
+    return false;
+  }
+  const auto successor = std::make_shared<Http2Connection>(core_, peer_);
+  if (!successor->take_up(settings, parser_.head())) {
+    return false;
+  }
+  hand_over(successor);
+  return true;
+}
+
+void Connection::hand_over(const std::shared_ptr<Http2Connection>& successor) {
+  successor->take_over(std::move(wire_->place), std::move(wire_->stream));
   core_->connections.insert(successor);
   close();
   successor->start();
@@ -283,6 +301,9 @@ void Connection::begin_exchange() {
   waiting_since_.reset();
   continued_ = parser_.framing().http_1_0 || parser_.framing().expectation == Expectation::None;
   request_complete_ = parser_.framing().content_length == 0 && parse().event == RequestParser::Event::End;
+  if (take_up_http2()) {
+    return;
+  }
   if (parser_.framing().expectation == Expectation::Other && !parser_.framing().http_1_0) {
     return refuse(Reason::BadRequest, "Unknown expectation", 417);
   }

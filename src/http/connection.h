@@ -21,8 +21,10 @@
 
 namespace trilby::http {
 
-/// Takes requests off one connection, one at a time, and puts the answers on it, in order. What begins with HTTP/2 it
-/// hands over.
+class Http2Connection;
+
+/// Takes requests off one connection, one at a time, and puts the answers on it, in order. What begins with HTTP/2, or
+/// goes on in it, it hands over.
 /// Ownership: kept by the server while it is open, and by the exchanges and bodies it gave out. Those name the request
 /// they belong to; what they ask for after its end, or after the connection's, does nothing.
 /// Threading: loop-bound.
@@ -76,6 +78,8 @@ class Connection final : public ServerConnection,
   void await_handshake();
   void end_handshake();
   void become_http2();
+  bool take_up_http2();
+  void hand_over(const std::shared_ptr<Http2Connection>& successor);
   void process();
   bool process_step();
   void begin_exchange();

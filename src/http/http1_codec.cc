@@ -76,6 +76,9 @@ RequestHead& RequestParser::head() {
 const Framing& RequestParser::framing() const {
   return impl_->framing();
 }
+const std::string& RequestParser::h2c_settings() const {
+  return impl_->h2c_settings();
+}
 std::string_view RequestParser::body() const {
   return impl_->body();
 }

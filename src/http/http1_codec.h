@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/reason.h"
@@ -68,7 +69,9 @@ class RequestParser {
 
   [[nodiscard]] RequestHead& head();             ///< from Head to the next request; may be moved from
   [[nodiscard]] const Framing& framing() const;  ///< from Head to the next request
-  [[nodiscard]] std::string_view body() const;   ///< lies in the input that gave the event; never empty
+  /// HTTP2-Settings of a request that offers to go on in HTTP/2 (RFC 7540 section 3.2), unread; empty: it does not.
+  [[nodiscard]] const std::string& h2c_settings() const;  ///< from Head to the next request
+  [[nodiscard]] std::string_view body() const;            ///< lies in the input that gave the event; never empty
   [[nodiscard]] bool is_refused() const;
   [[nodiscard]] Reason reason() const;            ///< BadRequest or HeadTooLarge; Ok when not refused
   [[nodiscard]] std::string_view detail() const;  ///< what is wrong, for the caller; static

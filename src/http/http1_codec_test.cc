@@ -83,6 +83,45 @@ TEST(RequestParser, DoesNotTakeUpAnOfferedUpgrade) {
             "head GET /1 [Host: h]\nend\nhead GET /2 [Host: h]\nend\n");
 }
 
+TEST(RequestParser, TellsOfAnOfferOfHttp2AndOfNoOther) {
+  const auto settings_of = [](const std::string& fields) {
+    RequestParser parser({});
+    const std::string request = "GET / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n";
+    EXPECT_EQ(parser.next(request).event, RequestParser::Event::Head);
+    EXPECT_EQ(parser.head().fields.count("upgrade"), 0U);
+    return parser.h2c_settings();
+  };
+  EXPECT_EQ(settings_of("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"), "AAMA");
+  EXPECT_EQ(
+      settings_of("HTTP2-Settings: AAMA\r\nUpgrade: H2C\r\nConnection: upgrade\r\nConnection: http2-settings\r\n"),
+      "AAMA");
+  EXPECT_EQ(settings_of("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"), "");
+  EXPECT_EQ(settings_of("Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"), "") << "not named";
+  EXPECT_EQ(settings_of("Connection: HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"), "");
+  EXPECT_EQ(settings_of("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: websocket\r\nHTTP2-Settings: AAMA\r\n"), "");
+  EXPECT_EQ(
+      settings_of("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\nHTTP2-Settings: "
+                  "AAMA\r\n"),
+      "");
+}
+
+TEST(RequestParser, AnOfferMayComeInAnyPieces) {
+  EXPECT_EQ(read("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+                 "Connection: upgrade, http2-settings\r\n\r\n"),
+            "head GET / h2c AAMA [Host: h]\nend\n");
+}
+
+TEST(RequestParser, AnOfferIsThatOfItsRequestAlone) {
+  RequestParser parser({});
+  const std::string offer =
+      "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+      "AAMA\r\n\r\n";
+  ASSERT_EQ(parser.next(offer).event, RequestParser::Event::Head);
+  ASSERT_EQ(parser.next({}).event, RequestParser::Event::End);
+  ASSERT_EQ(parser.next("GET / HTTP/1.1\r\nHost: h\r\n\r\n").event, RequestParser::Event::Head);
+  EXPECT_EQ(parser.h2c_settings(), "");
+}
+
 TEST(RequestParser, ReducesAbsoluteFormToPathAndHost) {
   EXPECT_EQ(read("GET http://real:8080/a?b HTTP/1.1\r\nHost: other\r\n\r\n"), "head GET /a?b [host: real:8080]\nend\n");
   EXPECT_EQ(read("GET HTTP://real?b HTTP/1.1\r\nHost: h\r\n\r\n"), "head GET /?b [host: real]\nend\n");

@@ -13,6 +13,7 @@ namespace {
 // the smallest honest chunks take five.
 constexpr std::size_t kOverheadPerByte = 8;
 constexpr std::size_t kUsualFields = 16;
+constexpr std::string_view kH2cSettings = "http2-settings";
 
 /// \return a part of `text`, never a view of nothing
 std::string_view trimmed(std::string_view text) {
@@ -37,6 +38,8 @@ void MessageParser::begin() {
   value_.clear();
   field_count_ = 0;
   is_http_ = has_coding_ = has_foreign_coding_ = false;
+  offer_ = {};
+  h2c_settings_.clear();
   dropped_.clear();
 }
 
@@ -72,8 +75,10 @@ int MessageParser::take_field() {
         return error;
       }
       break;
-    case FieldKind::Length:
     case FieldKind::HopByHop:
+      note_offer(content);
+      break;
+    case FieldKind::Length:
       break;
   }
   name_.clear();
@@ -81,11 +86,22 @@ int MessageParser::take_field() {
   return 0;
 }
 
+/// A field that may be part of an offer to go on in HTTP/2.
+void MessageParser::note_offer(std::string_view content) {
+  if (equal_ignoring_case(name_, "upgrade")) {
+    offer_.has_h2c = offer_.has_h2c || equal_ignoring_case(content, "h2c");
+  } else if (equal_ignoring_case(name_, kH2cSettings)) {
+    ++offer_.settings_count;
+    h2c_settings_ = content;
+  }
+}
+
 int MessageParser::take_connection_options() {
   for (std::string_view rest = value_; !rest.empty();) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
     const std::string_view option = trimmed(rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
+    offer_.names_settings = offer_.names_settings || equal_ignoring_case(option, kH2cSettings);
     // Host says where the request goes; nobody on the way may take it off.
     if (option.empty() || kind_of(option) != FieldKind::Plain || equal_ignoring_case(option, "close")) {
       continue;
@@ -125,11 +141,14 @@ int MessageParser::take_head() {
   if (is_interim()) {
     return 0;
   }
+  const bool has_upgrade = std::exchange(parser_.upgrade, 0) != 0;  // for llhttp the message is one like any other
+  if (!has_upgrade || !offer_.has_h2c || !offer_.names_settings || offer_.settings_count != 1) {
+    h2c_settings_.clear();  // RFC 7540 section 3.2
+  }
   for (const std::string& option : dropped_) {
     fields().remove(option);
   }
   framing_.keep_alive = !framing_.http_1_0 && llhttp_should_keep_alive(&parser_) == 1;
-  parser_.upgrade = 0;  // an offer to change the protocol is not taken up: the message is one like any other
   pending_ = ParserEvent::Head;
   return HPE_PAUSED;
 }

@@ -31,6 +31,7 @@ class MessageParser {
   [[nodiscard]] std::string_view body() const { return body_; }
   [[nodiscard]] Reason reason() const { return reason_; }
   [[nodiscard]] std::string_view detail() const { return detail_; }
+  [[nodiscard]] const std::string& h2c_settings() const { return h2c_settings_; }
 
  protected:
   enum class Verdict : std::uint8_t {
@@ -77,6 +78,7 @@ class MessageParser {
   int take_field();
   int take_connection_options();
   int take_head();
+  void note_offer(std::string_view content);
   std::string_view check_framing();
   int take_end();
   ParserStep after_pause(std::size_t used);
@@ -101,6 +103,12 @@ class MessageParser {
   bool has_coding_ = false;
   bool has_foreign_coding_ = false;
   std::vector<std::string> dropped_;  // fields that Connection names
+  std::string h2c_settings_;          // empty, once the head is there: it does not offer HTTP/2
+  struct {
+    bool has_h2c = false;
+    bool names_settings = false;
+    std::uint32_t settings_count = 0;
+  } offer_;
 };
 
 }  // namespace trilby::http

@@ -10,6 +10,7 @@
 namespace trilby::http {
 namespace {
 
+constexpr StreamId kUpgraded = 1;              // RFC 7540 section 3.2
 constexpr std::size_t kIdleBuffer = 4 * 1024;  // as HTTP/1.1 has it
 constexpr std::size_t kBuffer = 64 * 1024;
 // So much is made ready to be sent at a time, and a frame.
@@ -41,17 +42,40 @@ Http2Connection::Wire::Wire(ServerCore& core, net::Place taken, net::Stream&& ta
       pump(core.loop),
       socket_wait(core.loop, pace_of(core)) {}
 
-Http2Connection::Http2Connection(std::shared_ptr<ServerCore> core, std::string peer, net::Place place,
-                                 net::Stream&& stream)
-    : core_(std::move(core)), peer_(std::move(peer)), codec_(codec_limits(core_->limits)) {
+Http2Connection::Http2Connection(std::shared_ptr<ServerCore> core, std::string peer)
+    : core_(std::move(core)), peer_(std::move(peer)), codec_(codec_limits(core_->limits)) {}
+
+bool Http2Connection::take_up(std::string_view settings, RequestHead& head) {
+  const bool is_head_request = head.method == "HEAD";
+  if (!codec_.upgrade(settings, is_head_request)) {
+    return false;
+  }
+  const auto stream = std::make_shared<Stream>(*core_);
+  stream->length = 0;
+  stream->is_complete = true;
+  stream->is_head_request = is_head_request;
+  stream->request = std::make_unique<Http2Request>();
+  stream->request->head = std::move(head);
+  streams_.emplace(kUpgraded, stream);
+  out_ = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+  return true;
+}
+
+void Http2Connection::take_over(net::Place place, net::Stream&& stream) {
   wire_.emplace(*core_, std::move(place), std::move(stream), *this);
 }
 
 void Http2Connection::start() {
+  const auto self = shared_from_this();
   if (core_->draining) {
     drain();
   }
-  take_input();
+  if (const auto upgraded = find(kUpgraded)) {
+    begin(kUpgraded, *upgraded);
+  }
+  if (wire_) {
+    take_input();
+  }
 }
 
 void Http2Connection::drain() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -27,8 +28,12 @@ class Http2Connection final : public ServerConnection,
                               public std::enable_shared_from_this<Http2Connection>,
                               private net::Stream::Listener {
  public:
+  Http2Connection(std::shared_ptr<ServerCore> core, std::string peer);
+  /// Takes up `Upgrade: h2c`, before start(), which says so: `head` is a request without a body.
+  /// \return false when the settings are none: nothing has happened then
+  [[nodiscard]] bool take_up(std::string_view settings, RequestHead& head);
   /// Takes over a stream on which the preface has come, or will come next.
-  Http2Connection(std::shared_ptr<ServerCore> core, std::string peer, net::Place place, net::Stream&& stream);
+  void take_over(net::Place place, net::Stream&& stream);
   void start();
 
   /// Says that the end comes near; after ServerLimits::drain_idle begins nothing new; closes when all is answered.

@@ -175,6 +175,94 @@ TEST_F(Http2ServerTest, GivesUpOnWhoBeginsAndSaysNothingMore) {
 
 // ---- many at a time
 
+// ---- Upgrade: h2c
+
+constexpr std::string_view kOffer =
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+
+ServerLimits with_upgrade() {
+  ServerLimits limits;
+  limits.h2c_upgrade = true;
+  return limits;
+}
+std::string offering(std::string_view line) {
+  return fmt::format("{} HTTP/1.1\r\nHost: test\r\n{}", line, kOffer);
+}
+
+TEST_F(Http2ServerTest, TakesUpAnUpgradeAndAnswersItsRequestFirst) {
+  TestClient wire = start(with_upgrade());
+  wire.send(offering("GET /upgraded"));
+  const std::string head = wire.read_head();
+  EXPECT_EQ(head, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n");
+  Http2TestClient client = Http2TestClient::upgraded(std::move(wire), "AAMAAABkAAQAAP__");
+  EXPECT_EQ(client.answer(1).body, "GET /upgraded");
+  EXPECT_EQ(client.answer(client.get("/next")).body, "GET /next");
+}
+
+TEST_F(Http2ServerTest, AnUpgradeMayComeAfterOtherRequestsAndBeAnsweredLate) {
+  TestClient wire = start(with_upgrade());
+  EXPECT_EQ(wire.get("/before").body, "GET /before");
+  wire.send(offering("GET /later"));
+  EXPECT_TRUE(wire.read_head().starts_with("HTTP/1.1 101 "));
+  Http2TestClient client = Http2TestClient::upgraded(std::move(wire), "AAMAAABkAAQAAP__");
+  EXPECT_EQ(client.answer(client.get("/next")).body, "GET /next");
+  server->on_loop([&] { later.at("/later")->respond(text_response("late")); });
+  EXPECT_EQ(client.answer(1).body, "late");
+}
+
+TEST_F(Http2ServerTest, AnUpgradedRequestForAHeadIsAnsweredWithoutABody) {
+  TestClient wire = start(with_upgrade());
+  wire.send(offering("HEAD /"));
+  EXPECT_TRUE(wire.read_head().starts_with("HTTP/1.1 101 "));
+  Http2TestClient client = Http2TestClient::upgraded(std::move(wire), "AAMAAABkAAQAAP__");
+  EXPECT_EQ(client.answer(1).status, 200);
+  EXPECT_EQ(client.answer(1).body, "");
+}
+
+TEST_F(Http2ServerTest, WhoOffersAnUpgradeAndLeavesHasLeft) {
+  TestClient wire = start(with_upgrade());
+  wire.send(offering("GET /later"));
+  EXPECT_TRUE(wire.read_head().starts_with("HTTP/1.1 101 "));
+  wire.close();
+  EXPECT_TRUE(server->wait_until([this] { return abandoned == 1 && server->server().connections() == 0; }));
+}
+
+TEST_F(Http2ServerTest, WhoIsUpgradedMustSpeakHttp2InTime) {
+  ServerLimits limits = with_upgrade();
+  limits.head_timeout = std::chrono::milliseconds(50);
+  TestClient wire = start(limits);
+  wire.send(offering("GET /"));
+  EXPECT_TRUE(wire.read_head().starts_with("HTTP/1.1 101 "));
+  EXPECT_FALSE(wire.take_bytes().empty());
+  EXPECT_TRUE(server->wait_until([this] { return server->server().connections() == 0; }));
+}
+
+TEST_F(Http2ServerTest, WhoIsUpgradedAndSpeaksHttp1IsCutOff) {
+  TestClient wire = start(with_upgrade());
+  wire.send(offering("GET /") + "GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_TRUE(wire.read_head().starts_with("HTTP/1.1 101 "));
+  EXPECT_TRUE(server->wait_until([this] { return server->server().connections() == 0; }));
+  EXPECT_EQ(begun, 1);
+}
+
+TEST_F(Http2ServerTest, AnUpgradeIsNotTakenUpWhenItCannotBe) {
+  TestClient wire = start(with_upgrade());
+  wire.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n" + std::string(kOffer) + "abc");
+  EXPECT_EQ(wire.answer().body, "abc");
+  wire.send(
+      "GET /bad HTTP/1.1\r\nHost: test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+      "HTTP2-Settings: no!\r\n\r\n");
+  EXPECT_EQ(wire.answer().body, "GET /bad");
+}
+
+TEST_F(Http2ServerTest, AnUpgradeIsNotTakenUpUnlessThatIsAllowed) {
+  TestClient wire = start();
+  wire.send(offering("GET /"));
+  const Answer answer = wire.answer();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "GET /");
+}
+
 TEST_F(Http2ServerTest, AnswersManyRequestsAtATimeInAnyOrder) {
   Http2TestClient client(start());
   const auto first = client.get("/later1");

@@ -84,6 +84,18 @@ TEST_F(ServerTlsTest, HoldsPeersToTheProtocolThatTheyChose) {
   EXPECT_TRUE(two.was_told_the_end());
 }
 
+TEST_F(ServerTlsTest, AnUpgradeToHttp2IsForConnectionsWithoutTls) {
+  ServerLimits limits;
+  limits.h2c_upgrade = true;
+  serve(limits);
+  net::TlsTestClient client = connect();
+  ASSERT_TRUE(client.shake_hands());
+  ASSERT_TRUE(
+      client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+                  "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"));
+  EXPECT_TRUE(client.read_some().starts_with("HTTP/1.1 200 "));
+}
+
 TEST_F(ServerTlsTest, AHandshakeHasTheTimeOfAHead) {
   ServerLimits limits;
   limits.head_timeout = std::chrono::milliseconds(50);

@@ -1,5 +1,7 @@
 """What comes over a socket and is not what a browser would send."""
 
+import subprocess
+
 import pytest
 from raw_http import Peer, ask, request
 
@@ -156,3 +158,12 @@ def test_half_a_request_harms_nobody(api):
         with Peer(api) as peer:
             peer.send(data)
     assert still_serves(api)
+
+
+@pytest.mark.parametrize(("allowed", "version"), [("false", "1.1"), ("true", "2")])
+def test_an_upgrade_to_http2_is_taken_up_where_it_is_allowed(start_system, allowed, version):
+    """curl --http2 asks for it without TLS."""
+    system = start_system(f'[server]\nh2c_upgrade = {allowed}\n[app.web]\nport = 1\n[[app.web.route]]\npath = "/*"\ntext = "a text"\n')
+    url = system.url("web")
+    done = subprocess.run(["curl", "-sS", "--http2", "-w", " %{http_version}\n", f"{url}/a", f"{url}/b"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"a text {version}\n" * 2
