@@ -95,7 +95,7 @@ void warn_of_doubts(const App& app, const net::TlsContext& context) {
 
 Result<std::shared_ptr<const net::TlsContext>> load_tls(const Manifest& manifest, const App& app) {
   forbid_core_files();
-  TRILBY_ASSIGN(const std::shared_ptr<net::TlsContext> context,
+  TRILBY_ASSIGN(std::shared_ptr<net::TlsContext> context,
                 net::TlsContext::create({http::kServedProtocols.begin(), http::kServedProtocols.end()}));
   const auto check = [&](std::string_view field, const Result<void>& result) -> Result<void> {
     if (result) {

@@ -181,9 +181,11 @@ void Connection::begin() {
     return await_handshake();
   }
   end_handshake();
-  if (const auto chosen = wire_->stream.protocol(); chosen == "h2") {
+  const std::string_view chosen = wire_->stream.protocol();
+  if (chosen == "h2") {
     return become_http2();
-  } else if (!chosen.empty()) {
+  }
+  if (!chosen.empty()) {
     phase_ = Phase::Head;
     return process();
   }
