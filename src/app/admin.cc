@@ -11,7 +11,6 @@ namespace trilby::app {
 namespace {
 
 constexpr std::uint32_t kMaxConnections = 100;
-constexpr std::chrono::seconds kPatience{1};
 
 http::Response plain(int status, std::string_view text, std::string_view type = "text/plain; charset=utf-8") {
   http::Response response;
@@ -54,11 +53,10 @@ Admin::Admin(ServingLoop& home, std::vector<ServingLoop*> loops, std::vector<con
              const observe::Labels& labels, const std::atomic<WorkerState>& state, const Watchdog& watchdog)
     : home_(home),
       loops_(std::move(loops)),
-      own_(std::move(own)),
       labels_(labels),
       state_(state),
       watchdog_(watchdog),
-      patience_(home.loop()),
+      metrics_(home, loops_, std::move(own), labels),
       server_(
           home.loop(), limits(), [this](const std::shared_ptr<http::Exchange>& exchange) { handle(exchange); },
           [](Reason reason, std::string_view /*detail*/) {
@@ -95,10 +93,7 @@ void Admin::handle(const std::shared_ptr<http::Exchange>& exchange) {
   if (path == "/calls") {
     return answer_calls(exchange, target.substr(std::min(path.size() + 1, target.size())));
   }
-  waiting_.push_back(exchange);
-  if (waiting_.size() == 1) {
-    gather();
-  }
+  metrics_.gather([this, exchange] { answer_metrics(*exchange); });
 }
 
 /// Each loop brings the calls that it keeps; the last one to do so sends for the answer.
@@ -135,32 +130,12 @@ void Admin::answer_calls(const std::shared_ptr<http::Exchange>& exchange, std::s
   }
 }
 
-/// Each loop brings its own numbers up to date; the last one to do so sends for the answer. Who asks meanwhile gets the
-/// same page. A loop that does not turn is not waited for: its numbers are then as old as its standstill.
-void Admin::gather() {
-  patience_.start(kPatience, [this] { answer_metrics(); });
-  auto missing = std::make_shared<std::atomic<std::size_t>>(loops_.size());
-  for (ServingLoop* loop : loops_) {
-    loop->loop().post([this, loop, missing] {
-      loop->sample();
-      if (missing->fetch_sub(1) == 1) {
-        home_.loop().post([this] { answer_metrics(); });
-      }
-    });
-  }
-}
-
-void Admin::answer_metrics() {
-  patience_.cancel();
-  std::vector<const observe::LoopMetrics*> metrics;
-  std::transform(loops_.begin(), loops_.end(), std::back_inserter(metrics),
-                 [](const ServingLoop* loop) { return &loop->metrics(); });
-  for (const auto& exchange : std::exchange(waiting_, {})) {
-    const std::string* accept = exchange->head().fields.find("accept");
-    const observe::TextFormat format = observe::negotiate(accept == nullptr ? "" : *accept);
-    exchange->respond(plain(200, observe::render_metrics(labels_, metrics, TRILBY_VERSION, format, wall_, own_),
-                            observe::content_type(format)));
-  }
+void Admin::answer_metrics(http::Exchange& exchange) const {
+  const std::string* accept = exchange.head().fields.find("accept");
+  const observe::TextFormat format = observe::negotiate(accept == nullptr ? "" : *accept);
+  exchange.respond(
+      plain(200, metrics_.with([&](const observe::MetricSources& all) { return observe::render_metrics(all, format); }),
+            observe::content_type(format)));
 }
 
 }  // namespace trilby::app

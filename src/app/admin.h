@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/metrics_source.h"
 #include "app/watchdog.h"
 #include "app/wiring_loop.h"
 #include "http/server.h"
@@ -33,28 +34,23 @@ class Admin {
         const observe::Labels& labels, const std::atomic<WorkerState>& state, const Watchdog& watchdog);
 
   void adopt(net::Accepted connection);
-  /// What the worker gave up, for the metrics. Until it is set there are none.
-  void set_wall(std::vector<observe::WallLayer> wall) { wall_ = std::move(wall); }
+  [[nodiscard]] MetricsSource& metrics() { return metrics_; }
   /// Lets connections end after their answer. `drained` runs once, when the last one closed.
   void drain(std::function<void()> drained) { server_.drain(std::move(drained)); }
 
  private:
   void handle(const std::shared_ptr<http::Exchange>& exchange);
   void answer_calls(const std::shared_ptr<http::Exchange>& exchange, std::string_view query);
-  void gather();
-  void answer_metrics();
+  void answer_metrics(http::Exchange& exchange) const;
 
   ServingLoop& home_;
   std::vector<ServingLoop*> loops_;
-  std::vector<const observe::OwnLoopMetrics*> own_;
   const observe::Labels& labels_;
   const std::atomic<WorkerState>& state_;
   const Watchdog& watchdog_;
-  std::vector<observe::WallLayer> wall_;
-  std::vector<std::shared_ptr<http::Exchange>> waiting_;                // for metrics
+  MetricsSource metrics_;
   std::map<std::uint64_t, std::shared_ptr<http::Exchange>> questions_;  // for calls
   std::uint64_t next_question_ = 0;
-  net::Timer patience_;  // with loops that do not bring theirs
   http::Server server_;
 };
 

@@ -14,6 +14,7 @@
 #include "app/manifest_dapr_grants.h"
 #include "app/manifest_document.h"
 #include "app/manifest_grants.h"
+#include "app/manifest_observe.h"
 #include "app/manifest_route.h"
 #include "app/manifest_section.h"
 #include "app/manifest_sidecar.h"
@@ -93,6 +94,9 @@ class Reader {
     }
     if (auto access_log = root_.table("access_log")) {
       read_access_log(*access_log);
+    }
+    if (auto observe = root_.table("observe")) {
+      read_observe(*observe, manifest_.observe);
     }
     for (Section& section : root_.named_tables("app", kMaxApps)) {
       read_app(section);

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "http/server_limits.h"
+#include "observe/sampler.h"
 #include "policy/policy.h"
 
 namespace trilby::app {
@@ -272,6 +273,23 @@ struct AccessLogSettings {
 };
 inline constexpr std::string_view kAccessLogLines[] = {"sampled", "all", "none"};  ///< in the order of Lines
 
+/// Where spans or metrics go: a collector of OpenTelemetry's protocol, over HTTP.
+struct OtlpEndpoint {
+  Address address;
+  std::string path;  ///< "/v1/traces"
+};
+
+/// What [observe] says, and the variables OTEL_* above it (manifest_observe.h).
+struct Observe {
+  std::optional<OtlpEndpoint> traces;   ///< nothing: they go nowhere
+  std::optional<OtlpEndpoint> metrics;  ///< the same
+  observe::Sampler sampler;
+  std::string sampler_text = "parentbased_always_on";
+  std::string service_name;                             ///< empty: each app is a service of its own
+  std::map<std::string, std::string> attributes;        ///< of the resource
+  Duration metric_interval = std::chrono::seconds(60);  ///< between two pushes of metrics
+};
+
 /// A manifest that was read whole and is consistent in itself: every name it uses is defined, every number is in range,
 /// paths are absolute. Whether files exist and ports are free is not known yet.
 struct Manifest {
@@ -280,6 +298,7 @@ struct Manifest {
   WorkerSettings worker;
   Server server;
   AccessLogSettings access_log;
+  Observe observe;
   std::vector<App> apps;
   std::vector<Function> functions;
   std::vector<Model> models;

@@ -10,6 +10,7 @@
 
 #include "app/manifest_addresses.h"
 #include "app/manifest_dapr_grants.h"
+#include "app/manifest_observe.h"
 #include "app/manifest_outputs.h"
 #include "app/manifest_section.h"
 #include "app/manifest_sidecar.h"
@@ -37,6 +38,19 @@ class Listing {
     add("server.h2c_upgrade", server.limits.h2c_upgrade ? "true" : "false");
     add("server.request_bodies", format(server.request_bodies));
     add("server.response_bodies", format(server.response_bodies));
+  }
+  void add_observe(const Observe& observe) {
+    const auto endpoint = [](const std::optional<OtlpEndpoint>& one) {
+      return one ? format(*one) : std::string("none");
+    };
+    add("observe.traces", endpoint(observe.traces));
+    add("observe.metrics", endpoint(observe.metrics));
+    if (observe.traces) {
+      add("observe.sampler", observe.sampler_text);
+    }
+    if (observe.metrics) {
+      add("observe.metric_interval", format(observe.metric_interval));
+    }
   }
   void add_app(const App& app) {
     const std::string prefix = fmt::format("app.{}.", app.id);
@@ -217,6 +231,7 @@ std::vector<Setting> settings_in_force(const Manifest& manifest) {
   listing.add("access_log.lines", std::string(kAccessLogLines[static_cast<std::size_t>(manifest.access_log.lines)]));
   listing.add("access_log.full_rate", std::to_string(manifest.access_log.full_rate));
   listing.add("access_log.one_in", std::to_string(manifest.access_log.one_in));
+  listing.add_observe(manifest.observe);
   for (const App& app : manifest.apps) {
     listing.add_app(app);
   }

@@ -11,6 +11,9 @@ namespace {
 
 constexpr const char* kAppToken = "APP_API_TOKEN";
 constexpr const char* kDaprToken = "DAPR_API_TOKEN";
+constexpr const char* kHeaders = "OTEL_EXPORTER_OTLP_HEADERS";
+constexpr const char* kTracesHeaders = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+constexpr const char* kMetricsHeaders = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
 
 /// \return whether it is there
 bool hide(const char* name) {
@@ -39,9 +42,11 @@ std::string take(const char* name) {
 }  // namespace
 
 void hide_tokens() {
-  const bool app = hide(kAppToken);
-  const bool dapr = hide(kDaprToken);
-  if (app || dapr) {
+  bool any = false;
+  for (const char* const name : {kAppToken, kDaprToken, kHeaders, kTracesHeaders, kMetricsHeaders}) {
+    any = hide(name) || any;
+  }
+  if (any) {
     forbid_core_files();
   }
 }
@@ -55,6 +60,12 @@ Tokens take_tokens() {
   Tokens tokens;
   tokens.app = take(kAppToken);
   tokens.dapr = take(kDaprToken);
+  const std::string headers = take(kHeaders);
+  tokens.traces_headers = take(kTracesHeaders);
+  tokens.metrics_headers = take(kMetricsHeaders);
+  for (std::string* own : {&tokens.traces_headers, &tokens.metrics_headers}) {
+    *own = own->empty() ? headers : *own;
+  }
   return tokens;
 }
 

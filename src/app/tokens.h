@@ -1,5 +1,5 @@
-/// \file  Dapr's API tokens. They come in the environment, where /proc/PID/environ shows them for as long as a process
-/// lives and every program that it starts inherits them.
+/// \file  Dapr's API tokens, and what a collector of spans and metrics wants to see. They come in the environment,
+/// where /proc/PID/environ shows them for as long as a process lives and every program that it starts inherits them.
 #pragma once
 
 #include <string>
@@ -7,8 +7,10 @@
 namespace trilby::app {
 
 struct Tokens {
-  std::string app;   ///< APP_API_TOKEN: what callers of the app channel must show; empty: nothing
-  std::string dapr;  ///< DAPR_API_TOKEN: what the sidecar wants to see; empty: nothing
+  std::string app;              ///< APP_API_TOKEN: what callers of the app channel must show; empty: nothing
+  std::string dapr;             ///< DAPR_API_TOKEN: what the sidecar wants to see; empty: nothing
+  std::string traces_headers;   ///< OTEL_EXPORTER_OTLP_TRACES_HEADERS, or else OTEL_EXPORTER_OTLP_HEADERS
+  std::string metrics_headers;  ///< OTEL_EXPORTER_OTLP_METRICS_HEADERS, or else OTEL_EXPORTER_OTLP_HEADERS
 };
 
 /// Moves the tokens to memory that /proc/PID/environ does not show, and overwrites them where they were. Programs that

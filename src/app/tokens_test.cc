@@ -34,6 +34,18 @@ TEST(Tokens, AreOverwrittenWhereTheyWereWhenTheyAreHidden) {
   EXPECT_EQ(take_tokens().app, "in the first environment");
 }
 
+TEST(Tokens, HoldTheHeadersOfEachSignal) {
+  setenv("OTEL_EXPORTER_OTLP_HEADERS", "key=for all", 1);
+  setenv("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "key=for metrics", 1);
+  hide_tokens();
+  const Tokens tokens = take_tokens();
+  EXPECT_EQ(tokens.traces_headers, "key=for all");
+  EXPECT_EQ(tokens.metrics_headers, "key=for metrics");
+  EXPECT_EQ(std::getenv("OTEL_EXPORTER_OTLP_HEADERS"), nullptr);
+  EXPECT_EQ(std::getenv("OTEL_EXPORTER_OTLP_METRICS_HEADERS"), nullptr);
+  EXPECT_EQ(take_tokens().traces_headers, "");
+}
+
 TEST(Tokens, NeedNotBeThere) {
   hide_tokens();
   const Tokens tokens = take_tokens();

@@ -6,6 +6,7 @@ namespace trilby::app {
 namespace {
 
 constexpr std::chrono::milliseconds kFlushAfter{200};
+constexpr std::chrono::seconds kHandOverAfter{1};  // spans
 constexpr std::size_t kKeptCalls = 256;
 /// Of this loop's requests to all sidecars. Time is bounded by sidecar.timeout, requests by the calls that make them.
 constexpr http::ClientLimits kSidecarLimits = {.waiting = 1000,
@@ -19,6 +20,8 @@ ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format 
                          invoke::BodyBudgets budgets, invoke::OwnLoops* own)
     : metrics_(labels),
       calls_(kKeptCalls),
+      labels_(labels),
+      spans_timer_(loop_),
       log_(log_fd, format, sampling),
       flush_timer_(loop_),
       request_bodies_(budgets.requests),
@@ -53,6 +56,7 @@ void ServingLoop::run() {
   routers_.clear();
   ways_.clear();
   flush_timer_.cancel();
+  spans_timer_.cancel();
   log_.flush();
 }
 
@@ -65,27 +69,58 @@ void ServingLoop::cancel_calls(Reason why) {
   invoker_->cancel_all(why);
 }
 
-ServingLoop::Ways& ServingLoop::make_ways(const AppRoutes& app) {
+void ServingLoop::trace(const SpanExport& spans, std::size_t apps) {
+  take_spans_ = spans.take;
+  spans_.emplace(apps, spans.backlog, metrics_.dropped_spans, [this] { wake_for_spans(); });
+  for (std::size_t app = 0; app < apps; ++app) {
+    tracers_.push_back(std::make_unique<observe::Tracer>(*spans_, app, spans.sampler, ids_, labels_));
+  }
+}
+
+observe::Tracer* ServingLoop::tracer(std::size_t app) const {
+  return tracers_.empty() ? nullptr : tracers_[app].get();
+}
+
+void ServingLoop::wake_for_spans() {
+  if (spans_->is_full()) {
+    hand_over_spans();
+  } else {
+    spans_timer_.start(kHandOverAfter, [this] { hand_over_spans(); });
+  }
+}
+
+void ServingLoop::hand_over_spans() {
+  spans_timer_.cancel();
+  if (!spans_) {
+    return;
+  }
+  if (auto batches = spans_->take(); !batches.empty()) {
+    take_spans_(std::move(batches));
+  }
+}
+
+ServingLoop::Ways& ServingLoop::make_ways(const AppRoutes& app, observe::Tracer* spans) {
   Ways& ways = *ways_.emplace_back(std::make_unique<Ways>());
   if (app.sidecar) {
     if (!client_) {
       client_.emplace(loop_, kSidecarLimits);
     }
     ways.far.emplace(*client_, app.sidecar);
-    ways.blocks.emplace(loop_, *client_, app.sidecar);
+    ways.blocks.emplace(loop_, *client_, app.sidecar, spans);
   }
-  ways.invocation.emplace(invocation_, ways.far ? &*ways.far : nullptr);
+  ways.invocation.emplace(invocation_, ways.far ? &*ways.far : nullptr, spans);
   return ways;
 }
 
 void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
                         const http::ServerLimits& limits, OtherApps other_apps) {
   for (const AppRoutes& app : apps) {
-    Ways& ways = make_ways(app);
-    triggers::Router& router = *routers_.emplace_back(
-        std::make_unique<triggers::Router>(app.app, app.table,
-                                           triggers::LoopServices{*invoker_, *ways.invocation, metrics_, ids_, calls_,
-                                                                  ways.blocks ? &*ways.blocks : nullptr, answers_}));
+    observe::Tracer* const spans = tracer(routers_.size());
+    Ways& ways = make_ways(app, spans);
+    triggers::Router& router = *routers_.emplace_back(std::make_unique<triggers::Router>(
+        app.app, app.table,
+        triggers::LoopServices{*invoker_, *ways.invocation, metrics_, ids_, calls_,
+                               ways.blocks ? &*ways.blocks : nullptr, answers_, spans}));
     if (other_apps == OtherApps::InProcess) {
       invocation_.add_app(app.app, [&router](Call call, OnOutcome done) {
         const triggers::Route* route = router.match(call);
@@ -115,7 +150,13 @@ void ServingLoop::serve_listener(const AppRoutes& app, const ServedListener& lis
     log = [this](const observe::AccessEntry& entry) { log_request(entry); };
   }
   triggers::Router& router = *routers_[listener.app];
-  triggers::FrontServices services{router.app_id(), metrics_, ids_, std::move(log), app.unmatched_label};
+  triggers::FrontServices services{router.app_id(),
+                                   metrics_,
+                                   ids_,
+                                   std::move(log),
+                                   app.unmatched_label,
+                                   tracer(listener.app),
+                                   listener.tls ? "https" : "http"};
   triggers::GrpcChannel* const grpc = listener.is_app_channel ? grpc_channels_[listener.app].get() : nullptr;
   if (grpc != nullptr) {
     return make_server(grpc_fronts_, limits, listener.tls, triggers::GrpcFrontOptions{listener.token, request_bodies_},

@@ -1,6 +1,7 @@
 /// \file  One event loop with everything that serves on it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -26,6 +27,8 @@
 #include "observe/call_ring.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
+#include "observe/sampler.h"
+#include "observe/tracer.h"
 #include "triggers/app_channel.h"
 #include "triggers/grpc_channel.h"
 #include "triggers/grpc_front.h"
@@ -40,6 +43,14 @@ struct ServedListener {
   std::string token;                                     ///< triggers::FrontOptions::token
   bool is_app_channel = false;                           ///< Dapr's own requests are answered there
   std::shared_ptr<const net::TlsContext> tls = nullptr;  ///< null: it speaks none
+};
+
+/// Which spans are recorded, and where they go. Ownership: all of it outlives the loops.
+struct SpanExport {
+  observe::Sampler sampler;
+  std::atomic<std::size_t>& backlog;  ///< SpanQueue's
+  std::function<void(std::vector<observe::SpanBatch>)>
+      take;  ///< SpanBatch::service is the index of its app; any thread
 };
 
 /// A loop, its thread, and what serves apps on it: invoker, routers, one front and one server for each listener.
@@ -67,6 +78,10 @@ class ServingLoop {
 
   /// The calls of functions that ended last.
   [[nodiscard]] const observe::CallRing& calls() const { return calls_; }
+  /// From here on spans are recorded. Before serve().
+  void trace(const SpanExport& spans, std::size_t apps);
+  /// Gives the spans away that have gathered.
+  void hand_over_spans();
   /// Makes servers for `listeners`; adopt() takes their indices.
   void serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
              const http::ServerLimits& limits, OtherApps other_apps);
@@ -86,7 +101,9 @@ class ServingLoop {
   };
 
   void run();
-  [[nodiscard]] Ways& make_ways(const AppRoutes& app);
+  [[nodiscard]] Ways& make_ways(const AppRoutes& app, observe::Tracer* spans);
+  [[nodiscard]] observe::Tracer* tracer(std::size_t app) const;
+  void wake_for_spans();
   [[nodiscard]] Bytes most_of_one_body() const;
   void serve_listener(const AppRoutes& app, const ServedListener& listener, const http::ServerLimits& limits);
   /// Makes what answers on a listener, and the server that asks it.
@@ -99,7 +116,12 @@ class ServingLoop {
   net::Loop loop_;
   observe::LoopMetrics metrics_;
   observe::CallRing calls_;
+  const observe::Labels& labels_;
   observe::IdSource ids_;
+  std::optional<observe::SpanQueue> spans_;  // set: they are recorded
+  std::function<void(std::vector<observe::SpanBatch>)> take_spans_;
+  net::Timer spans_timer_;
+  std::vector<std::unique_ptr<observe::Tracer>> tracers_;  // one for each app, or none
   observe::AccessLog log_;
   net::Timer flush_timer_;
   BodyBudget* const request_bodies_;  // may be null

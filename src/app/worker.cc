@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/telemetry.h"
 #include "app/tls_files.h"
 #include "app/watchdog.h"
 #include "app/wiring.h"
@@ -39,6 +40,8 @@ constexpr std::uint32_t kMinOwnLoops = 2;
 constexpr std::uint32_t kMaxOwnLoops = 4;
 // After the grace period: how long answers that say "draining" may take to go out.
 constexpr std::chrono::milliseconds kFarewell{500};
+// How long a drained worker waits for the last spans and metrics to arrive.
+constexpr std::chrono::seconds kFlush{1};
 // How long a handshake over a network takes that was begun before the drain.
 constexpr std::chrono::milliseconds kHandshake{250};
 
@@ -64,6 +67,7 @@ class Worker {
     }
     TRILBY_ASSIGN(tls_, load_all_tls(manifest_));
     TRILBY_ASSIGN(runtime_, Runtime::load(manifest_, options_.aot_cache));
+    prepare_telemetry();
     TRILBY_CHECK(prepare_apps());
     TRILBY_CHECK(lock_down());
     report(Report::Loaded);
@@ -73,6 +77,7 @@ class Worker {
     TRILBY_CHECK(start_serving());
     const Wake end = wait({});
     const std::size_t cut_off = drain(end);
+    flush_telemetry();
     stop_threads();
     log::info("stopped");
     return cut_off;
@@ -82,9 +87,11 @@ class Worker {
   Result<void> start_loops();
   Result<void> prepare_admin();
   Result<void> prepare_apps();
+  void prepare_telemetry();
   Result<void> lock_down();
   Result<void> start_serving();
   std::size_t drain(Wake why);
+  void flush_telemetry();
   [[nodiscard]] std::size_t live_requests() const;
   void stop_threads();
   Wake wait(std::optional<Clock::time_point> until);
@@ -124,6 +131,7 @@ class Worker {
   std::vector<std::unique_ptr<ServingLoop>> loops_;
   std::optional<Watchdog> watchdog_;
   std::unique_ptr<Admin> admin_;           // on the first loop
+  std::unique_ptr<Telemetry> telemetry_;   // the same; null: nothing is exported
   std::atomic<std::size_t> undrained_{0};  // servers' loops, and the admin listener's
   std::optional<net::Acceptor> app_acceptor_;
   std::optional<net::Acceptor> admin_acceptor_;
@@ -228,6 +236,22 @@ Result<void> Worker::prepare_apps() {
   return {};
 }
 
+void Worker::prepare_telemetry() {
+  if (!manifest_.observe.traces && !manifest_.observe.metrics) {
+    return;
+  }
+  ServingLoop& home = *loops_.front();
+  on_each_loop([&](const ServingLoop& loop) {
+    if (&loop == &home) {
+      telemetry_ = std::make_unique<Telemetry>(manifest_, options_.traces_headers, options_.metrics_headers, home,
+                                               admin_->metrics());
+    }
+  });
+  if (const auto spans = telemetry_->span_export()) {
+    on_each_loop([&](ServingLoop& loop) { loop.trace(*spans, manifest_.apps.size()); });
+  }
+}
+
 /// Nothing is loaded and no file of ours is opened from here on; callers' bytes come in from here on.
 Result<void> Worker::lock_down() {
   (void)observe::process_facts();  // reads once when the machine was started, from a file that is closed to it then
@@ -237,7 +261,7 @@ Result<void> Worker::lock_down() {
                  [&](Layer layer) { return observe::WallLayer{name(layer), lockdown[layer].on}; });
   on_each_loop([&](const ServingLoop& loop) {
     if (&loop == loops_.front().get()) {
-      admin_->set_wall(wall);
+      admin_->metrics().set_wall(wall);
     }
   });
   return {};
@@ -329,6 +353,24 @@ std::size_t Worker::drain(Wake why) {
     wait(Clock::now() + kFarewell);
   }
   return cut_off;
+}
+
+/// A collector that does not take it in time does not keep anybody waiting.
+void Worker::flush_telemetry() {
+  if (!telemetry_) {
+    return;
+  }
+  const auto done = std::make_shared<std::promise<void>>();
+  const auto missing = std::make_shared<std::atomic<std::size_t>>(loops_.size());
+  for (const auto& loop : loops_) {
+    loop->loop().post([this, done, missing, target = loop.get()] {
+      target->hand_over_spans();
+      if (missing->fetch_sub(1) == 1) {
+        loops_.front()->loop().post([this, done] { telemetry_->flush([done] { done->set_value(); }); });
+      }
+    });
+  }
+  done->get_future().wait_for(kFlush);
 }
 
 void Worker::stop_threads() {

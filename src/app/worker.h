@@ -11,6 +11,7 @@
 #include "app/manifest.h"
 #include "base/result.h"
 #include "base/units.h"
+#include "call/fields.h"
 
 namespace trilby::app {
 
@@ -49,6 +50,8 @@ struct WorkerOptions {
   std::filesystem::path aot_cache;  ///< folder for compiled modules; empty: the user's cache folder
   std::string app_token;            ///< what callers of app channels must show (Dapr's APP_API_TOKEN); empty: nothing
   std::string dapr_token;           ///< what sidecars want to see (DAPR_API_TOKEN); empty: nothing
+  Fields traces_headers;            ///< what a collector wants to see of requests with spans
+  Fields metrics_headers;           ///< the same of those with metrics
   OtherApps other_apps = OtherApps::InProcess;
   int access_log = 2;  ///< where access lines go, in the format of log::format(); negative: nowhere
   Duration grace =

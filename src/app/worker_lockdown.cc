@@ -68,6 +68,11 @@ LockdownNeeds make_lockdown_needs(const Manifest& manifest) {
       needs.connect_ports.push_back(app.sidecar->http);
     }
   }
+  for (const auto& endpoint : {manifest.observe.traces, manifest.observe.metrics}) {
+    if (endpoint) {
+      needs.connect_ports.push_back(endpoint->address.port);
+    }
+  }
   for (const policy::Directory& directory : granted_directories(manifest)) {
     add(directory.write ? needs.read_write : needs.read, directory.path);
   }

@@ -1,5 +1,6 @@
 #include "base/protobuf.h"
 
+#include <array>
 #include <bit>
 
 namespace trilby {
@@ -17,11 +18,23 @@ std::size_t varint_size(std::uint64_t value) {
   return size;
 }
 
+constexpr std::size_t kMaxVarint = 10;
+
+/// \return behind it
+char* put_varint(char* at, std::uint64_t value) {
+  for (; value > 0x7F; value >>= kVarintBits) {
+    *at++ = static_cast<char>((value & 0x7FU) | 0x80U);
+  }
+  *at++ = static_cast<char>(value);
+  return at;
+}
+
 std::uint64_t key_of(std::uint32_t number, std::uint8_t type) {
   return (std::uint64_t{number} << kTypeBits) | type;
 }
 
 constexpr std::uint8_t kVarintType = 0;
+constexpr std::uint8_t kFixed64Type = 1;
 constexpr std::uint8_t kBytesType = 2;
 
 }  // namespace
@@ -106,16 +119,23 @@ std::optional<std::string_view> ProtobufCursor::bytes() const {
   return type_ == Type::Bytes ? std::optional(bytes_) : std::nullopt;
 }
 
-void ProtobufWriter::varint(std::uint64_t value) {
-  for (; value > 0x7F; value >>= kVarintBits) {
-    out_ += static_cast<char>((value & 0x7FU) | 0x80U);
+void append_fixed64(std::string& out, std::uint64_t value) {
+  std::array<char, sizeof(value)> bytes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(value >> (8 * i));
   }
-  out_ += static_cast<char>(value);
+  out.append(bytes.data(), bytes.size());
+}
+
+/// A key and a number.
+void ProtobufWriter::varints(std::uint64_t key, std::uint64_t value) {
+  std::array<char, 2 * kMaxVarint> bytes;
+  char* const end = put_varint(put_varint(bytes.data(), key), value);
+  out_.append(bytes.data(), static_cast<std::size_t>(end - bytes.data()));
 }
 
 ProtobufWriter& ProtobufWriter::integer(std::uint32_t number, std::uint64_t value) {
-  varint(key_of(number, kVarintType));
-  varint(value);
+  varints(key_of(number, kVarintType), value);
   return *this;
 }
 
@@ -125,10 +145,25 @@ ProtobufWriter& ProtobufWriter::bytes(std::uint32_t number, std::string_view val
   return *this;
 }
 
-ProtobufWriter& ProtobufWriter::begin_bytes(std::uint32_t number, std::uint64_t size) {
-  varint(key_of(number, kBytesType));
-  varint(size);
+ProtobufWriter& ProtobufWriter::fixed64(std::uint32_t number, std::uint64_t value) {
+  std::array<char, kMaxVarint> key;
+  char* const end = put_varint(key.data(), key_of(number, kFixed64Type));
+  out_.append(key.data(), static_cast<std::size_t>(end - key.data()));
+  append_fixed64(out_, value);
   return *this;
+}
+
+ProtobufWriter& ProtobufWriter::real(std::uint32_t number, double value) {
+  return fixed64(number, std::bit_cast<std::uint64_t>(value));
+}
+
+ProtobufWriter& ProtobufWriter::begin_bytes(std::uint32_t number, std::uint64_t size) {
+  varints(key_of(number, kBytesType), size);
+  return *this;
+}
+
+std::size_t ProtobufWriter::integer_size(std::uint32_t number, std::uint64_t value) {
+  return varint_size(key_of(number, kVarintType)) + varint_size(value);
 }
 
 std::size_t ProtobufWriter::head_size(std::uint32_t number, std::uint64_t size) {

@@ -39,6 +39,9 @@ class ProtobufCursor {
   bool is_malformed_ = false;
 };
 
+/// Appends eight bytes, the least significant first: an element of a packed field of fixed64 or double.
+void append_fixed64(std::string& out, std::uint64_t value);
+
 /// Appends fields to a message. Messages in it are written as bytes.
 class ProtobufWriter {
  public:
@@ -46,13 +49,18 @@ class ProtobufWriter {
 
   ProtobufWriter& integer(std::uint32_t number, std::uint64_t value);
   ProtobufWriter& bytes(std::uint32_t number, std::string_view value);
+  ProtobufWriter& fixed64(std::uint32_t number, std::uint64_t value);  ///< also sfixed64
+  ProtobufWriter& real(std::uint32_t number, double value);            ///< double
   /// The head of a field whose bytes follow by other means.
   ProtobufWriter& begin_bytes(std::uint32_t number, std::uint64_t size);
   /// How long that head is.
   [[nodiscard]] static std::size_t head_size(std::uint32_t number, std::uint64_t size);
+  /// How long a field of an integer is.
+  [[nodiscard]] static std::size_t integer_size(std::uint32_t number, std::uint64_t value);
+  static constexpr std::size_t kFixed64Size = 9;  ///< of a field with a number up to 15
 
  private:
-  void varint(std::uint64_t value);
+  void varints(std::uint64_t key, std::uint64_t value);
 
   std::string& out_;
 };

@@ -90,5 +90,15 @@ TEST(Protobuf, IsWrittenAsItIsRead) {
   }
 }
 
+TEST(Protobuf, WritesFixedNumbers) {
+  std::string message;
+  ProtobufWriter(message).fixed64(7, 0x0102030405060708U).real(4, -2.5).integer(3, 300);
+  EXPECT_EQ(message.substr(0, 9), "\x39\x08\x07\x06\x05\x04\x03\x02\x01"sv);
+  ProtobufCursor field(message);
+  ASSERT_TRUE(field.next() && field.next());
+  EXPECT_EQ(field.real(), -2.5);
+  EXPECT_EQ(message.size(), 2 * ProtobufWriter::kFixed64Size + ProtobufWriter::integer_size(3, 300));
+}
+
 }  // namespace
 }  // namespace trilby

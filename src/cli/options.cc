@@ -4,6 +4,7 @@
 #include <iterator>
 #include <system_error>
 
+#include "app/manifest_observe.h"
 #include "app/manifest_selection.h"
 #include "app/manifest_settings.h"
 #include "app/manifest_sidecar.h"
@@ -87,6 +88,7 @@ Result<ManifestOptions::Loaded> ManifestOptions::load() const {
     TRILBY_CHECK(app::set_protocol(manifest, *told_protocol_));
   }
   TRILBY_CHECK(app::apply(manifest, app::SidecarEnvironment::of_process()));
+  TRILBY_CHECK(app::apply_telemetry(manifest, environment_variable));
   TRILBY_CHECK(app::check_addresses(manifest));
   return Loaded{std::move(text), std::move(manifest)};
 }

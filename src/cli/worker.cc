@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/manifest_observe.h"
 #include "app/manifest_selection.h"
 #include "app/manifest_settings.h"
 #include "app/supervisor_handover.h"
 #include "app/tokens.h"
+#include "base/environment_variable.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -19,6 +21,8 @@
 
 namespace trilby::cli {
 namespace {
+
+constexpr std::string_view kHeadersVariable = "OTEL_EXPORTER_OTLP_HEADERS, or that of a signal";
 
 template <typename Number>
 Result<Number> parse_number(std::string_view name, std::string_view text, Number most) {
@@ -139,6 +143,13 @@ class Worker final : public Command {
       ports.push_back(std::move(port));
     }
     TRILBY_CHECK(app::apply(manifest, ports));
+    TRILBY_CHECK(app::apply_telemetry(manifest, environment_variable));
+    if (manifest.observe.traces) {
+      TRILBY_ASSIGN(options.traces_headers, app::parse_otlp_headers(tokens.traces_headers, kHeadersVariable));
+    }
+    if (manifest.observe.metrics) {
+      TRILBY_ASSIGN(options.metrics_headers, app::parse_otlp_headers(tokens.metrics_headers, kHeadersVariable));
+    }
     prctl(PR_SET_NAME, "trilby-worker");  // it was started by the name of /proc/self/exe
     options.report = [reports_fd](app::Report report) {
       // Who does not read this any more has ended, and this process with it.

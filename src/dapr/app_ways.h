@@ -1,7 +1,6 @@
 /// \file  How one app reaches Dapr, for the functions that it calls.
 #pragma once
 
-#include <functional>
 #include <string_view>
 
 #include "call/call.h"
@@ -14,8 +13,7 @@ namespace trilby::dapr {
 struct AppWays {
   std::string_view app_id;
   ServiceInvocation& invocation;
-  BuildingBlocks* blocks;                                        ///< null: the app has no sidecar
-  std::function<TraceContext(const TraceContext&)> child_trace;  ///< a span of its own for each request
+  BuildingBlocks* blocks;  ///< null: the app has no sidecar
 };
 
 }  // namespace trilby::dapr

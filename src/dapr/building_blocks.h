@@ -84,7 +84,7 @@ struct ActorRecurrence {
 /// For whom something is asked.
 struct Terms {
   Clock::time_point deadline = Clock::time_point::max();  ///< whoever asks gives up then
-  TraceContext trace;                                     ///< of the request itself, not of its parent
+  TraceContext trace;                                     ///< of whoever asks; the request has a span below it
 };
 
 /// What an answer may take. It is read whole.

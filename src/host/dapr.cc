@@ -42,10 +42,7 @@ class DaprSession::Request : public std::enable_shared_from_this<Request> {
   Request(DaprSession& session, Guest::Ticket ticket, BodyBudget::Share share)
       : session_(&session), ticket_(std::move(ticket)), share_(std::move(share)) {}
 
-  [[nodiscard]] dapr::Terms terms() const {
-    const Caller& caller = session_->caller();
-    return {Clock::time_point::max(), caller.ways->child_trace(caller.trace)};
-  }
+  [[nodiscard]] dapr::Terms terms() const { return {Clock::time_point::max(), session_->caller().trace}; }
   [[nodiscard]] dapr::Room room() const { return {kMaxDaprBytes, session_->caller().bodies}; }
 
   /// For a request that is given up with its handle.

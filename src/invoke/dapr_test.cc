@@ -141,9 +141,7 @@ class GuestDapr : public ::testing::Test {
   std::optional<Calls> calls;  // of the last run
   FakeBlocks blocks;
   FakeInvocation invocation;
-  dapr::AppWays ways{"shop", invocation, &blocks, [](const TraceContext& parent) {
-                       return TraceContext{parent.traceparent + "'s child", parent.tracestate};
-                     }};
+  dapr::AppWays ways{"shop", invocation, &blocks};
 };
 
 TEST_F(GuestDapr, GivesBackWhatTheStoreHas) {
@@ -152,7 +150,7 @@ TEST_F(GuestDapr, GivesBackWhatTheStoreHas) {
   ASSERT_EQ(outcome.reason, Reason::Ok) << outcome.message;
   EXPECT_EQ(read_body(outcome), "{\"a\":1}");
   EXPECT_EQ(blocks.asked, std::vector<std::string>{"read store/granted"});
-  EXPECT_EQ(blocks.terms.trace.traceparent, "parent's child");
+  EXPECT_EQ(blocks.terms.trace.traceparent, "parent");
   EXPECT_EQ(blocks.terms.deadline, Clock::time_point::max()) << "the guest is ended at its own, and then this is";
   EXPECT_TRUE(blocks.handle.expired());
   EXPECT_GT(outcome.record.wall, outcome.record.cpu);
@@ -230,7 +228,7 @@ TEST_F(GuestDapr, HasTheStateOfTheActorThatItIsCalledAs) {
   blocks.on_asked = [&] { answer_later([&] { blocks.answer("7"); }); };
   EXPECT_EQ(turn(7), "read Counter/a b/granted -> 7");
   EXPECT_EQ(blocks.most, 4_MiB);
-  EXPECT_EQ(blocks.terms.trace.traceparent, "parent's child");
+  EXPECT_EQ(blocks.terms.trace.traceparent, "parent");
   EXPECT_EQ(turn(8, R"([{"operation":"delete", "request":{"key":"k"}}])"),
             R"(change Counter/a b: [{"operation":"delete","request":{"key":"k"}}] -> )");
   EXPECT_EQ(turn(8, "[]"), " -> it exited with 1");
@@ -294,7 +292,7 @@ TEST_F(GuestDapr, CallsAnAppOnBehalfOfItsOwn) {
   EXPECT_EQ(invocation.called->hops, 3U);
   EXPECT_EQ(*invocation.called->fields.find("dapr-caller-app-id"), "shop") << "no event that Dapr brings";
   EXPECT_EQ(*invocation.called->fields.find("dapr-callee-app-id"), "billing") << "no actor's turn either";
-  EXPECT_EQ(invocation.called->trace.traceparent, "parent's child");
+  EXPECT_EQ(invocation.called->trace.traceparent, "parent");
   EXPECT_EQ(*invocation.called->fields.find("content-type"), "application/octet-stream");
   EXPECT_EQ(body, "five euros");
 }
@@ -352,7 +350,7 @@ TEST_F(GuestDapr, MayNotAskWithoutEnd) {
 }
 
 TEST_F(GuestDapr, IsToldWhenThereIsNobodyToAsk) {
-  const dapr::AppWays alone{"shop", invocation, nullptr, ways.child_trace};
+  const dapr::AppWays alone{"shop", invocation, nullptr};
   Call made = call(std::string(1, 0));
   made.ways = &alone;
   EXPECT_EQ(run(function_with(), std::move(made)).message, "it exited with 7");

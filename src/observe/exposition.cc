@@ -53,14 +53,20 @@ TextFormat negotiate(std::string_view accept) {
 }
 
 LabelSet& LabelSet::add(std::string_view name, std::string_view value) {
-  if (!text_.empty()) {
-    text_ += ',';
-  }
-  text_ += name;
-  text_ += "=\"";
-  append_escaped(text_, value);
-  text_ += '"';
+  labels_.emplace_back(name, value);
   return *this;
+}
+
+std::string LabelSet::text() const {
+  std::string text;
+  for (const auto& [name, value] : labels_) {
+    text += text.empty() ? "" : ",";
+    text += name;
+    text += "=\"";
+    append_escaped(text, value);
+    text += '"';
+  }
+  return text;
 }
 
 void TextWriter::family(std::string_view name, MetricType type, std::string_view unit, std::string_view help) {
@@ -75,7 +81,11 @@ void TextWriter::family(std::string_view name, MetricType type, std::string_view
   }
 }
 
-void TextWriter::sample(const LabelSet& labels, double value) {
+void TextWriter::integer(const LabelSet& labels, std::int64_t value) {
+  line("", labels.text(), std::to_string(value));
+}
+
+void TextWriter::real(const LabelSet& labels, double value) {
   line("", labels.text(), float_text(value));
 }
 

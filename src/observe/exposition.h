@@ -1,4 +1,5 @@
-/// \file  The text in which Prometheus reads metrics: its own format 0.0.4 and OpenMetrics 1.0.
+/// \file  How metrics are written, and the text in which Prometheus reads them: its own format 0.0.4 and
+/// OpenMetrics 1.0.
 #pragma once
 
 #include <concepts>
@@ -6,6 +7,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace trilby::observe {
 
@@ -17,33 +20,49 @@ enum class TextFormat : std::uint8_t { Prometheus, OpenMetrics };
 
 enum class MetricType : std::uint8_t { Counter, Gauge, Histogram };
 
-/// `{name="value",...}` under construction; values are escaped.
+/// What tells the samples of a family apart, in order.
 class LabelSet {
  public:
   LabelSet& add(std::string_view name, std::string_view value);
-  [[nodiscard]] std::string_view text() const { return text_; }  ///< without the braces
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& all() const { return labels_; }
+  [[nodiscard]] std::string text() const;  ///< `name="value",...`, values escaped
 
  private:
-  std::string text_;
+  std::vector<std::pair<std::string, std::string>> labels_;
 };
 
-/// Writes families one after the other. A family's samples follow it at once.
-class TextWriter {
+/// Takes families one after the other. A family's samples follow it at once.
+class MetricWriter {
+ public:
+  virtual ~MetricWriter() = default;
+
+  /// `name` carries the unit, and "_total" for a counter; `unit` is "seconds", "bytes" or empty.
+  virtual void family(std::string_view name, MetricType type, std::string_view unit, std::string_view help) = 0;
+  void sample(const LabelSet& labels, std::integral auto value) { integer(labels, static_cast<std::int64_t>(value)); }
+  void sample(const LabelSet& labels, double value) { real(labels, value); }
+  /// `buckets` are not cumulative and one more than `bounds`. Everything is divided by `scale` (1e9: nanoseconds to
+  /// seconds).
+  virtual void histogram(const LabelSet& labels, std::span<const std::uint64_t> bounds,
+                         std::span<const std::uint64_t> buckets, std::uint64_t sum, double scale) = 0;
+
+ private:
+  virtual void integer(const LabelSet& labels, std::int64_t value) = 0;
+  virtual void real(const LabelSet& labels, double value) = 0;
+};
+
+class TextWriter final : public MetricWriter {
  public:
   explicit TextWriter(TextFormat format) : format_(format) {}
 
-  /// `name` carries the unit, and "_total" for a counter; `unit` is "seconds", "bytes" or empty.
-  void family(std::string_view name, MetricType type, std::string_view unit, std::string_view help);
-  void sample(const LabelSet& labels, std::integral auto value) { line("", labels.text(), std::to_string(value)); }
-  void sample(const LabelSet& labels, double value);
-  /// `buckets` are not cumulative and one more than `bounds`. Everything is divided by `scale` (1e9: nanoseconds to
-  /// seconds).
+  void family(std::string_view name, MetricType type, std::string_view unit, std::string_view help) override;
   void histogram(const LabelSet& labels, std::span<const std::uint64_t> bounds, std::span<const std::uint64_t> buckets,
-                 std::uint64_t sum, double scale);
+                 std::uint64_t sum, double scale) override;
   /// \return the whole text; nothing may follow
   [[nodiscard]] std::string finish();
 
  private:
+  void integer(const LabelSet& labels, std::int64_t value) override;
+  void real(const LabelSet& labels, double value) override;
   void line(std::string_view suffix, std::string_view labels, std::string_view value);
 
   TextFormat format_;

@@ -111,19 +111,18 @@ void LoopMetrics::output_ended(std::size_t output, Reason reason, Duration durat
 /// Sums the loops, family by family.
 class Page {
  public:
-  Page(const Labels& labels, std::span<const LoopMetrics* const> loops, TextFormat format)
-      : labels_(labels), loops_(loops), out_(format) {}
+  Page(const MetricSources& sources, MetricWriter& out)
+      : sources_(sources), labels_(sources.labels), loops_(sources.loops), out_(out) {}
 
-  std::string render(std::string_view version, std::span<const WallLayer> wall,
-                     std::span<const OwnLoopMetrics* const> own) {
+  void write() {
     requests();
     calls();
     outputs();
-    worker(version);
-    own_loops(own);
-    lockdown(wall);
+    worker(sources_.version);
+    spans();
+    own_loops(sources_.own);
+    lockdown(sources_.wall);
     process();
-    return out_.finish();
   }
 
  private:
@@ -349,6 +348,25 @@ class Page {
     out_.sample(LabelSet().add("version", version), 1);
   }
 
+  void spans() {
+    if (sources_.exports == nullptr) {
+      return;
+    }
+    const ExportMetrics& exports = *sources_.exports;
+    one("trilby_spans_exported_total", MetricType::Counter, "", "Spans that the collector took.",
+        exports.exported.value());
+    std::uint64_t no_room = 0;
+    for (const LoopMetrics* loop : loops_) {
+      no_room += loop->dropped_spans.value();
+    }
+    out_.family(
+        "trilby_spans_dropped_total", MetricType::Counter, "",
+        "Spans that were lost: there was no room for them, or the collector refused them or was not to be reached.");
+    out_.sample(LabelSet().add("why", "no-room"), no_room);
+    out_.sample(LabelSet().add("why", "refused"), exports.refused.value());
+    out_.sample(LabelSet().add("why", "unreachable"), exports.unreachable.value());
+  }
+
   void own_loops(std::span<const OwnLoopMetrics* const> own) {
     if (own.empty()) {
       return;
@@ -393,15 +411,20 @@ class Page {
         facts.start_time_seconds);
   }
 
+  const MetricSources& sources_;
   const Labels& labels_;
   std::span<const LoopMetrics* const> loops_;
-  TextWriter out_;
+  MetricWriter& out_;
 };
 
-std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops, std::string_view version,
-                           TextFormat format, std::span<const WallLayer> wall,
-                           std::span<const OwnLoopMetrics* const> own) {
-  return Page(labels, loops, format).render(version, wall, own);
+void write_metrics(const MetricSources& sources, MetricWriter& out) {
+  Page(sources, out).write();
+}
+
+std::string render_metrics(const MetricSources& sources, TextFormat format) {
+  TextWriter out(format);
+  write_metrics(sources, out);
+  return out.finish();
 }
 
 }  // namespace trilby::observe

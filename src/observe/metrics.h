@@ -89,6 +89,7 @@ class LoopMetrics {
   Gauge connections;
   Gauge live_requests;
   Counter dropped_log_lines;
+  Counter dropped_spans;  ///< for which there was no room
   StallMetrics stall;
 
  private:
@@ -141,11 +142,31 @@ struct WallLayer {
   bool on = false;
 };
 
-/// The page that /metrics shows: the sum of all loops, and facts about the process. `wall` is empty before there is
-/// one, `own` where no function needs such loops.
-[[nodiscard]] std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops,
-                                         std::string_view version, TextFormat format,
-                                         std::span<const WallLayer> wall = {},
-                                         std::span<const OwnLoopMetrics* const> own = {});
+/// What became of spans that were handed over. Threading: written on the loop that exports them; read by anyone.
+struct ExportMetrics {
+  Counter exported;
+  Counter refused;      ///< by the collector
+  Counter unreachable;  ///< given up: no collector took them in time
+};
+
+/// Whatever is shown: the sum of all loops, and facts about the process. Ownership: refers to all of it.
+struct MetricSources {
+  const Labels& labels;
+  std::span<const LoopMetrics* const> loops;
+  std::string_view version;
+  std::span<const WallLayer> wall;             ///< empty before there is one
+  std::span<const OwnLoopMetrics* const> own;  ///< empty where no function needs such loops
+  const ExportMetrics* exports = nullptr;      ///< null where no spans are exported
+};
+void write_metrics(const MetricSources& sources, MetricWriter& out);
+
+/// The page that /metrics shows.
+[[nodiscard]] std::string render_metrics(const MetricSources& sources, TextFormat format);
+[[nodiscard]] inline std::string render_metrics(const Labels& labels, std::span<const LoopMetrics* const> loops,
+                                                std::string_view version, TextFormat format,
+                                                std::span<const WallLayer> wall = {},
+                                                std::span<const OwnLoopMetrics* const> own = {}) {
+  return render_metrics(MetricSources{labels, loops, version, wall, own, nullptr}, format);
+}
 
 }  // namespace trilby::observe

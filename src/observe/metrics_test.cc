@@ -35,6 +35,24 @@ TEST(Metrics, SayWhatTheWorkerGaveUp) {
   EXPECT_TRUE(has_line(page, R"(trilby_lockdown{layer="landlock"} 0)")) << page;
 }
 
+TEST(Metrics, TellWhatBecameOfSpansWhereTheyAreExported) {
+  Fixture f;
+  EXPECT_EQ(f.page().find("trilby_spans"), std::string::npos);
+  ExportMetrics exports;
+  exports.exported.add(5);
+  exports.refused.add(2);
+  exports.unreachable.add(3);
+  f.one.dropped_spans.add(1);
+  f.two.dropped_spans.add(10);
+  const std::array<const LoopMetrics*, 2> loops = {&f.one, &f.two};
+  const std::string page =
+      render_metrics(MetricSources{f.labels, loops, "1", {}, {}, &exports}, TextFormat::Prometheus);
+  EXPECT_TRUE(has_line(page, "trilby_spans_exported_total 5")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="no-room"} 11)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="refused"} 2)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="unreachable"} 3)")) << page;
+}
+
 TEST(Metrics, TellOfEachLoopForFilesAndMuchMemory) {
   const Fixture f;
   EXPECT_EQ(f.page().find("trilby_own_loop"), std::string::npos) << "there are none";

@@ -14,6 +14,7 @@ constexpr std::size_t kTraceLength = 32;
 constexpr std::size_t kParentAt = 36;
 constexpr std::size_t kParentLength = 16;
 constexpr std::size_t kFlagsAt = 53;
+constexpr std::uint64_t kSampledFlag = 1;
 constexpr std::size_t kMaxState = 512;
 
 bool is_hex(std::string_view text) {
@@ -22,6 +23,21 @@ bool is_hex(std::string_view text) {
 
 bool is_zero(std::string_view text) {
   return text.find_first_not_of('0') == std::string_view::npos;
+}
+
+/// Of hexadecimal digits, at most 16.
+std::uint64_t number_of(std::string_view digits) {
+  std::uint64_t number = 0;
+  for (const char c : digits) {
+    number = (number << 4U) | static_cast<std::uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+  }
+  return number;
+}
+
+void write_digits(std::uint64_t number, std::string& out, std::size_t at, std::size_t count) {
+  for (std::size_t i = count; i > 0; --i, number >>= 4U) {
+    out[at + i - 1] = "0123456789abcdef"[number & 0xFU];
+  }
 }
 
 bool is_visible(char c) {
@@ -59,14 +75,22 @@ TraceContext accept_trace(std::string_view traceparent, std::string_view tracest
           keep_state ? std::string(tracestate) : std::string()};
 }
 
-TraceContext child_trace(const TraceContext& parent, std::uint64_t span_id) {
-  if (parent.traceparent.empty()) {
-    return {};
-  }
-  // A span id of zero is invalid, and the generator may give one.
-  return {fmt::format("00-{}-{:016x}-{}", trace_id(parent.traceparent), std::max<std::uint64_t>(span_id, 1),
-                      std::string_view(parent.traceparent).substr(kFlagsAt, 2)),
-          parent.tracestate};
+ParsedTraceparent parse_traceparent(std::string_view traceparent) {
+  constexpr std::size_t kHalf = kTraceLength / 2;
+  return {{number_of(traceparent.substr(kTraceAt, kHalf)), number_of(traceparent.substr(kTraceAt + kHalf, kHalf))},
+          number_of(traceparent.substr(kParentAt, kParentLength)),
+          (number_of(traceparent.substr(kFlagsAt, 2)) & kSampledFlag) != 0};
+}
+
+std::string make_traceparent(const ParsedTraceparent& parts) {
+  constexpr std::size_t kHalf = kTraceLength / 2;
+  std::string text(kLength, '-');
+  write_digits(0, text, 0, 2);
+  write_digits(parts.trace[0], text, kTraceAt, kHalf);
+  write_digits(parts.trace[1], text, kTraceAt + kHalf, kHalf);
+  write_digits(parts.span, text, kParentAt, kParentLength);
+  write_digits(parts.is_sampled ? kSampledFlag : 0, text, kFlagsAt, 2);
+  return text;
 }
 
 }  // namespace trilby::observe

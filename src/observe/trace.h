@@ -1,6 +1,7 @@
 /// \file  W3C Trace Context, level 1: https://www.w3.org/TR/trace-context/
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,8 +20,23 @@ namespace trilby::observe {
 /// or with anything but visible ASCII is left out, as the specification allows.
 [[nodiscard]] TraceContext accept_trace(std::string_view traceparent, std::string_view tracestate);
 
-/// The context to pass on when `parent` leads to another call: same trace, same flags, a new span id. Empty for an
-/// empty one.
-[[nodiscard]] TraceContext child_trace(const TraceContext& parent, std::uint64_t span_id);
+/// A span as numbers. A value.
+struct SpanIds {
+  std::array<std::uint64_t, 2> trace{};
+  std::uint64_t span = 0;    ///< 0: it is not recorded
+  std::uint64_t parent = 0;  ///< 0: it has none
+
+  [[nodiscard]] bool is_recorded() const { return span != 0; }
+};
+
+/// What a valid traceparent says: whether its span is recorded, and which it is.
+struct ParsedTraceparent {
+  std::array<std::uint64_t, 2> trace{};
+  std::uint64_t span = 0;
+  bool is_sampled = false;
+};
+[[nodiscard]] ParsedTraceparent parse_traceparent(std::string_view traceparent);
+/// The other way round, as version 00.
+[[nodiscard]] std::string make_traceparent(const ParsedTraceparent& parts);
 
 }  // namespace trilby::observe

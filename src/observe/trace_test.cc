@@ -31,14 +31,22 @@ TEST(Trace, RefusesWhatItForbids) {
   }
 }
 
-TEST(Trace, PassesItsTraceOnWithANewSpan) {
-  const TraceContext parent = accept_trace("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", "vendor=1");
-  EXPECT_EQ(parent.traceparent, kParent);
-  const TraceContext child = child_trace(parent, 0xABCDULL);
-  EXPECT_EQ(child.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-000000000000abcd-01");
-  EXPECT_EQ(child.tracestate, "vendor=1");
-  EXPECT_TRUE(is_traceparent(child_trace(parent, 0).traceparent));
-  EXPECT_TRUE(child_trace({}, 1).traceparent.empty());
+TEST(Trace, IsTakenOverFromALaterVersion) {
+  const TraceContext given = accept_trace("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", "vendor=1");
+  EXPECT_EQ(given.traceparent, kParent);
+  EXPECT_EQ(given.tracestate, "vendor=1");
+}
+
+TEST(Trace, IsNumbers) {
+  const ParsedTraceparent parsed = parse_traceparent(kParent);
+  EXPECT_EQ(parsed.trace[0], 0x4bf92f3577b34da6U);
+  EXPECT_EQ(parsed.trace[1], 0xa3ce929d0e0e4736U);
+  EXPECT_EQ(parsed.span, 0x00f067aa0ba902b7U);
+  EXPECT_TRUE(parsed.is_sampled);
+  EXPECT_EQ(make_traceparent(parsed), kParent);
+  EXPECT_FALSE(parse_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe").is_sampled);
+  EXPECT_TRUE(parse_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff").is_sampled);
+  EXPECT_EQ(make_traceparent({{0, 1}, UINT64_MAX, false}), "00-00000000000000000000000000000001-ffffffffffffffff-00");
 }
 
 TEST(Trace, LeavesOutAStateThatIsTooLongOrUnsafe) {

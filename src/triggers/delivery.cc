@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "observe/trace.h"
+#include "observe/tracer.h"
 #include "triggers/outcome_text.h"
 
 namespace trilby::triggers {
@@ -62,6 +64,62 @@ Result<Event> told_event(Result<Event> event, const EventTrigger& trigger, std::
   }
   return event;
 }
+
+/// The span of one event. A trace of its own led to it: that of whoever published it, and the sidecar's, which brought
+/// it, is another where the broker or the sidecar began one.
+class EventSpan {
+ public:
+  EventSpan(observe::Tracer& tracer, const EventTrigger& trigger, std::string_view app, const Result<Event>& event,
+            Call& call)
+      : tracer_(tracer), trigger_(trigger), app_(app), ids_(tracer.begin_child(call.trace, call.trace)) {
+    if (!ids_.is_recorded() || !event) {
+      return;
+    }
+    const std::string* const publisher = event->variables.find("CE_TRACEPARENT");
+    if (publisher != nullptr && observe::is_traceparent(*publisher)) {
+      publisher_ = observe::parse_traceparent(*publisher);
+    }
+    if (const std::string* const id = event->variables.find("CE_ID")) {
+      id_ = id->substr(0, observe::kMaxAttributeBytes);
+    }
+  }
+
+  [[nodiscard]] bool is_recorded() const { return ids_.is_recorded(); }
+
+  void end(const Outcome& outcome, Verdict verdict) const {
+    const std::string span_name = fmt::format("process {}", tracer_.labels().routes()[trigger_.label].route);
+    tracer_.record(ids_, observe::SpanKind::Consumer, span_name, began_, Clock::now(), [&](observe::SpanWriter& span) {
+      span.attribute("messaging.system", std::string_view("dapr"));
+      span.attribute("messaging.operation.type", std::string_view("process"));
+      span.attribute("messaging.destination.name",
+                     std::string_view(trigger_.subject.empty() ? trigger_.component : trigger_.subject));
+      if (!id_.empty()) {
+        span.attribute("messaging.message.id", std::string_view(id_));
+      }
+      if (!trigger_.component.empty()) {
+        span.attribute("trilby.component", std::string_view(trigger_.component));
+      }
+      span.attribute("trilby.app", app_);
+      span.attribute("trilby.reason", name(outcome.reason));
+      span.attribute("trilby.verdict", name(verdict));
+      if (publisher_) {
+        span.link(*publisher_);
+      }
+      if (verdict != Verdict::Success) {
+        span.fail(name(outcome.reason));
+      }
+    });
+  }
+
+ private:
+  observe::Tracer& tracer_;
+  const EventTrigger& trigger_;
+  const std::string_view app_;
+  const observe::SpanIds ids_;
+  const Clock::time_point began_ = Clock::now();
+  std::optional<observe::ParsedTraceparent> publisher_;
+  std::string id_;
+};
 
 }  // namespace
 
@@ -248,6 +306,15 @@ void Deliveries::bring(const EventTrigger& trigger, Result<Event> event, Call ca
   call.caller = kCaller;
   call.script = trigger.path.ends_with("/*") ? trigger.path.size() - 2 : call.path.size();
   auto told = told_event(std::move(event), trigger, call.path);
+  if (router_.tracer() != nullptr && trigger.kind != Kind::Actor) {  // which is called, and brought no event
+    EventSpan span(*router_.tracer(), trigger, router_.app_id(), told, call);
+    if (span.is_recorded()) {
+      done = [span = std::move(span), done = std::move(done)](Outcome outcome, Verdict verdict) {
+        span.end(outcome, verdict);
+        done(std::move(outcome), verdict);
+      };
+    }
+  }
   if (!told) {
     Outcome outcome = refuse_event(told.error());
     const Verdict verdict = judge(outcome, trigger.rules);

@@ -136,6 +136,8 @@ class GrpcFront::Arrival : public std::enable_shared_from_this<Arrival> {
 void GrpcFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   http::RequestHead& head = exchange->head();
   const auto request = std::make_shared<ServedRequest>(services_, head);
+  Call call;
+  request->adopt_trace(head.fields, call);
   auto body = exchange->take_body();
   if (auto refused = refuse_other(*exchange, request->method, head.fields)) {
     return exchange->respond(respond_over_http(request, std::move(*refused)));
@@ -159,11 +161,9 @@ void GrpcFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   if (!timeout) {
     return exchange->respond(respond_refusal(request, Reason::BadRequest, timeout.error().message));
   }
-  Call call;
   call.deadline = *timeout == Duration::max() ? Clock::time_point::max() : request->start + *timeout;
   call.id = request->id;
   call.peer = exchange->peer();
-  request->adopt_trace(head.fields, call);
   call.hops = hops_of(head.fields);
   call.fields = std::move(head.fields);
   cancel_when_abandoned(*exchange, call);

@@ -32,6 +32,7 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   http::RequestHead& head = exchange->head();
   const auto request = std::make_shared<ServedRequest>(services_, head);
   Call call;
+  request->adopt_trace(head.fields, call);
   call.body = exchange->take_body();
   request->request_bytes = call.body->length().value_or(0);
   const bool is_probe = options_.channel != nullptr && options_.channel->is_probe(request->method, request->target);
@@ -54,7 +55,6 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   call.query = std::move(target->query);
   call.caller = "http";
   call.peer = exchange->peer();
-  request->adopt_trace(head.fields, call);
   if (options_.channel != nullptr) {
     call.hops = hops_of(head.fields);
   }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "observe/trace.h"
 #include "triggers/outcome_text.h"
 
 namespace trilby::triggers {
@@ -150,10 +149,8 @@ class OutputSender::Sending : public std::enable_shared_from_this<Sending> {
     }
     Step& step = steps_[next_];
     began_ = Clock::now();
-    dapr::Terms terms = terms_;
-    terms.trace = observe::child_trace(terms_.trace, owner_->services_.ids.next());
     if (const auto* invoke = std::get_if<InvokeOutput>(&step.what)) {
-      return invoke_app(*invoke, terms);
+      return invoke_app(*invoke);
     }
     dapr::BuildingBlocks* const blocks = owner_->services_.blocks;
     if (blocks == nullptr) {
@@ -162,25 +159,25 @@ class OutputSender::Sending : public std::enable_shared_from_this<Sending> {
     const auto on_done = [this](Result<void> result) { end_step(std::move(result)); };
     if (auto* publication = std::get_if<dapr::Publication>(&step.what)) {
       publication->payload = payload_;
-      asking_ = blocks->publish(*publication, std::move(terms), on_done);
+      asking_ = blocks->publish(*publication, terms_, on_done);
     } else if (auto* entry = std::get_if<dapr::StateEntry>(&step.what)) {
       entry->payload = payload_;
-      asking_ = blocks->save_state(*entry, std::move(terms), on_done);
+      asking_ = blocks->save_state(*entry, terms_, on_done);
     } else if (auto* request = std::get_if<dapr::BindingRequest>(&step.what)) {
       request->payload = payload_;
-      asking_ = blocks->invoke_binding(*request, std::move(terms), on_done);
+      asking_ = blocks->invoke_binding(*request, terms_, on_done);
     }
   }
 
-  void invoke_app(const InvokeOutput& output, dapr::Terms terms) {
+  void invoke_app(const InvokeOutput& output) {
     Call call;
     call.id = id_;
     call.method = "POST";
     call.path = output.path;
     call.fields.set("content-type", payload_.content_type);
     call.body = make_shared_body(payload_.bytes);
-    call.deadline = terms.deadline;
-    call.trace = std::move(terms.trace);
+    call.deadline = terms_.deadline;
+    call.trace = terms_.trace;
     call.caller = owner_->app_id_;
     call.peer = peer_;
     call.hops = hops_;

@@ -15,7 +15,6 @@
 #include "call/call.h"
 #include "dapr/building_blocks.h"
 #include "dapr/service_invocation.h"
-#include "observe/ids.h"
 #include "observe/metrics.h"
 
 namespace trilby::triggers {
@@ -58,7 +57,6 @@ struct OutputServices {
   dapr::ServiceInvocation& invocation;
   dapr::BuildingBlocks* blocks = nullptr;  ///< null: the app has no sidecar
   observe::LoopMetrics& metrics;
-  observe::IdSource& ids;
   BodyBudget* answers = nullptr;  ///< for what a function returned, while it is read whole; null: none
 };
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "observe/trace.h"
 #include "triggers/cors.h"
 
 namespace trilby::triggers {
@@ -27,6 +26,10 @@ Bytes body_limit(const RouteTarget& target) {
   return std::holds_alternative<InvokeTarget>(target) ? Bytes{UINT64_MAX} : kMaxUnreadBody;
 }
 
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
 /// A forwarded answer passes on status, body, content-type and reason; function and record are for our own log.
 Outcome forwarded(Outcome answer) {
   Fields kept;
@@ -43,9 +46,8 @@ Router::Router(std::string app_id, std::shared_ptr<const RouteTable> table, Loop
     : app_id_(std::move(app_id)),
       table_(std::move(table)),
       services_(services),
-      outputs_(app_id_, {services.invocation, services.blocks, services.metrics, services.ids, services.answers}),
-      ways_{app_id_, services.invocation, services.blocks,
-            [&ids = services.ids](const TraceContext& parent) { return observe::child_trace(parent, ids.next()); }} {}
+      outputs_(app_id_, {services.invocation, services.blocks, services.metrics, services.answers}),
+      ways_{app_id_, services.invocation, services.blocks} {}
 
 Outcome Router::refuse_unmatched(const Call& call) const {
   std::string allowed = table_->allowed_methods(call.path, call.fields);
@@ -107,6 +109,9 @@ void Router::call_function(const FunctionTarget& target, Call call, OnOutcome do
       outputs_.send(sending, std::move(outcome), std::move(done));
     };
   }
+  if (services_.tracer != nullptr) {
+    done = trace_call(target.label, call, std::move(done));  // outputs have been given the trace above
+  }
   services_.metrics.call_started(target.label);
   call.app = target.app;
   call.ways = &ways_;
@@ -115,6 +120,37 @@ void Router::call_function(const FunctionTarget& target, Call call, OnOutcome do
                             end_call(label, outcome);
                             done(std::move(outcome));
                           });
+}
+
+OnOutcome Router::trace_call(std::size_t label, Call& call, OnOutcome done) {
+  const observe::SpanIds ids = services_.tracer->begin_child(call.trace, call.trace);
+  if (!ids.is_recorded()) {
+    return done;
+  }
+  return [this, ids, label, began = Clock::now(), done = std::move(done)](Outcome outcome) {
+    observe::Tracer& tracer = *services_.tracer;
+    const std::string_view function = tracer.labels().functions()[label];
+    const Record& record = outcome.record;
+    tracer.record(ids, observe::SpanKind::Internal, function, began, record.ended, [&](observe::SpanWriter& span) {
+      span.attribute("trilby.app", std::string_view(app_id_));
+      span.attribute("trilby.function", function);
+      span.attribute("trilby.reason", name(outcome.reason));
+      span.attribute("trilby.queue_seconds", seconds(record.queued));
+      if (record.wall != Duration::zero()) {  // it came to a sandbox
+        span.attribute("trilby.instantiate_seconds", seconds(record.instantiate));
+        span.attribute("trilby.run_seconds", seconds(record.run));
+        span.attribute("trilby.cpu_seconds", seconds(record.cpu));
+        span.attribute("trilby.memory_peak_bytes", static_cast<std::int64_t>(record.memory_peak.count));
+      }
+      if (const std::uint64_t denials = record.denials.total(); denials > 0) {
+        span.attribute("trilby.denials", static_cast<std::int64_t>(denials));
+      }
+      if (outcome.reason != Reason::Ok) {
+        span.fail(name(outcome.reason));
+      }
+    });
+    done(std::move(outcome));
+  };
 }
 
 /// Counts and keeps a call that does not come to run.
@@ -140,7 +176,6 @@ void Router::end_call(std::size_t label, Outcome& outcome) {
 void Router::run_invoke(const InvokeTarget& target, Call call, OnOutcome done) {
   call.path = target.path;
   call.caller = app_id_;
-  call.trace = observe::child_trace(call.trace, services_.ids.next());
   services_.invocation.invoke(target.app, std::move(call),
                               [done = std::move(done)](Outcome answer) { done(forwarded(std::move(answer))); });
 }

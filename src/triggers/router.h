@@ -12,6 +12,7 @@
 #include "observe/call_ring.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
+#include "observe/tracer.h"
 #include "triggers/output.h"
 #include "triggers/route_table.h"
 
@@ -29,6 +30,7 @@ struct LoopServices {
   observe::CallRing& calls;
   dapr::BuildingBlocks* blocks = nullptr;  ///< null: the app has no sidecar
   BodyBudget* answers = nullptr;           ///< of bodies that are answers; null: none
+  observe::Tracer* tracer = nullptr;       ///< null: no spans are recorded
 };
 
 /// The routes of one app on one loop. Threading: loop-bound. Ownership: outlives its calls.
@@ -41,6 +43,8 @@ class Router {
   [[nodiscard]] const std::string& app_id() const { return app_id_; }
   /// The app's way to Dapr; null: it has no sidecar.
   [[nodiscard]] dapr::BuildingBlocks* blocks() const { return services_.blocks; }
+  /// Null: no spans are recorded.
+  [[nodiscard]] observe::Tracer* tracer() const { return services_.tracer; }
 
   /// The route that `call` takes; null for none.
   [[nodiscard]] const Route* match(const Call& call) const { return table_->find(call.method, call.path, call.fields); }
@@ -56,6 +60,8 @@ class Router {
   [[nodiscard]] Outcome refuse_unmatched(const Call& call) const;
   void end_call(std::size_t label, Outcome& outcome);
   [[nodiscard]] Outcome refuse_call(std::size_t label, std::string call_id, Outcome refused);
+  /// Gives the call a span of its own, which ends before `done` runs.
+  [[nodiscard]] OnOutcome trace_call(std::size_t label, Call& call, OnOutcome done);
   void run_invoke(const InvokeTarget& target, Call call, OnOutcome done);
 
   std::string app_id_;

@@ -13,7 +13,8 @@ namespace trilby::triggers {
 namespace {
 
 constexpr const char* kRetryAfter = "1";  // seconds: as long as a call waits for a slot
-constexpr std::size_t kOurFields = 5;     // those that respond_over_http() adds, at most
+constexpr int kFirstServerError = 500;
+constexpr std::size_t kOurFields = 5;  // those that respond_over_http() adds, at most
 
 constexpr std::array<std::string_view, 12> kConnectionFields = {
     "connection",          "content-length",   "expect", "http2-settings", "keep-alive",        "proxy-authenticate",
@@ -32,6 +33,13 @@ bool is_connection_field(std::string_view name) {
 /// The value of a field that came exactly once; else nothing.
 std::string_view only(const Fields& fields, std::string_view name) {
   return fields.count(name) == 1 ? std::string_view(*fields.find(name)) : std::string_view();
+}
+
+/// "POST /api/*" -> "/api/*"; empty where the label is not that of a route.
+std::string_view route_path(std::string_view label) {
+  const std::size_t slash = label.find('/');
+  const bool is_route = slash == 0 || (slash != std::string_view::npos && label[slash - 1] == ' ');
+  return is_route ? label.substr(slash) : std::string_view();
 }
 
 bool has_no_body(int status) {
@@ -118,6 +126,7 @@ ServedRequest::~ServedRequest() {
   services_.metrics.live_requests.add(-1);
   services_.metrics.count_request(
       {route, observe::method_class(method), outcome.status, outcome.reason, duration, response_bytes});
+  record_span(ended);
   if (!services_.log) {
     return;
   }
@@ -126,7 +135,7 @@ ServedRequest::~ServedRequest() {
   entry.ended = ended;
   entry.app = services_.app;
   entry.method = method;
-  entry.path = std::string_view(target).substr(0, target.find('?'));
+  entry.path = path();
   entry.status = outcome.status;
   entry.reason = outcome.reason;
   entry.request_bytes = request_bytes;
@@ -142,10 +151,52 @@ ServedRequest::~ServedRequest() {
 
 void ServedRequest::adopt_trace(const Fields& fields, Call& call) {
   const TraceContext given = observe::accept_trace(only(fields, "traceparent"), only(fields, "tracestate"));
-  if (!given.traceparent.empty()) {
-    trace_id = observe::trace_id(given.traceparent);
-    call.trace = observe::child_trace(given, services_.ids.next());
+  if (services_.tracer != nullptr) {
+    span_ = services_.tracer->begin(given, call.trace);
+  } else {
+    call.trace = given;
   }
+  if (!call.trace.traceparent.empty()) {
+    trace_id = observe::trace_id(call.trace.traceparent);
+  }
+}
+
+/// Without the query, for queries may hold secrets.
+std::string_view ServedRequest::path() const {
+  return std::string_view(target).substr(0, target.find('?'));
+}
+
+/// OpenTelemetry's semantic conventions of HTTP, and what is our own.
+void ServedRequest::record_span(Clock::time_point ended) const {
+  if (!span_.is_recorded()) {
+    return;
+  }
+  const std::string_view label = services_.tracer->labels().routes()[route].route;
+  const std::size_t known_method = observe::method_class(method);
+  const bool is_known = known_method + 1 < observe::kMethodClasses.size();
+  const std::string_view method_name = is_known ? std::string_view(method) : "_OTHER";
+  services_.tracer->record(span_, observe::SpanKind::Server,
+                           !label.empty() ? label
+                           : is_known     ? method_name
+                                          : "HTTP",
+                           start, ended, [&](observe::SpanWriter& span) {
+                             span.attribute("http.request.method", method_name);
+                             span.attribute("url.scheme", services_.scheme);
+                             span.attribute("url.path", path());
+                             if (const std::string_view template_ = route_path(label); !template_.empty()) {
+                               span.attribute("http.route", template_);
+                             }
+                             span.attribute("http.response.status_code", std::int64_t{outcome.status});
+                             span.attribute("trilby.app", services_.app);
+                             span.attribute("trilby.reason", name(outcome.reason));
+                             span.attribute("trilby.request_id", std::string_view(id));
+                             if (!outcome.function.empty()) {
+                               span.attribute("trilby.function", std::string_view(outcome.function));
+                             }
+                             if (outcome.status >= kFirstServerError) {
+                               span.fail(name(outcome.reason));
+                             }
+                           });
 }
 
 http::Response refuse_unread(const FrontServices& services, Reason reason, std::string_view detail) {

@@ -14,6 +14,7 @@
 #include "observe/access_log.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
+#include "observe/tracer.h"
 
 namespace trilby::triggers {
 
@@ -25,12 +26,14 @@ struct FrontServices {
   std::string_view app;
   observe::LoopMetrics& metrics;
   observe::IdSource& ids;
-  LogRequest log;                   ///< may be null
-  std::size_t unmatched_label = 0;  ///< in observe::Labels::routes(), for requests that take no route
+  LogRequest log;                     ///< may be null
+  std::size_t unmatched_label = 0;    ///< in observe::Labels::routes(), for requests that take no route
+  observe::Tracer* tracer = nullptr;  ///< null: no spans are recorded
+  std::string_view scheme = "http";
 };
 
-/// A request on its way. Writes its line and its counts when the last who works on it lets go, so exactly once.
-/// Threading: loop-bound.
+/// A request on its way. Writes its line, its counts and its span when the last who works on it lets go, so exactly
+/// once. Threading: loop-bound.
 class ServedRequest {
   const FrontServices& services_;  // before the members that are made of it
 
@@ -41,7 +44,8 @@ class ServedRequest {
   ServedRequest& operator=(const ServedRequest&) = delete;
   ~ServedRequest();
 
-  /// Passes the trace of whoever asked on to `call`, one step further.
+  /// Passes the trace of whoever asked on to `call`: with a span of its own, or, where no spans are recorded, as it
+  /// came.
   void adopt_trace(const Fields& fields, Call& call);
 
   const Clock::time_point start = Clock::now();
@@ -53,6 +57,12 @@ class ServedRequest {
   std::uint64_t request_bytes = 0;
   std::uint64_t response_bytes = 0;
   Outcome outcome = refusal(Reason::Cancelled);  ///< until there is another; what is sent of it is gone from here
+
+ private:
+  void record_span(Clock::time_point ended) const;
+  [[nodiscard]] std::string_view path() const;
+
+  observe::SpanIds span_;
 };
 
 /// Counts what is sent of an answer, and keeps the request open until that is over.

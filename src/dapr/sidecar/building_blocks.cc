@@ -22,6 +22,11 @@ class Asking : public std::enable_shared_from_this<Asking> {
   Asking(const Asking&) = delete;
   Asking& operator=(const Asking&) = delete;
 
+  /// \param about  "broker/priced"
+  void trace(observe::Tracer& tracer, std::string_view operation, std::string_view about, const TraceContext& parent,
+             TraceContext& own) {
+    span_.emplace(tracer, operation, about, parent, own);
+  }
   void refuse(Error error) {
     refusal_.start([this, error = std::move(error)] { finish(fail(error)); });
   }
@@ -36,6 +41,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
 
  private:
   void take(http::Response response) {
+    status_ = response.status;
     const bool went_well =
         response.status >= kOk && response.status < kFirstNotOk && response.fields.find(kActorFailed) == nullptr;
     if (went_well && (!room_ || response.status == kNoContent)) {
@@ -67,6 +73,9 @@ class Asking : public std::enable_shared_from_this<Asking> {
   }
 
   void finish(Result<std::optional<WholeBody>> result) {
+    if (span_) {
+      span_->end(result ? Reason::Ok : result.error().reason, status_);
+    }
     const auto done = std::move(done_);
     done(std::move(result));  // destroys this
   }
@@ -75,6 +84,8 @@ class Asking : public std::enable_shared_from_this<Asking> {
   const Clock::time_point deadline_;
   const std::optional<Room> room_;
   BuildingBlocks::OnAnswer done_;
+  std::optional<observe::ClientSpan> span_;
+  int status_ = 0;  // until there is an answer
   std::shared_ptr<void> sending_;
   std::shared_ptr<void> reading_;
 };
@@ -159,7 +170,18 @@ Payload json_payload(std::string document) {
 
 std::shared_ptr<void> SidecarBlocks::ask(Question question, const Terms& terms, OnAnswer done) {
   auto asking = std::make_shared<Asking>(loop_, terms.deadline, question.room, std::move(done));
-  http::Request request = make_request(*settings_, std::move(question.method), std::move(question.target), terms.trace);
+  const TraceContext* trace = &terms.trace;
+  TraceContext own;
+  if (tracer_ != nullptr) {
+    std::string about(question.about.component);
+    if (!question.about.part.empty()) {
+      about += '/';
+      about += question.about.part;
+    }
+    asking->trace(*tracer_, question.about.operation, about, terms.trace, own);
+    trace = &own;
+  }
+  http::Request request = make_request(*settings_, std::move(question.method), std::move(question.target), *trace);
   if (question.payload) {
     Payload& payload = *question.payload;
     if (payload.bytes->size() > settings_->max_body.count) {
@@ -178,8 +200,10 @@ std::shared_ptr<void> SidecarBlocks::ask(Question question, const Terms& terms, 
   return asking;
 }
 
-std::shared_ptr<void> SidecarBlocks::post(std::string target, Payload payload, const Terms& terms, OnDone done) {
-  return ask({"POST", std::move(target), std::move(payload), std::nullopt}, terms, without_answer(std::move(done)));
+std::shared_ptr<void> SidecarBlocks::post(const About& about, std::string target, Payload payload, const Terms& terms,
+                                          OnDone done) {
+  return ask({about, "POST", std::move(target), std::move(payload), std::nullopt}, terms,
+             without_answer(std::move(done)));
 }
 
 std::shared_ptr<void> SidecarBlocks::publish(const Publication& publication, Terms terms, OnDone done) {
@@ -198,14 +222,17 @@ std::shared_ptr<void> SidecarBlocks::publish(const Publication& publication, Ter
     query.add("metadata.", name, value);
   }
   target += query.text();
-  return post(std::move(target), publication.payload, terms, std::move(done));
+  return post({"publish", publication.pubsub, publication.topic}, std::move(target), publication.payload, terms,
+              std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::save_state(const StateEntry& entry, Terms terms, OnDone done) {
+  const About about{"save state", entry.store, {}};
   std::string target = "/v1.0/state/";
   append_escaped(target, entry.store);
   if (entry.payload.bytes->size() > settings_->max_body.count) {
-    return post(std::move(target), entry.payload, terms, std::move(done));  // refuses it before it is written as JSON
+    return post(about, std::move(target), entry.payload, terms,
+                std::move(done));  // refuses it before it is written as JSON
   }
   std::string document;
   JsonWriter json(document);
@@ -214,7 +241,7 @@ std::shared_ptr<void> SidecarBlocks::save_state(const StateEntry& entry, Terms t
   json.key("value");
   append_as_json(document, entry.payload);
   json.close_object().close_array();
-  return post(std::move(target), json_payload(std::move(document)), terms, std::move(done));
+  return post(about, std::move(target), json_payload(std::move(document)), terms, std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::get_state(const StateKey& key, Terms terms, OnValue done) {
@@ -228,38 +255,52 @@ std::shared_ptr<void> SidecarBlocks::get_state(const StateKey& key, Terms terms,
 }
 
 std::shared_ptr<void> SidecarBlocks::invoke_binding(const BindingRequest& request, Terms terms, OnDone done) {
+  const About about{"binding", request.binding, request.operation};
   if (request.payload.bytes->size() > settings_->max_body.count) {
-    return post(target_of(request), request.payload, terms, std::move(done));
+    return post(about, target_of(request), request.payload, terms, std::move(done));
   }
-  return post(target_of(request), json_payload(document_of(request)), terms, std::move(done));
+  return post(about, target_of(request), json_payload(document_of(request)), terms, std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::read_state(const StateKey& key, Terms terms, Room room, OnAnswer done) {
-  return ask({"GET", target_of("/v1.0/state/", key.store, key.key), std::nullopt, room}, terms, std::move(done));
+  return ask({{"get state", key.store, {}}, "GET", target_of("/v1.0/state/", key.store, key.key), std::nullopt, room},
+             terms, std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::delete_state(const StateKey& key, Terms terms, OnDone done) {
-  return ask({"DELETE", target_of("/v1.0/state/", key.store, key.key), std::nullopt, std::nullopt}, terms,
-             without_answer(std::move(done)));
+  return ask({{"delete state", key.store, {}},
+              "DELETE",
+              target_of("/v1.0/state/", key.store, key.key),
+              std::nullopt,
+              std::nullopt},
+             terms, without_answer(std::move(done)));
 }
 
 std::shared_ptr<void> SidecarBlocks::ask_binding(const BindingRequest& request, Terms terms, Room room, OnAnswer done) {
-  return ask({"POST", target_of(request), json_payload(document_of(request)), room}, terms, std::move(done));
+  return ask({{"binding", request.binding, request.operation},
+              "POST",
+              target_of(request),
+              json_payload(document_of(request)),
+              room},
+             terms, std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::read_secret(std::string_view store, std::string_view key, Terms terms, Room room,
                                                  OnAnswer done) {
-  return ask({"GET", target_of("/v1.0/secrets/", store, key), std::nullopt, room}, terms, std::move(done));
+  return ask({{"read secret", store, {}}, "GET", target_of("/v1.0/secrets/", store, key), std::nullopt, room}, terms,
+             std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::read_actor_state(const ActorAddress& actor, std::string_view key, Terms terms,
                                                       Room room, OnAnswer done) {
-  return ask({"GET", target_of(actor, "state", key), std::nullopt, room}, terms, std::move(done));
+  return ask({{"get actor state", actor.type, {}}, "GET", target_of(actor, "state", key), std::nullopt, room}, terms,
+             std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::change_actor_state(const ActorAddress& actor, SharedBytes operations, Terms terms,
                                                         OnDone done) {
-  return post(target_of(actor, "state"), {std::move(operations), std::string(kJson)}, terms, std::move(done));
+  return post({"change actor state", actor.type, {}}, target_of(actor, "state"),
+              {std::move(operations), std::string(kJson)}, terms, std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::invoke_actor(const ActorInvocation& call, Terms terms, Room room, OnAnswer done) {
@@ -273,18 +314,29 @@ std::shared_ptr<void> SidecarBlocks::invoke_actor(const ActorInvocation& call, T
   if (!call.reentrancy.empty()) {
     fields.add("dapr-reentrancy-id", call.reentrancy);
   }
-  return ask({"POST", target_of(call.actor, "method", call.method), call.payload, room, std::move(fields)}, terms,
-             std::move(done));
+  return ask({{"invoke actor", call.actor.type, call.method},
+              "POST",
+              target_of(call.actor, "method", call.method),
+              call.payload,
+              room,
+              std::move(fields)},
+             terms, std::move(done));
 }
 
 std::shared_ptr<void> SidecarBlocks::set_recurrence(const ActorRecurrence& recurrence, SharedBytes what, Terms terms,
                                                     OnDone done) {
-  std::string target = target_of(
-      recurrence.actor, recurrence.kind == ActorRecurrence::Kind::Reminder ? "reminders" : "timers", recurrence.name);
+  const bool is_reminder = recurrence.kind == ActorRecurrence::Kind::Reminder;
+  std::string target = target_of(recurrence.actor, is_reminder ? "reminders" : "timers", recurrence.name);
   if (what != nullptr) {
-    return post(std::move(target), {std::move(what), std::string(kJson)}, terms, std::move(done));
+    return post({is_reminder ? "set reminder" : "set timer", recurrence.actor.type, {}}, std::move(target),
+                {std::move(what), std::string(kJson)}, terms, std::move(done));
   }
-  return ask({"DELETE", std::move(target), std::nullopt, std::nullopt}, terms, without_answer(std::move(done)));
+  return ask({{is_reminder ? "delete reminder" : "delete timer", recurrence.actor.type, {}},
+              "DELETE",
+              std::move(target),
+              std::nullopt,
+              std::nullopt},
+             terms, without_answer(std::move(done)));
 }
 
 }  // namespace trilby::dapr::sidecar

@@ -10,14 +10,18 @@
 #include "dapr/sidecar/settings.h"
 #include "http/client.h"
 #include "net/loop.h"
+#include "observe/tracer.h"
 
 namespace trilby::dapr::sidecar {
 
-/// Threading: loop-bound. Ownership: what it is made with outlives it, and it outlives its requests.
+/// Each request gets a span of its own. Threading: loop-bound. Ownership: what it is made with outlives it, and it
+/// outlives its requests.
 class SidecarBlocks final : public BuildingBlocks {
  public:
-  SidecarBlocks(net::Loop& loop, http::Client& client, std::shared_ptr<const Settings> settings)
-      : loop_(loop), client_(client), settings_(std::move(settings)) {}
+  /// \param tracer  null: no spans are recorded
+  SidecarBlocks(net::Loop& loop, http::Client& client, std::shared_ptr<const Settings> settings,
+                observe::Tracer* tracer = nullptr)
+      : loop_(loop), client_(client), settings_(std::move(settings)), tracer_(tracer) {}
 
   [[nodiscard]] std::shared_ptr<void> publish(const Publication& publication, Terms terms, OnDone done) override;
   [[nodiscard]] std::shared_ptr<void> save_state(const StateEntry& entry, Terms terms, OnDone done) override;
@@ -39,8 +43,15 @@ class SidecarBlocks final : public BuildingBlocks {
                                                      OnDone done) override;
 
  private:
+  /// What is asked, as its span says it: "publish" of "broker" / "priced". Keys stay unsaid.
+  struct About {
+    std::string_view operation;
+    std::string_view component;
+    std::string_view part;  ///< may be empty
+  };
   /// What is asked, and what becomes of the answer.
   struct Question {
+    About about;
     std::string method;
     std::string target;
     std::optional<Payload> payload;
@@ -48,11 +59,13 @@ class SidecarBlocks final : public BuildingBlocks {
     Fields fields{};           ///< beside those that all have
   };
   [[nodiscard]] std::shared_ptr<void> ask(Question question, const Terms& terms, OnAnswer done);
-  [[nodiscard]] std::shared_ptr<void> post(std::string target, Payload payload, const Terms& terms, OnDone done);
+  [[nodiscard]] std::shared_ptr<void> post(const About& about, std::string target, Payload payload, const Terms& terms,
+                                           OnDone done);
 
   net::Loop& loop_;
   http::Client& client_;
   const std::shared_ptr<const Settings> settings_;
+  observe::Tracer* const tracer_;
 };
 
 }  // namespace trilby::dapr::sidecar

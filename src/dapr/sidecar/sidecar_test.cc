@@ -19,6 +19,8 @@
 #include "dapr/sidecar/service_invocation.h"
 #include "http/test_server.h"
 #include "net/socket.h"
+#include "observe/test_spans.h"
+#include "observe/tracer.h"
 
 namespace trilby::dapr::sidecar {
 namespace {
@@ -56,12 +58,12 @@ class SidecarTest : public testing::Test {
     done.get_future().wait();
   }
   /// With a token and room for 1000 bytes; `timeout` is the sidecar's.
-  void start(Duration timeout = 10s) {
+  void start(Duration timeout = 10s, observe::Tracer* tracer = nullptr) {
     const auto settings = std::make_shared<const Settings>(
         Settings{net::Address::parse("127.0.0.1", port).value(), "secret-token", timeout, Bytes{1000}});
     on_loop([&] {
       client.emplace(loop, http::ClientLimits{});
-      blocks.emplace(loop, *client, settings);
+      blocks.emplace(loop, *client, settings, tracer);
       invocation.emplace(*client, settings);
     });
   }
@@ -198,6 +200,43 @@ TEST_F(SidecarTest, Publishes) {
   EXPECT_EQ(seen.field("traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
   EXPECT_EQ(seen.field("tracestate"), "a=b");
   EXPECT_EQ(seen.body, "{\"a\":1}");
+}
+
+TEST_F(SidecarTest, GivesEachRequestASpanOfItsOwn) {
+  std::atomic<std::size_t> backlog{0};
+  observe::Counter dropped;
+  observe::SpanQueue queue(1, backlog, dropped, [] {});
+  observe::IdSource ids;
+  const observe::Labels labels;
+  observe::Tracer tracer(queue, 0, observe::Sampler(), ids, labels);
+  start(10s, &tracer);
+  Terms terms;
+  terms.trace = {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "a=b"};
+  ask([&](BuildingBlocks& to, auto done) {
+    return to.publish({"broker", "orders", false, {}, {}, payload("1")}, terms, std::move(done));
+  });
+  EXPECT_EQ(told_after("204 No Content", ""), "done");
+  const std::string told_trace = seen.field("traceparent").value();
+  EXPECT_EQ(seen.field("tracestate"), "a=b");
+  ask([&](BuildingBlocks& to, auto done) {
+    return to.save_state({"st", "key", {}, payload("1")}, terms, std::move(done));
+  });
+  EXPECT_EQ(told_after("500 Internal Server Error", "no"), "upstream-failed: the sidecar refuses: 500");
+  on_loop([&] {
+    const auto batches = queue.take();
+    const auto spans = observe::read_spans(batches.at(0).spans);
+    ASSERT_EQ(spans.size(), 2U);
+    EXPECT_EQ(spans[0].name, "publish broker/orders");
+    EXPECT_EQ(spans[0].parent, "00f067aa0ba902b7");
+    EXPECT_EQ(told_trace, fmt::format("00-{}-{}-01", spans[0].trace, spans[0].id));
+    EXPECT_EQ(spans[0].attributes.at("http.response.status_code"), "204");
+    EXPECT_EQ(spans[1].name, "save state st") << "keys stay unsaid";
+    EXPECT_EQ(spans[1].attributes.at("error.type"), "upstream-failed");
+  });
+  on_loop([this] {  // before the tracer goes
+    handle.reset();
+    blocks.reset();
+  });
 }
 
 TEST_F(SidecarTest, SavesState) {
