@@ -4,8 +4,10 @@ Another implementation of Dapr can be put in daprd's place by `pytest --dapr NAM
 `trilby up --sidecar daprd`, and defects that are daprd's own, are about daprd in any case.)
 """
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,12 +23,15 @@ STOP_SECONDS = 20
 
 
 def free_ports(count):
-    """Ports that nobody had a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that nobody had a moment ago, below those that the kernel gives to whoever connects: one of these may be gone before it is listened on."""
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    found = []
+    for port in random.sample(range(10_000, max(first_given, 20_000)), 1000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError("there are no free ports")
 
 
 def is_running(pid):
