@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <functional>
-#include <future>
 #include <optional>
 #include <thread>
 
@@ -14,6 +13,7 @@
 #include "net/address.h"
 #include "net/loop.h"
 #include "net/socket.h"
+#include "net/test_loop.h"
 #include "observe/span.h"
 
 namespace trilby::app {
@@ -52,14 +52,7 @@ class SpanExporterTest : public testing::Test {
                      OtlpTarget{net::Address::parse("127.0.0.1", port).value(), "/v1/traces", {{"key", "secret"}}},
                      std::vector<std::string>{""}, "1", backlog, metrics);
   }
-  void on_loop(const std::function<void()>& work) {
-    std::promise<void> done;
-    loop.post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& work) { net::run_on(loop, work); }
   /// Waits until `condition`, asked on the loop, holds.
   bool wait_until(const std::function<bool()>& condition) {
     const auto until = Clock::now() + std::chrono::seconds(30);

@@ -20,6 +20,7 @@
 #include "http/test_bodies.h"
 #include "http/test_server.h"
 #include "net/socket.h"
+#include "net/test_loop.h"
 
 namespace trilby::http {
 namespace {
@@ -59,14 +60,7 @@ class ClientTest : public testing::Test {
 
   void start(ClientLimits limits = {}) { client.emplace(loop, limits); }
 
-  void on_loop(const std::function<void()>& work) {
-    std::promise<void> done;
-    loop.post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& work) { net::run_on(loop, work); }
 
   [[nodiscard]] Request request(std::string method = "GET") const {
     return {.to = net::Address::parse("127.0.0.1", port).value(), .method = std::move(method)};

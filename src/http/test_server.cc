@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <future>
 #include <utility>
 
 #include <fmt/core.h>
@@ -14,6 +13,7 @@
 
 #include "base/text.h"
 #include "net/address.h"
+#include "net/test_loop.h"
 
 namespace trilby::http {
 namespace {
@@ -240,12 +240,7 @@ net::Socket TestServer::connect_socket() {
 }
 
 void TestServer::on_loop(const std::function<void()>& work) {
-  std::promise<void> done;
-  loop_.post([&] {
-    work();
-    done.set_value();
-  });
-  done.get_future().wait();
+  net::run_on(loop_, work);
 }
 
 bool TestServer::wait_until(const std::function<bool()>& condition) {

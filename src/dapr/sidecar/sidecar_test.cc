@@ -19,6 +19,7 @@
 #include "dapr/sidecar/service_invocation.h"
 #include "http/test_server.h"
 #include "net/socket.h"
+#include "net/test_loop.h"
 #include "observe/test_spans.h"
 #include "observe/tracer.h"
 
@@ -49,14 +50,7 @@ class SidecarTest : public testing::Test {
     thread.join();
   }
 
-  void on_loop(const std::function<void()>& work) {
-    std::promise<void> done;
-    loop.post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& work) { net::run_on(loop, work); }
   /// With a token and room for 1000 bytes; `timeout` is the sidecar's.
   void start(Duration timeout = 10s, observe::Tracer* tracer = nullptr) {
     const auto settings = std::make_shared<const Settings>(
