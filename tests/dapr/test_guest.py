@@ -10,7 +10,7 @@ import httpx
 import pytest
 from images import own
 from sidecar import Redis, component, free_ports, write_resources
-from world import World
+from world import World, served_far
 
 ROOT = Path(__file__).parents[2]
 RUST = Path.home() / ".cache/trilby/rust-1.63"
@@ -72,17 +72,6 @@ module = "{wat}/echo.wasm"
 content_type = "text/plain"
 [function.event]
 module = "{wat}/event.wasm"
-"""
-FAR = """
-trilby = 1
-[app.{far}]
-port = 1
-[[app.{far}.route]]
-path = "/echo"
-function = "event"
-[function.event]
-module = "{wat}/event.wasm"
-content_type = "application/json"
 """
 
 
@@ -219,19 +208,11 @@ def test_an_app_is_called(shop):
 
 
 def test_an_app_that_only_the_sidecar_knows_is_called(shop, system_class, sidecar_class, guests, tmp_path_factory):
-    scratch = tmp_path_factory.mktemp("far")
-    (scratch / "resources").mkdir()
-    (scratch / "trilby.toml").write_text(FAR.format(wat=guests, far=FAR_APP))
-    trilby = system_class(scratch / "trilby.toml", scratch, env={"TRILBY_LOG_FORMAT": "json"})
-    sidecar = sidecar_class(FAR_APP, trilby.address(FAR_APP)[1], scratch / "resources", scratch)
-    try:
+    with served_far(system_class, sidecar_class, guests, tmp_path_factory.mktemp("far"), FAR_APP) as (trilby, sidecar):
         assert shop.ask("invoke", FAR_APP, "echo?x=%20y", "POST", "text/plain", "over the hills") == (SUCCESS, 200, b"over the hills")
         error, status, _ = shop.ask("invoke", FAR_APP, "echo", "POST", "text/plain", "bad input")
         assert (error, status) == (SUCCESS, 422), "the app answered"
         assert shop.ask("invoke", FAR_APP, "nowhere", "POST", "", "")[:2] == (SUCCESS, 404)
-    finally:
-        sidecar.stop()
-        assert trilby.stop() == 0
     assert API_TOKEN not in trilby.log() + sidecar.log()
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from images import own
 from sidecar import Redis, component, free_ports, write_resources
-from world import World
+from world import World, served_far
 
 APP_TOKEN = "app-token-51c7"
 API_TOKEN = "api-token-9e02"
@@ -123,21 +123,6 @@ module = "{guests}/event.wasm"
 limits.log_lines_per_second = 100000
 [function.entry]
 module = "{guests}/event.wasm"
-limits.log_lines_per_second = 100000
-"""
-FAR = """
-trilby = 1
-[app.{far}]
-port = 1
-[[app.{far}.route]]
-path = "/echo"
-function = "echo"
-[[app.{far}.route]]
-path = "/entry"
-function = "echo"
-[function.echo]
-module = "{guests}/event.wasm"
-content_type = "application/json"
 limits.log_lines_per_second = 100000
 """
 RESILIENCY = {
@@ -312,15 +297,8 @@ def test_an_output_that_nobody_takes_is_a_retry(desk):
 @pytest.fixture(scope="module")
 def far(desk, system_class, sidecar_class, guests, tmp_path_factory):
     """An app of another Trilby, which the first knows only through the sidecars."""
-    scratch = tmp_path_factory.mktemp("far")
-    (scratch / "resources").mkdir()
-    manifest = scratch / "trilby.toml"
-    manifest.write_text(FAR.format(guests=guests, far=FAR_APP))
-    trilby = system_class(manifest, scratch, env={"TRILBY_LOG_FORMAT": "json"})
-    sidecar = sidecar_class(FAR_APP, trilby.address(FAR_APP)[1], scratch / "resources", scratch)
-    yield trilby
-    sidecar.stop()
-    assert trilby.stop() == 0
+    with served_far(system_class, sidecar_class, guests, tmp_path_factory.mktemp("far"), FAR_APP) as (trilby, sidecar):
+        yield trilby
     assert API_TOKEN not in trilby.log() + sidecar.log(), "it is between the first and its sidecar"
 
 

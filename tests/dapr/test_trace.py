@@ -8,7 +8,7 @@ from collector import Collector
 from images import own
 from sidecar import Redis, component, free_ports, write_resources
 from test_guest import ROOT, SUCCESS, compile_c
-from world import World
+from world import FAR, World
 
 SHOP_APP, FAR_APP = own("traced-shop"), own("traced-far")
 
@@ -37,17 +37,6 @@ invoke = ["{far}/*"]
 state = {{ "store/granted-*" = "read-write" }}
 [function.event]
 module = "{guests}/event.wasm"
-"""
-FAR = """
-trilby = 1
-[app.{far}]
-port = 1
-[[app.{far}.route]]
-path = "/echo"
-function = "event"
-[function.event]
-module = "{guests}/event.wasm"
-content_type = "application/json"
 """
 CONFIGURATION = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "traced"}}
 

@@ -1,5 +1,6 @@
 """The system that Dapr brings everything it can, and what it tells of that."""
 
+import contextlib
 import json
 import re
 import time
@@ -140,6 +141,38 @@ def subscription(name, pubsub, topic, path):
 
 def stop_well(trilby):
     assert trilby.stop() == 0
+
+# Of an app that another Trilby serves.
+FAR = """
+trilby = 1
+[app.{far}]
+port = 1
+[[app.{far}.route]]
+path = "/echo"
+function = "event"
+[[app.{far}.route]]
+path = "/entry"
+function = "event"
+[function.event]
+module = "{guests}/event.wasm"
+content_type = "application/json"
+limits.log_lines_per_second = 100000
+"""
+
+
+@contextlib.contextmanager
+def served_far(system_class, sidecar_class, guests, scratch, app):
+    """That app and its sidecar, which others know only through theirs."""
+    (scratch / "resources").mkdir()
+    manifest = scratch / "trilby.toml"
+    manifest.write_text(FAR.format(guests=guests, far=app))
+    trilby = system_class(manifest, scratch, env={"TRILBY_LOG_FORMAT": "json"})
+    sidecar = sidecar_class(app, trilby.address(app)[1], scratch / "resources", scratch)
+    try:
+        yield trilby, sidecar
+    finally:
+        sidecar.stop()
+        assert trilby.stop() == 0
 
 
 class Event:
