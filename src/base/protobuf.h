@@ -55,6 +55,10 @@ class ProtobufWriter {
   ProtobufWriter& begin_bytes(std::uint32_t number, std::uint64_t size);
   /// How long that head is.
   [[nodiscard]] static std::size_t head_size(std::uint32_t number, std::uint64_t size);
+  /// How long a field of so many bytes is, with its head.
+  [[nodiscard]] static std::size_t bytes_size(std::uint32_t number, std::size_t size) {
+    return head_size(number, size) + size;
+  }
   /// How long a field of an integer is.
   [[nodiscard]] static std::size_t integer_size(std::uint32_t number, std::uint64_t value);
   static constexpr std::size_t kFixed64Size = 9;  ///< of a field with a number up to 15

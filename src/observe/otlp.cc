@@ -51,10 +51,6 @@ constexpr std::uint32_t kHistogramAttributes = 9;
 constexpr std::uint32_t kPartialSuccess = 1;
 constexpr std::uint32_t kRejected = 1;
 
-std::size_t bytes_size(std::uint32_t number, std::size_t size) {
-  return ProtobufWriter::head_size(number, size) + size;
-}
-
 std::string make_scope(std::string_view version) {
   std::string scope;
   ProtobufWriter(scope).bytes(kScopeName, "trilby").bytes(kScopeVersion, version);
@@ -77,9 +73,10 @@ std::string trace_request(std::span<const std::string> resources, std::span<cons
   std::string out;
   for (const SpanBatch& batch : batches) {
     const std::string& resource = resources[batch.service];
-    const std::size_t in_scope = bytes_size(kScope, scope.size()) + batch.spans.size();
+    const std::size_t in_scope = ProtobufWriter::bytes_size(kScope, scope.size()) + batch.spans.size();
     ProtobufWriter writer(out);
-    writer.begin_bytes(kResources, bytes_size(kResource, resource.size()) + bytes_size(kScopes, in_scope));
+    writer.begin_bytes(kResources, ProtobufWriter::bytes_size(kResource, resource.size()) +
+                                       ProtobufWriter::bytes_size(kScopes, in_scope));
     writer.bytes(kResource, resource).begin_bytes(kScopes, in_scope).bytes(kScope, scope);
     out += batch.spans;
   }
@@ -159,10 +156,11 @@ void OtlpMetrics::histogram(const LabelSet& labels, std::span<const std::uint64_
 std::string OtlpMetrics::finish(std::string_view resource, std::string_view version) {
   end_family();
   const std::string scope = make_scope(version);
-  const std::size_t in_scope = bytes_size(kScope, scope.size()) + metrics_.size();
+  const std::size_t in_scope = ProtobufWriter::bytes_size(kScope, scope.size()) + metrics_.size();
   std::string out;
   ProtobufWriter writer(out);
-  writer.begin_bytes(kResources, bytes_size(kResource, resource.size()) + bytes_size(kScopes, in_scope));
+  writer.begin_bytes(kResources, ProtobufWriter::bytes_size(kResource, resource.size()) +
+                                     ProtobufWriter::bytes_size(kScopes, in_scope));
   writer.bytes(kResource, resource).begin_bytes(kScopes, in_scope).bytes(kScope, scope);
   return out + std::exchange(metrics_, {});
 }

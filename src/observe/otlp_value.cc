@@ -16,14 +16,10 @@ constexpr std::uint32_t kString = 1;
 constexpr std::uint32_t kInteger = 3;
 constexpr std::uint32_t kDouble = 4;
 
-std::size_t bytes_size(std::uint32_t number, std::size_t size) {
-  return ProtobufWriter::head_size(number, size) + size;
-}
-
 /// Everything before the value itself. \param size  of the AnyValue
 ProtobufWriter begin(std::string& out, std::uint32_t number, std::string_view name, std::size_t size) {
   ProtobufWriter writer(out);
-  writer.begin_bytes(number, bytes_size(kKey, name.size()) + bytes_size(kValue, size));
+  writer.begin_bytes(number, ProtobufWriter::bytes_size(kKey, name.size()) + ProtobufWriter::bytes_size(kValue, size));
   writer.bytes(kKey, name).begin_bytes(kValue, size);
   return writer;
 }
@@ -42,10 +38,10 @@ void append_text(std::string& out, std::uint32_t number, std::string_view text) 
 void append_attribute(std::string& out, std::uint32_t number, std::string_view name, std::string_view value) {
   if (!is_plain(value)) {
     const std::string safe = printable_line(value, kMaxAttributeBytes);
-    begin(out, number, name, bytes_size(kString, safe.size())).bytes(kString, safe);
+    begin(out, number, name, ProtobufWriter::bytes_size(kString, safe.size())).bytes(kString, safe);
     return;
   }
-  begin(out, number, name, bytes_size(kString, value.size())).bytes(kString, value);
+  begin(out, number, name, ProtobufWriter::bytes_size(kString, value.size())).bytes(kString, value);
 }
 
 void append_attribute(std::string& out, std::uint32_t number, std::string_view name, std::int64_t value) {

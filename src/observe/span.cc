@@ -59,8 +59,8 @@ void SpanWriter::begin(const SpanIds& ids, SpanKind kind, std::string_view name,
 }
 
 void SpanWriter::link(const ParsedTraceparent& to) {
-  const std::size_t size = ProtobufWriter::head_size(kTraceId, kTraceIdBytes) + kTraceIdBytes +
-                           ProtobufWriter::head_size(kSpanId, kSpanIdBytes) + kSpanIdBytes;
+  const std::size_t size =
+      ProtobufWriter::bytes_size(kTraceId, kTraceIdBytes) + ProtobufWriter::bytes_size(kSpanId, kSpanIdBytes);
   ProtobufWriter(span_).begin_bytes(kLinks, size);
   append_ids(span_, to.trace, to.span);
 }

@@ -491,7 +491,7 @@ std::string invoke_answer_head(std::string_view content_type, std::uint64_t data
   std::string head;
   ProtobufWriter(head)
       .bytes(2, content_type)
-      .begin_bytes(1, ProtobufWriter::head_size(2, data_size) + data_size)
+      .begin_bytes(1, ProtobufWriter::bytes_size(2, data_size))
       .begin_bytes(2, data_size);
   return head;
 }
