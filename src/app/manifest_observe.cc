@@ -97,13 +97,6 @@ Error at(const char* name, Error error) {
   return {Reason::BadRequest, fmt::format("{}: {}", name, error.message)};
 }
 
-std::optional<int> hex_digit(char c) {
-  return c >= '0' && c <= '9'   ? std::optional(c - '0')
-         : c >= 'a' && c <= 'f' ? std::optional(c - 'a' + 10)
-         : c >= 'A' && c <= 'F' ? std::optional(c - 'A' + 10)
-                                : std::nullopt;
-}
-
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -120,16 +113,6 @@ std::optional<std::string> percent_decoded(std::string_view text) {
     i += 2;
   }
   return decoded;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) {
-    text.remove_prefix(1);
-  }
-  while (text.ends_with(' ') || text.ends_with('\t')) {
-    text.remove_suffix(1);
-  }
-  return text;
 }
 
 /// "a=b,c=d%20e". \return nothing when it is none
@@ -154,12 +137,6 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_pairs(std:
     pairs.emplace_back(name, std::move(*value));
   }
   return pairs;
-}
-
-bool is_token(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return is_letter_or_digit(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
 }
 
 bool is_field_value(std::string_view text) {

@@ -13,19 +13,6 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-constexpr unsigned kNoDigit = 16;
-
-/// \return kNoDigit when it is no hexadecimal digit
-unsigned hex_digit(char c) {
-  if (is_digit(c)) {
-    return static_cast<unsigned>(c - '0');
-  }
-  if (c >= 'a' && c <= 'f') {
-    return static_cast<unsigned>(c - 'a' + 10);
-  }
-  return c >= 'A' && c <= 'F' ? static_cast<unsigned>(c - 'A' + 10) : kNoDigit;
-}
-
 /// Walks through a text of which nothing is known. Nesting is a list of open brackets and not recursion: the depth of
 /// what others write must not be ours.
 class Checker {
@@ -164,7 +151,7 @@ class Checker {
       return std::string_view("\"\\/bfnrt").find(rest[0]) != std::string_view::npos;
     }
     for (std::size_t i = 1; i <= 4; ++i) {
-      if (i >= rest.size() || hex_digit(rest[i]) == kNoDigit) {
+      if (i >= rest.size() || !hex_digit(rest[i])) {
         return false;
       }
     }
@@ -243,7 +230,7 @@ std::size_t end_of_value(std::string_view text, std::size_t at) {
 unsigned code_unit(std::string_view four_digits) {
   unsigned unit = 0;
   for (const char c : four_digits) {
-    unit = unit * 16 + hex_digit(c);
+    unit = unit * 16 + hex_digit(c).value_or(0);
   }
   return unit;
 }

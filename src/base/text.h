@@ -25,6 +25,18 @@ namespace trilby {
 /// Those of ASCII; the others (U+0080 to U+009F) are no concern of who asks this.
 [[nodiscard]] bool has_control_characters(std::string_view text);
 
+/// The value of a hexadecimal digit, in either case; nothing for any other character.
+[[nodiscard]] constexpr std::optional<unsigned> hex_digit(char c) {
+  return c >= '0' && c <= '9'   ? std::optional(static_cast<unsigned>(c - '0'))
+         : c >= 'a' && c <= 'f' ? std::optional(static_cast<unsigned>(c - 'a' + 10))
+         : c >= 'A' && c <= 'F' ? std::optional(static_cast<unsigned>(c - 'A' + 10))
+                                : std::nullopt;
+}
+/// Whether it is a token of HTTP (RFC 9110 section 5.6.2), as methods and names of fields are.
+[[nodiscard]] bool is_token(std::string_view text);
+/// Without the spaces and tabs around it. \return a part of `text`, never a view of nothing
+[[nodiscard]] std::string_view trimmed(std::string_view text);
+
 /// ASCII only, as HTTP field names are compared.
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string ascii_lower(std::string_view text);

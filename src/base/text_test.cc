@@ -24,6 +24,40 @@ TEST(ClosestMatch, IsSilentWhenNothingIsClose) {
   EXPECT_FALSE(closest_match(std::string(10'000, 'm'), kWords));
 }
 
+TEST(HexDigit, HasAValueInEitherCase) {
+  unsigned sum = 0;
+  std::string digits;
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    if (const auto value = hex_digit(c)) {
+      digits += c;
+      sum = sum * 3 + *value;
+    }
+  }
+  EXPECT_EQ(digits, "0123456789ABCDEFabcdef");
+  unsigned expected = 0;
+  for (const unsigned value : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 10, 11, 12, 13, 14, 15}) {
+    expected = expected * 3 + value;
+  }
+  EXPECT_EQ(sum, expected);
+}
+
+TEST(Token, IsWhatMethodsAndNamesOfFieldsAreMadeOf) {
+  EXPECT_TRUE(is_token("X-Custom_1!#$%&'*+.^`|~"));
+  for (const std::string_view wrong : {"", "a b", "a:", "a/b", "(a)", "\x7f", "\xc3\xa4"}) {
+    EXPECT_FALSE(is_token(wrong)) << wrong;
+  }
+}
+
+TEST(Trimmed, TakesSpacesAndTabsOffBothEnds) {
+  EXPECT_EQ(trimmed(" \t a b\t "), "a b");
+  EXPECT_EQ(trimmed("a\n"), "a\n");
+  EXPECT_EQ(trimmed(""), "");
+  const std::string_view blanks = " \t ";
+  EXPECT_EQ(trimmed(blanks), "");
+  EXPECT_EQ(trimmed(blanks).data(), blanks.data() + blanks.size()) << "a part of the text";
+}
+
 TEST(Characters, AreToldApart) {
   std::string plain;
   std::string of_keys;

@@ -15,12 +15,6 @@ constexpr std::size_t kOverheadPerByte = 8;
 constexpr std::size_t kUsualFields = 16;
 constexpr std::string_view kH2cSettings = "http2-settings";
 
-/// \return a part of `text`, never a view of nothing
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-  return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
 }  // namespace
 
 MessageParser::MessageParser(llhttp_type_t type, ParserLimits limits, Reasons reasons)

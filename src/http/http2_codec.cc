@@ -46,12 +46,6 @@ nghttp2_nv name_value(std::string_view name, std::string_view value) {
           .flags = NGHTTP2_NV_FLAG_NONE};
 }
 
-/// \return the value without what HTTP/2 does not allow around it
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-  return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
 /// Fields on their way out, in lower case. Threading: none of its own.
 class OutgoingFields {
  public:
@@ -66,7 +60,7 @@ class OutgoingFields {
       if (may_be_sent(field)) {
         const std::size_t begin = names_.size();
         names_ += ascii_lower(field.name);
-        add(std::string_view(names_).substr(begin), trimmed(field.value));
+        add(std::string_view(names_).substr(begin), trimmed(field.value));  // HTTP/2 allows nothing around it
       }
     }
   }

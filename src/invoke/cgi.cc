@@ -91,19 +91,6 @@ tl::unexpected<Error> bad(std::string_view what) {
   return fail(Reason::FunctionFailed, "its CGI output is wrong: {}", what);
 }
 
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return is_letter_or_digit(c) || kMarks.find(c) != std::string_view::npos;
-  });
-}
-
-std::string_view trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view()
-                                         : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 /// "404 Not Found" -> 404. What a server may answer finally, so 200 to 599.
 Result<int> parse_status(std::string_view text) {
   int status = 0;
@@ -191,7 +178,7 @@ Result<CgiHead> parse_cgi_head(std::string_view output) {
     if (colon == std::string_view::npos || !is_token(name)) {
       return bad("a line before the blank one is no header field");
     }
-    const std::string_view value = trim(line->substr(colon + 1));
+    const std::string_view value = trimmed(line->substr(colon + 1));
     if (std::any_of(value.begin(), value.end(), [](unsigned char c) { return (c < ' ' && c != '\t') || c == 0x7F; })) {
       return bad("a header field has control characters");
     }

@@ -13,18 +13,11 @@ namespace {
 constexpr const char* kDateFormat = "%a, %d %b %Y %H:%M:%S GMT";
 constexpr std::size_t kDateLength = 29;
 
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  return first == std::string_view::npos ? std::string_view()
-                                         : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 enum class Comparison : std::uint8_t { Weak, Strong };  // RFC 9110 section 8.8.3.2; ours is a strong tag
 
 /// Compares `etag` with each member of a list of tags. Tags may hold commas, so the list is walked by its quotes.
 bool lists(std::string_view list, std::string_view etag, Comparison comparison) {
-  if (trim(list) == "*") {
+  if (trimmed(list) == "*") {
     return true;
   }
   for (std::size_t open = list.find('"'); open != std::string_view::npos;) {
@@ -54,7 +47,7 @@ std::optional<std::string> joined(const Fields& fields, std::string_view name) {
 
 /// \return nothing when there is no such field, or no date in it, or several
 std::optional<std::time_t> date_in(const Fields& fields, std::string_view name) {
-  return fields.count(name) == 1 ? parse_http_date(trim(*fields.find(name))) : std::nullopt;
+  return fields.count(name) == 1 ? parse_http_date(trimmed(*fields.find(name))) : std::nullopt;
 }
 
 /// \return nothing when `text` is not all digits; the largest number when it is too long to count
@@ -116,10 +109,10 @@ std::optional<ByteRange> requested_range(const Fields& fields, const Validators&
     return std::nullopt;
   }
   if (const std::string* if_range = fields.find("if-range");
-      if_range != nullptr && !is_same_version(trim(*if_range), current)) {
+      if_range != nullptr && !is_same_version(trimmed(*if_range), current)) {
     return std::nullopt;
   }
-  const std::string_view range = trim(std::string_view(*field).substr(kUnit.size()));
+  const std::string_view range = trimmed(std::string_view(*field).substr(kUnit.size()));
   const std::size_t dash = range.find('-');
   if (dash == std::string_view::npos) {
     return std::nullopt;

@@ -7,16 +7,6 @@
 namespace trilby::triggers {
 namespace {
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool is_control(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
 }
@@ -28,12 +18,12 @@ Result<std::string> percent_decode(std::string_view text) {
     char c = text[i];
     const bool coded = c == '%';
     if (coded) {
-      const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-      const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
-      if (low < 0) {
+      const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
+      const auto low = high ? hex_digit(text[i + 2]) : std::nullopt;
+      if (!low) {
         return fail(Reason::BadRequest, "the path has a malformed percent code");
       }
-      c = static_cast<char>(high * 16 + low);
+      c = static_cast<char>(*high * 16 + *low);
       i += 2;
     }
     if (is_control(c) || c == '\\' || (coded && c == '/') || (!coded && c == '#')) {
