@@ -299,6 +299,37 @@ TEST_F(StreamTlsTest, RefusesToNegotiateAnew) {
   EXPECT_EQ(text, "");
 }
 
+TEST_F(StreamTlsTest, AHandshakeMessageWithoutItsEndEndsTheConnection) {
+  with_client(
+      [](TlsTestClient& peer) {
+        ASSERT_TRUE(peer.shake_hands());
+        EXPECT_TRUE(peer.send("question"));
+        // Of a greeting that takes several records the first alone is sent.
+        ASSERT_EQ(SSL_set_tlsext_host_name(peer.ssl(), std::string(255, 'x').c_str()), 1);
+        ASSERT_EQ(SSL_set_max_send_fragment(peer.ssl(), 512), 1);
+        BIO* const kept = BIO_new(BIO_s_mem());
+        SSL_set0_wbio(peer.ssl(), kept);
+        SSL_set0_rbio(peer.ssl(), BIO_new(BIO_s_mem()));
+        SSL_renegotiate(peer.ssl());
+        EXPECT_LE(SSL_do_handshake(peer.ssl()), 0);
+        char* bytes = nullptr;
+        const long size = BIO_get_mem_data(kept, &bytes);
+        ASSERT_GT(size, 560);
+        const std::size_t first =
+            5 + static_cast<unsigned char>(bytes[3]) * 256U + static_cast<unsigned char>(bytes[4]);
+        ASSERT_LT(first, 600U);
+        EXPECT_EQ(::send(peer.socket().get(), bytes, first, MSG_NOSIGNAL), static_cast<ssize_t>(first));
+        char byte = 0;
+        EXPECT_LE(::recv(peer.socket().get(), &byte, 1, MSG_WAITALL), 0) << "it waits for the end";
+      },
+      {.most = TLS1_2_VERSION});
+  std::string text;
+  EXPECT_EQ(run_to_end(text), Stream::Input::Failed);
+  EXPECT_EQ(text, "question");
+  EXPECT_FALSE(stream->write(std::array<std::string_view, 1>{"answer"})) << "nothing will ever take it";
+  stream->close();
+}
+
 TEST_F(StreamTlsTest, GivesNothingToResumeWith) {
   with_client([](TlsTestClient& peer) {
     ASSERT_TRUE(peer.shake_hands());

@@ -116,14 +116,17 @@ void TlsSession::end_input() {
 TlsSession::Outcome TlsSession::read(std::span<char> into, std::size_t& got) {
   got = 0;
   if (is_broken_ || (is_shaking_hands_ && handshake_input_ > kMostHandshakeInput)) {
-    is_broken_ = true;
-    return Outcome::Failed;
+    return broken();
   }
   ERR_clear_error();
   const int returned = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
   is_shaking_hands_ = is_shaking_hands_ && SSL_is_init_finished(ssl_.get()) == 0;
   if (returned != 1) {
-    return outcome_of(returned);
+    const Outcome outcome = outcome_of(returned);
+    // The beginning of a handshake's message, without its end. Nobody sends one so, and OpenSSL would keep room for all
+    // that it announces and write nothing before it has come.
+    const bool is_cut = outcome == Outcome::WantsInput && !is_shaking_hands_ && SSL_in_init(ssl_.get()) == 1;
+    return is_cut ? broken() : outcome;
   }
   wants_input_ = begin_ == end_ && !input_ended_ && SSL_has_pending(ssl_.get()) == 0;
   return Outcome::Text;
@@ -142,9 +145,14 @@ TlsSession::Outcome TlsSession::outcome_of(int returned) {
       }
       [[fallthrough]];
     default:
-      is_broken_ = true;
-      return Outcome::Failed;
+      return broken();
   }
+}
+
+TlsSession::Outcome TlsSession::broken() {
+  is_broken_ = true;
+  wants_input_ = false;
+  return Outcome::Failed;
 }
 
 /// Small pieces share a record, and with it a system call.
@@ -175,9 +183,11 @@ std::optional<std::size_t> TlsSession::write(std::span<const std::string_view> p
     ERR_clear_error();
     const int returned = SSL_write_ex(ssl_.get(), next.data(), next.size(), &written);
     if (returned != 1) {
-      const Outcome outcome = outcome_of(returned);
-      const bool is_full = outcome == Outcome::WantsRoom || outcome == Outcome::WantsInput;
-      return is_full ? std::optional(taken) : std::nullopt;
+      if (outcome_of(returned) == Outcome::WantsRoom) {
+        return taken;
+      }
+      broken();  // also when it asks for input, which no socket that takes more would bring
+      return std::nullopt;
     }
     taken += written;
     for (std::size_t left = written; left > 0;) {

@@ -51,6 +51,7 @@ class TlsSession {
  private:
   friend struct TlsBio;
   [[nodiscard]] Outcome outcome_of(int returned);
+  Outcome broken();
 
   const std::shared_ptr<const TlsContext> context_;
   const int socket_;
