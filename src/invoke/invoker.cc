@@ -95,9 +95,7 @@ class LoopInvoker final : public AdmittedInvoker {
 
   void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) override {
     if (cancelling_) {
-      Outcome outcome = refusal(*cancelling_);
-      outcome.function = function->name();
-      return done(std::move(outcome));
+      return done(refuse_now(*function, std::move(call.id)));
     }
     Run& run = runs_.emplace_back(*this, function, call, std::move(done));
     run.self = std::prev(runs_.end());
@@ -106,7 +104,7 @@ class LoopInvoker final : public AdmittedInvoker {
 
   void start_admitted(AdmittedCall call, std::shared_ptr<Cancellation> cancellation, OnOutcome done) override {
     if (cancelling_) {
-      return done(refusal(*cancelling_));
+      return done(refuse_now(*call.function, std::move(call.id)));
     }
     Run& run = runs_.emplace_back(*this, call, std::move(cancellation), std::move(done));
     run.self = std::prev(runs_.end());
@@ -138,6 +136,14 @@ class LoopInvoker final : public AdmittedInvoker {
   }
 
  private:
+  /// Inside cancel_all(): of a call that comes too late to be one of ours.
+  [[nodiscard]] Outcome refuse_now(const Function& function, std::string call_id) const {
+    Outcome outcome = refusal(*cancelling_);
+    outcome.function = function.name();
+    outcome.call_id = std::move(call_id);
+    outcome.record.ended = Clock::now();
+    return outcome;
+  }
   void interrupt_left_behind() {
     left_behind_.remove_if([](const auto& away) { return !away->interrupt(); });
     if (!left_behind_.empty()) {

@@ -718,6 +718,9 @@ TEST(Cancel, CallsThatCancelledOnesStartAreRefusedToo) {
   });
   for (const char* name : {"first", "second", "another"}) {
     EXPECT_EQ(calls.reason(name), Reason::Draining) << name;
+    ASSERT_NE(calls.find(name), nullptr) << name;
+    EXPECT_NE(calls.find(name)->record.ended, Clock::time_point{}) << name;
+    EXPECT_EQ(calls.find(name)->call_id, test_call().id) << name;
   }
 }
 
