@@ -65,8 +65,9 @@ void SpanWriter::link(const ParsedTraceparent& to) {
   append_ids(span_, to.trace, to.span);
 }
 
-void SpanWriter::fail(std::string_view type) {
-  attribute("error.type", type);
+void SpanWriter::fail(Reason reason, int status) {
+  const std::string type = reason == Reason::Ok ? std::to_string(status) : std::string(name(reason));
+  attribute("error.type", std::string_view(type));
   ProtobufWriter(span_).begin_bytes(kStatus, ProtobufWriter::integer_size(kCode, kError)).integer(kCode, kError);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/reason.h"
 #include "observe/otlp_value.h"
 #include "observe/trace.h"
 
@@ -13,6 +14,12 @@ namespace trilby::observe {
 
 /// Numbers are the protocol's.
 enum class SpanKind : std::uint8_t { Internal = 1, Server = 2, Client = 3, Producer = 4, Consumer = 5 };
+
+/// Whether an exchange of HTTP with this status has failed, by OpenTelemetry's conventions: for who asked from 400 on,
+/// for who answered when the fault was theirs.
+[[nodiscard]] constexpr bool is_failure(SpanKind kind, int status) {
+  return status >= (kind == SpanKind::Client ? 400 : 500);
+}
 
 /// Writes one span after the other into a message. What it says comes between begin() and end(). Texts are read before
 /// the functions return; of each at most kMaxAttributeBytes are kept. Threading: not thread-safe.
@@ -26,8 +33,8 @@ class SpanWriter {
   }
   /// Another span that has to do with this one, and is not its parent.
   void link(const ParsedTraceparent& to);
-  /// It did not go well. \param type  of a closed table
-  void fail(std::string_view type);
+  /// It did not go well. `error.type` is the reason; where that is Ok, the status of HTTP alone says that it failed.
+  void fail(Reason reason, int status);
   /// Appends the span to `out`, a message ScopeSpans.
   void end(std::string& out);
 

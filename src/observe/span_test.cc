@@ -21,7 +21,7 @@ TEST(Span, IsWhatThePublishedSchemaSays) {
   writer.attribute("negative", std::int64_t{-1});
   writer.attribute("trilby.run_seconds", 0.25);
   writer.link({{1, 2}, 3, true});
-  writer.fail("overloaded");
+  writer.fail(Reason::Overloaded, 503);
   writer.end(batch);
   writer.begin({{0, 1}, 2, 0}, SpanKind::Internal, "", 0, 0);
   writer.end(batch);

@@ -6,7 +6,6 @@ namespace trilby::observe {
 namespace {
 
 constexpr std::chrono::seconds kCompareEvery{1};
-constexpr int kFirstServerError = 500;
 
 }  // namespace
 
@@ -112,8 +111,8 @@ void ClientSpan::end(Reason reason, int status) {
     if (status != 0) {
       span.attribute("http.response.status_code", std::int64_t{status});
     }
-    if (reason != Reason::Ok || status >= kFirstServerError) {
-      span.fail(name(reason));
+    if (reason != Reason::Ok || is_failure(SpanKind::Client, status)) {
+      span.fail(reason, status);
     }
   });
 }

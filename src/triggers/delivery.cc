@@ -106,7 +106,7 @@ class EventSpan {
         span.link(*publisher_);
       }
       if (verdict != Verdict::Success) {
-        span.fail(name(outcome.reason));
+        span.fail(outcome.reason, outcome.status);
       }
     });
   }

@@ -146,7 +146,7 @@ OnOutcome Router::trace_call(std::size_t label, Call& call, OnOutcome done) {
         span.attribute("trilby.denials", static_cast<std::int64_t>(denials));
       }
       if (outcome.reason != Reason::Ok) {
-        span.fail(name(outcome.reason));
+        span.fail(outcome.reason, outcome.status);
       }
     });
     done(std::move(outcome));

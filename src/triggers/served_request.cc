@@ -13,8 +13,7 @@ namespace trilby::triggers {
 namespace {
 
 constexpr const char* kRetryAfter = "1";  // seconds: as long as a call waits for a slot
-constexpr int kFirstServerError = 500;
-constexpr std::size_t kOurFields = 5;  // those that respond_over_http() adds, at most
+constexpr std::size_t kOurFields = 5;     // those that respond_over_http() adds, at most
 
 constexpr std::array<std::string_view, 12> kConnectionFields = {
     "connection",          "content-length",   "expect", "http2-settings", "keep-alive",        "proxy-authenticate",
@@ -33,6 +32,18 @@ bool is_connection_field(std::string_view name) {
 /// The value of a field that came exactly once; else nothing.
 std::string_view only(const Fields& fields, std::string_view name) {
   return fields.count(name) == 1 ? std::string_view(*fields.find(name)) : std::string_view();
+}
+
+/// The values of all fields of that name, as one list (RFC 9110 section 5.3).
+std::string combined(const Fields& fields, std::string_view name) {
+  std::string list;
+  for (const Field& field : fields) {
+    if (equal_ignoring_case(field.name, name)) {
+      list += list.empty() ? "" : ",";
+      list += field.value;
+    }
+  }
+  return list;
 }
 
 /// "POST /api/*" -> "/api/*"; empty where the label is not that of a route.
@@ -64,6 +75,7 @@ class MeasuredBody final : public BodySource {
       } else {
         request_->outcome.reason = chunk.error().reason;
         request_->outcome.message = chunk.error().message;
+        request_->broke_off = chunk.error().reason != Reason::Cancelled;
       }
       on_chunk(std::move(chunk));
     });
@@ -150,7 +162,7 @@ ServedRequest::~ServedRequest() {
 }
 
 void ServedRequest::adopt_trace(const Fields& fields, Call& call) {
-  const TraceContext given = observe::accept_trace(only(fields, "traceparent"), only(fields, "tracestate"));
+  const TraceContext given = observe::accept_trace(only(fields, "traceparent"), combined(fields, "tracestate"));
   if (services_.tracer != nullptr) {
     span_ = services_.tracer->begin(given, call.trace);
   } else {
@@ -193,8 +205,8 @@ void ServedRequest::record_span(Clock::time_point ended) const {
                              if (!outcome.function.empty()) {
                                span.attribute("trilby.function", std::string_view(outcome.function));
                              }
-                             if (outcome.status >= kFirstServerError) {
-                               span.fail(name(outcome.reason));
+                             if (observe::is_failure(observe::SpanKind::Server, outcome.status) || broke_off) {
+                               span.fail(outcome.reason, outcome.status);
                              }
                            });
 }

@@ -57,6 +57,7 @@ class ServedRequest {
   std::uint64_t request_bytes = 0;
   std::uint64_t response_bytes = 0;
   Outcome outcome = refusal(Reason::Cancelled);  ///< until there is another; what is sent of it is gone from here
+  bool broke_off = false;  ///< its answer, after the head, and not because whoever asked went away
 
  private:
   void record_span(Clock::time_point ended) const;

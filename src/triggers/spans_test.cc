@@ -47,7 +47,7 @@ class SpansTest : public testing::Test {
     // The other app's own call would be below the invocation.
     local.add_app("other", [this](Call call, OnOutcome done) {
       invoked = std::move(call);
-      done(ok());
+      done(far_answer());
     });
     router.emplace("api", std::make_shared<const RouteTable>(std::vector{function, away}),
                    LoopServices{invoker, invocation, *metrics, ids, calls, nullptr, nullptr, &tracer});
@@ -99,6 +99,7 @@ class SpansTest : public testing::Test {
   dapr::embedded::LocalInvocation local;
   dapr::NearestInvocation invocation{local, nullptr, &tracer};
   std::optional<Call> invoked;
+  std::function<Outcome()> far_answer = [] { return ok(); };
   std::optional<Router> router;
   std::optional<AppChannel> channel;
   std::optional<HttpFront> front;
@@ -114,6 +115,84 @@ TEST_F(SpansTest, ACallIsBelowItsRequest) {
   EXPECT_EQ(all[1].attributes.at("http.route"), "/f/*");
   EXPECT_EQ(all[1].attributes.at("error.type"), "trap");
   EXPECT_EQ(all[0].attributes.at("trilby.reason"), "trap");
+}
+
+/// Ends well, with that status.
+Outcome answered(int status) {
+  Outcome outcome = ok();
+  outcome.status = status;
+  return outcome;
+}
+
+TEST_F(SpansTest, TheStatusIsTheErrorWhereNothingElseIs) {
+  invoker.at_once = [](const std::string& data) { return answered(std::stoi(data)); };
+  send("POST", "/f/x", {}, "503");
+  EXPECT_EQ(spans().at(1).attributes.at("error.type"), "503");
+  send("POST", "/f/x", {}, "404");
+  EXPECT_EQ(spans().at(1).status, 0U) << "the caller's fault";
+
+  far_answer = [] { return answered(502); };
+  send("GET", "/away");
+  const auto failed = spans();
+  EXPECT_EQ(failed.at(0).attributes.at("error.type"), "502") << "of who asked";
+  EXPECT_EQ(failed.at(1).attributes.at("error.type"), "502") << "of who answered";
+  far_answer = [] { return answered(404); };
+  send("GET", "/away");
+  const auto missed = spans();
+  EXPECT_EQ(missed.at(0).status, 2U) << "who asked did not get it";
+  EXPECT_EQ(missed.at(0).attributes.at("error.type"), "404");
+  EXPECT_EQ(missed.at(1).status, 0U);
+
+  send("POST", "/dapr/topic/p/t/f", {{"content-type", "application/cloudevents+json"}},
+       R"({"id":"7","data":"404","datacontenttype":"text/plain"})");
+  const auto event = spans();
+  EXPECT_EQ(event.at(1).attributes.at("trilby.verdict"), "DROP");
+  EXPECT_EQ(event.at(1).attributes.at("error.type"), "404");
+}
+
+/// Ends with an error after its first chunk.
+class BreakingBody final : public BodySource {
+ public:
+  explicit BreakingBody(Reason reason) : reason_(reason) {}
+  void read(OnChunk on_chunk) override {
+    if (std::exchange(has_begun_, true)) {
+      return on_chunk(fail(reason_, "no more"));
+    }
+    on_chunk(Chunk{"x", false});
+  }
+  [[nodiscard]] std::optional<std::uint64_t> length() const override { return std::nullopt; }
+
+ private:
+  const Reason reason_;
+  bool has_begun_ = false;
+};
+
+TEST_F(SpansTest, AnAnswerThatBreaksOffHasFailed) {
+  Reason reason = Reason::UpstreamFailed;
+  far_answer = [&] {
+    Outcome outcome = ok();
+    outcome.body = std::make_unique<BreakingBody>(reason);
+    return outcome;
+  };
+  send("GET", "/away");
+  const ReadSpan broken = spans().at(1);
+  EXPECT_EQ(broken.attributes.at("http.response.status_code"), "200");
+  EXPECT_EQ(broken.attributes.at("error.type"), "upstream-failed");
+  EXPECT_EQ(broken.status, 2U);
+  reason = Reason::Cancelled;
+  send("GET", "/away");
+  EXPECT_EQ(spans().at(1).status, 0U) << "who asked went away";
+}
+
+TEST_F(SpansTest, PassesOnAllThatTracestateSays) {
+  send("GET", "/away", {{"traceparent", kParent}, {"tracestate", "a=1"}, {"Tracestate", "b=2,c=3"}});
+  EXPECT_EQ(invoked->trace.tracestate, "a=1,b=2,c=3");
+  send("GET", "/away",
+       {{"traceparent", kParent}, {"tracestate", std::string(256, 'a')}, {"tracestate", std::string(255, 'b')}});
+  EXPECT_EQ(invoked->trace.tracestate.size(), 512U);
+  send("GET", "/away",
+       {{"traceparent", kParent}, {"tracestate", std::string(256, 'a')}, {"tracestate", std::string(256, 'b')}});
+  EXPECT_EQ(invoked->trace.tracestate, "") << "too long together";
 }
 
 TEST_F(SpansTest, WhatIsInvokedIsToldTheSpanOfTheInvocation) {
