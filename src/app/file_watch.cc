@@ -60,11 +60,14 @@ void FileWatch::watch(const std::vector<fs::path>& files) {
   watch_folders();
 }
 
-void FileWatch::forget_changes() {
+bool FileWatch::forget_changes() {
   watch_folders();
+  bool any = false;
   for (auto& [file, known] : files_) {
-    known = look(file);
+    const Fingerprint now = look(file);
+    any = std::exchange(known, now) != now || any;
   }
+  return any;
 }
 
 void FileWatch::on_events(Clock::time_point now) {

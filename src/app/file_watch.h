@@ -25,8 +25,8 @@ class FileWatch {
   /// Watches these and no others. Of those watched before, changes that were not taken yet are kept; the rest counts
   /// from now on. Folders that cannot be watched are named in the log.
   void watch(const std::vector<std::filesystem::path>& files);
-  /// Changes up to now do not count.
-  void forget_changes();
+  /// Changes up to now do not count. \return whether there were any that nobody has taken
+  bool forget_changes();
 
   [[nodiscard]] int descriptor() const { return inotify_.get(); }
   /// To be called when the descriptor can be read.

@@ -151,8 +151,9 @@ TEST_F(FileWatchTest, AnotherListKeepsChangesNotYetTaken) {
 
 TEST_F(FileWatchTest, ForgottenChangesAreNone) {
   write_text(file, "two!");
-  watch.forget_changes();
+  EXPECT_TRUE(watch.forget_changes());
   EXPECT_FALSE(watch.take_change());
+  EXPECT_FALSE(watch.forget_changes()) << "there are none any more";
 }
 
 }  // namespace

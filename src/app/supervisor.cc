@@ -32,7 +32,9 @@ using namespace std::chrono_literals;
 constexpr Duration kGraceSlack = 3s;  // the worker keeps the grace period itself; this is for one that cannot
 constexpr Duration kAtOnce = 2s;
 constexpr Duration kSidecarPatience = 60s;  // before a system without its sidecars is said to serve
-constexpr std::size_t kMostLeaving = 3;     // each old worker holds its modules and models in memory while it drains
+// Before a new certificate is tried again after a failure that was not of its making; each try loads all models anew.
+constexpr Backoff kRenewalBackoff{1s, 5min};
+constexpr std::size_t kMostLeaving = 3;  // each old worker holds its modules and models in memory while it drains
 
 /// One reading of the manifest, and what each worker of it is given. Once no worker needs its sockets, they close.
 struct Generation {
@@ -181,7 +183,7 @@ class Supervisor {
       certificate_watch_ = std::move(*made);
     }
     if (certificate_watch_) {
-      certificate_watch_->forget_changes();
+      certificates_unserved_ = certificate_watch_->forget_changes() || certificates_unserved_;
       certificate_watch_->watch(files);
     }
   }
@@ -220,7 +222,8 @@ class Supervisor {
     auto started = loaded ? start(*loaded) : Result<void>(fail(loaded.error()));
     if (!started) {
       log_lines("the reload failed; what serves goes on", started.error());
-      return;
+      renewal_wanted_ = certificates_unserved_;
+      return begin_renewal();
     }
     restart_at_.reset();  // the new one takes that place
   }
@@ -233,9 +236,16 @@ class Supervisor {
     }
     if (const auto started = start(in_force_); !started) {
       log_lines("no worker can be started with the new certificate; what serves goes on", started.error());
-      return;
+      return renew_later();
     }
     restart_at_.reset();
+    renew_at_.reset();
+  }
+
+  void renew_later() {
+    const Duration pause = renewal_backoff_.next();
+    renew_at_ = Clock::now() + pause;
+    log::info("the new certificate is tried again", {{"in", format(pause)}});
   }
 
   /// Sockets of the generation in force that `next` has not: nobody will accept from them any more.
@@ -287,6 +297,9 @@ class Supervisor {
   void on_serving() {
     Worker next = *std::exchange(starting_, std::nullopt);
     next.serving_since = Clock::now();
+    certificates_unserved_ = renewal_wanted_;  // what has changed since it was started is wanted still
+    renew_at_.reset();
+    renewal_backoff_.reset();
     reloaded_ = serving_.has_value();
     if (next.generation != in_force_) {
       reloaded_ = true;
@@ -474,12 +487,20 @@ class Supervisor {
       }
       return;
     }
-    if (worker.generation != in_force_ || serving_) {
+    const bool is_reload = worker.generation != in_force_;
+    if (is_reload || serving_) {
       log::error("the reload failed: the new worker ended while it started; what serves goes on",
                  {{"pid", worker.process.pid}, {"end", describe(worker, status)}});
     }
     if (!serving_) {
-      restart_later("the worker ended while it started; starting another", worker, status, {});
+      return restart_later("the worker ended while it started; starting another", worker, status, {});
+    }
+    // It has said so when what it read is no good; then the next change is the next try.
+    const bool said = WIFEXITED(status) && WEXITSTATUS(status) == info(Reason::Manifest).exit_code;
+    if (is_reload) {
+      renewal_wanted_ = certificates_unserved_ || renewal_wanted_;
+    } else if (!said) {
+      renew_later();
     }
   }
 
@@ -584,6 +605,7 @@ class Supervisor {
       next = at && (!next || *at < *next) ? at : next;
     };
     consider(restart_at_);
+    consider(renew_at_);
     consider(watch_ ? watch_->due() : std::nullopt);
     consider(certificate_watch_ ? certificate_watch_->due() : std::nullopt);
     consider(awaited_ ? awaited_->due() : std::nullopt);
@@ -626,7 +648,13 @@ class Supervisor {
       }
     }
     reload_wanted_ = has_changed(watch_, now) || reload_wanted_;
-    renewal_wanted_ = has_changed(certificate_watch_, now) || renewal_wanted_;
+    if (has_changed(certificate_watch_, now)) {
+      renewal_wanted_ = certificates_unserved_ = true;
+    }
+    if (renew_at_ && now >= *renew_at_) {
+      renew_at_.reset();
+      renewal_wanted_ = true;
+    }
   }
 
   static bool has_changed(std::optional<FileWatch>& watch, Clock::time_point now) {
@@ -691,8 +719,11 @@ class Supervisor {
   bool reloaded_ = false;     // and not yet said so
   bool reload_wanted_ = false;
   bool renewal_wanted_ = false;
+  bool certificates_unserved_ = false;  // they have changed, and no worker that was started since has served
   Backoff backoff_ = kRestartBackoff;
+  Backoff renewal_backoff_ = kRenewalBackoff;
   std::optional<Clock::time_point> restart_at_;
+  std::optional<Clock::time_point> renew_at_;
   std::optional<Clock::time_point> publish_by_;  // set while a first worker serves and sidecars are missing
   int stops_ = 0;
   bool cut_off_ = false;

@@ -41,7 +41,8 @@ struct SupervisorOptions {
 /// leaves the old worker serving, and the log says why. Further wishes for a reload are one, and wait for this one.
 ///
 /// A certificate or its key that has changed does the same to the worker alone, with the manifest in force, whether
-/// files are watched or not.
+/// files are watched or not. It is not lost when a reload that came with it fails, nor when that worker is killed: then
+/// another is tried, after 1 s to 5 min. What it cannot read waits for the next change.
 ///
 /// Sidecars are started with the first worker, and the system is said to serve once each can be used, or after a
 /// minute. One that dies is replaced, after the same pauses; one that ends as soon as it was started ends the system.

@@ -1,7 +1,9 @@
 """HTTPS: HTTP/1.1 and HTTP/2 over TLS, spoken to by curl, httpx and openssl; certificates that change while requests run."""
 
 import http.client
+import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -242,6 +244,66 @@ def test_a_new_certificate_takes_nothing_of_a_manifest_that_is_being_edited(star
     wait_for_serial(system, 2)
     with httpx.Client(verify=False) as client:
         assert client.get(system.url("web") + "/text").text == "a text"
+
+
+def starting_worker(system):
+    """Waits for a worker beside the one that serves; returns its pid."""
+    children = Path(f"/proc/{system.process.pid}/task/{system.process.pid}/children")
+    deadline = time.monotonic() + 30
+    while not (others := set(map(int, children.read_text().split())) - {system.ready["worker"]}):
+        assert time.monotonic() < deadline, system.log()
+    return others.pop()
+
+
+def test_a_new_certificate_is_served_though_the_reload_with_it_fails(start, make_certificate):
+    """Who renews certificates may ask for a reload, when somebody is in the middle of something else."""
+    system = start()
+    (system.folder / "broken.wasm").write_bytes(b"\0asm")
+    with system.manifest.open("a") as manifest:
+        manifest.write(f'[function.broken]\nmodule = "{system.folder}/broken.wasm"\n')
+    make_certificate(system.folder, 2)
+    system.process.send_signal(signal.SIGHUP)
+    system.wait_for_log("the reload failed")
+    wait_for_serial(system, 2)
+
+
+def test_a_new_certificate_is_served_though_the_reload_behind_it_fails(start, make_certificate):
+    system = start()
+    system.process.send_signal(signal.SIGHUP)
+    starting = starting_worker(system)
+    os.kill(starting, signal.SIGSTOP)  # so that both wishes wait for it
+    make_certificate(system.folder, 2)
+    system.wait_for_log("a file has changed")
+    system.manifest.write_text("half a manifest")
+    system.process.send_signal(signal.SIGHUP)
+    os.kill(starting, signal.SIGKILL)
+    system.wait_for_log("the reload failed; what serves goes on")
+    wait_for_serial(system, 2)
+
+
+def test_a_new_certificate_is_tried_again_when_its_worker_was_killed(start, make_certificate):
+    system = start()
+    make_certificate(system.folder, 2)
+    os.kill(starting_worker(system), signal.SIGKILL)
+    system.wait_for_log("signal 9 (Killed)")
+    wait_for_serial(system, 2)
+    assert system.stop() == 0
+
+
+def test_a_crash_while_the_files_are_broken_lasts_until_they_are_mended(start):
+    system = start()
+    key = system.folder / "key.pem"
+    good = key.read_text()
+    key.write_text("no key")
+    system.wait_for_log("what serves goes on")
+    os.kill(system.ready["worker"], signal.SIGKILL)
+    system.wait_for_log("the worker ended while it started; starting another")
+    with socket.create_connection(system.address("web"), timeout=60) as waiting:  # the sockets stay open
+        key.write_text(good)
+        with ssl._create_unverified_context().wrap_socket(waiting) as connection:
+            connection.sendall(request("GET", "/text"))
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert system.stop() == 0
 
 
 def test_a_reload_may_turn_tls_on_and_off(start):
