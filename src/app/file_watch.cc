@@ -25,14 +25,48 @@ constexpr Duration kPatience = 1s;  // somebody may write into the same folder a
 constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB |
                                   IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 
-/// The folder of `file`, or what is there of the way to it.
-fs::path nearest_folder(const fs::path& file) {
-  fs::path folder = file.parent_path();
+constexpr int kMostLinks = 40;  // as many as the kernel follows
+
+/// The folders in which something may happen that makes `file` another: those of the links on the way to it, and its
+/// own, or what is there of the way.
+void add_folders(const fs::path& file, std::set<fs::path>& folders) {
   std::error_code error;
-  while (folder.has_relative_path() && !fs::is_directory(folder, error)) {
-    folder = folder.parent_path();
+  fs::path at = file.root_path();
+  std::vector<fs::path> ahead;  // the next one last
+  const auto go = [&](const fs::path& way) {
+    if (way.is_absolute()) {
+      at = way.root_path();
+    }
+    const fs::path names = way.relative_path();
+    const auto begin = static_cast<std::ptrdiff_t>(ahead.size());
+    ahead.insert(ahead.end(), names.begin(), names.end());
+    std::reverse(ahead.begin() + begin, ahead.end());
+  };
+  go(fs::absolute(file, error));
+  int links = 0;
+  while (!ahead.empty()) {
+    const fs::path name = std::move(ahead.back());
+    ahead.pop_back();
+    if (name == "..") {
+      at = at.parent_path();  // no part of it is a link
+      continue;
+    }
+    if (name.empty() || name == ".") {
+      continue;
+    }
+    const fs::path next = at / name;
+    const fs::file_status status = fs::symlink_status(next, error);
+    if (ahead.empty() || !fs::is_directory(status)) {
+      folders.insert(at);
+    }
+    if (fs::is_directory(status)) {
+      at = next;
+    } else if (fs::is_symlink(status) && ++links <= kMostLinks) {
+      go(fs::read_symlink(next, error));
+    } else {
+      return;
+    }
   }
-  return folder;
 }
 
 std::int64_t nanoseconds(const timespec& time) {
@@ -103,11 +137,7 @@ FileWatch::Fingerprint FileWatch::look(const fs::path& file) {
 void FileWatch::watch_folders() {
   std::set<fs::path> wanted;
   for (const auto& [file, known] : files_) {
-    wanted.insert(nearest_folder(file));
-    std::error_code error;
-    if (const fs::path target = fs::canonical(file, error); !error) {
-      wanted.insert(target.parent_path());
-    }
+    add_folders(file, wanted);
   }
   for (auto at = folders_.begin(); at != folders_.end();) {
     if (wanted.contains(at->first)) {

@@ -13,10 +13,10 @@
 
 namespace trilby::app {
 
-/// Watches files by their folders, so that a file that is renamed over another, comes into being, or is reached through
-/// a link that changes is seen too. What happens in these folders only makes it look: a file counts as changed when its
-/// identity, size or times have.
-/// Threading: not thread-safe. Cost: one inotify watch for each folder; a stat() of each file for each burst of events.
+/// Watches files by their folders, and those of links on the way to them, so that a file that is renamed over another,
+/// comes into being, or is reached through a link that changes is seen too. What happens in these folders only makes it
+/// look: a file counts as changed when its identity, size or times have. Threading: not thread-safe. Cost: one inotify
+/// watch for each such folder; a stat() of each file for each burst of events.
 class FileWatch {
  public:
   /// \return Reason::Internal when the system gives no inotify descriptor

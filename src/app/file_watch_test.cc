@@ -121,6 +121,52 @@ TEST_F(FileWatchTest, SeesALinkOnTheWayTurnedToAnotherFile) {
   EXPECT_EQ(watch.take_change(), folder / "m");
 }
 
+TEST_F(FileWatchTest, SeesALinkToItsFolderTurnedToAnother) {
+  fs::create_directories(folder / "v1");
+  fs::create_directories(folder / "v2");
+  write_text(folder / "v1" / "m", "one");
+  write_text(folder / "v2" / "m", "two");
+  for (const fs::path& target : {fs::path("v1"), folder / "v1", fs::path("./../") / folder.filename() / "v1"}) {
+    fs::remove(folder / "current");
+    fs::create_directory_symlink(target, folder / "current");
+    watch.watch({});
+    watch.on_events(kStart);
+    watch.watch({folder / "current" / "m"});
+    EXPECT_FALSE(has_events());
+    fs::create_directory_symlink("v2", folder / "new");
+    fs::rename(folder / "new", folder / "current");
+    EXPECT_TRUE(has_events()) << target;
+    EXPECT_EQ(watch.take_change(), folder / "current" / "m");
+    watch.on_events(kStart);
+    write_text(folder / "v2" / "m", "two again" + target.string());
+    EXPECT_TRUE(has_events()) << "it is watched where it is now";
+    EXPECT_EQ(watch.take_change(), folder / "current" / "m");
+  }
+}
+
+TEST_F(FileWatchTest, SeesLinksThatLeadNowhereOrInCirclesMended) {
+  fs::create_directory_symlink("b", folder / "a");
+  fs::create_directory_symlink("a", folder / "b");
+  fs::create_symlink("gone/m", folder / "dangling");
+  watch.watch({folder / "a" / "m", folder / "dangling"});
+  fs::remove(folder / "b");
+  fs::create_directories(folder / "b");
+  EXPECT_TRUE(has_events());
+  watch.on_events(kStart);
+  EXPECT_FALSE(watch.take_change());
+  write_text(folder / "b" / "m", "one");
+  EXPECT_TRUE(has_events());
+  EXPECT_EQ(watch.take_change(), folder / "a" / "m");
+  watch.on_events(kStart);
+  fs::create_directories(folder / "gone");
+  EXPECT_TRUE(has_events());
+  watch.on_events(kStart);
+  EXPECT_FALSE(watch.take_change());
+  write_text(folder / "gone" / "m", "one");
+  EXPECT_TRUE(has_events());
+  EXPECT_EQ(watch.take_change(), folder / "dangling");
+}
+
 TEST_F(FileWatchTest, SeesTheTargetOfALinkInAnotherFolder) {
   fs::create_directories(folder / "elsewhere");
   write_text(folder / "elsewhere" / "m", "one");
