@@ -49,7 +49,8 @@ bool is_path(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F && c != '?' && c != '#'; });
 }
 
-/// "http://127.0.0.1:4318/prefix". \param own_path  stands behind what the URL says; empty: the URL says all
+/// "http://127.0.0.1:4318/prefix". \param own_path  stands behind what the URL says; empty: the URL says all, and is
+/// used as it is
 Result<OtlpEndpoint> parse_endpoint(std::string_view text, std::string_view own_path) {
   constexpr std::string_view kScheme = "http://";
   const auto wrong = [&](std::string_view why) {
@@ -83,7 +84,7 @@ Result<OtlpEndpoint> parse_endpoint(std::string_view text, std::string_view own_
   if (!address || address->port == 0) {
     return wrong("names no IP address (there is no resolver: a literal address, or localhost)");
   }
-  while (path.ends_with('/') && (!own_path.empty() || path.size() > 1)) {
+  while (!own_path.empty() && path.ends_with('/')) {
     path.remove_suffix(1);
   }
   OtlpEndpoint endpoint{std::move(*address), std::string(path) + std::string(own_path)};
@@ -170,17 +171,19 @@ Result<void> apply_signal(const Signal& signal, std::optional<OtlpEndpoint>& out
     }
     return {};
   };
-  TRILBY_CHECK(set(kEndpoint, signal.path));
-  TRILBY_CHECK(set(signal.endpoint, {}));
   const std::string exporter = variable(signal.exporter);
   if (exporter == "none") {
     out.reset();
     origins[std::string(signal.setting)] = {Origin::Environment, {}};
-  } else if (!exporter.empty() && exporter != "otlp") {
-    return fail(Reason::BadRequest, "{}: there are otlp and none, not \"{}\"", signal.exporter, shown(exporter));
+    return {};
   }
+  TRILBY_CHECK(set(kEndpoint, signal.path));
+  TRILBY_CHECK(set(signal.endpoint, {}));
   if (!out) {
     return {};
+  }
+  if (!exporter.empty() && exporter != "otlp") {
+    return fail(Reason::BadRequest, "{}: there are otlp and none, not \"{}\"", signal.exporter, shown(exporter));
   }
   for (const char* const name : {signal.protocol, "OTEL_EXPORTER_OTLP_PROTOCOL"}) {
     const std::string protocol = variable(name);

@@ -40,8 +40,18 @@ class ObserveTest : public testing::Test {
 TEST_F(ObserveTest, ExportsNothingUnlessToldTo) {
   variables["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";  // of others, for there is nothing of ours
   variables["OTEL_TRACES_SAMPLER"] = "jaeger_remote";
+  variables["OTEL_TRACES_EXPORTER"] = "zipkin";
   EXPECT_EQ(endpoints(), Both("none", "none"));
   EXPECT_EQ(endpoints("[observe]\n"), Both("none", "none"));
+}
+
+TEST_F(ObserveTest, AsksNothingOfWhatIsLeftOut) {
+  variables = {{"OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example:4318"},
+               {"OTEL_TRACES_EXPORTER", "none"},
+               {"OTEL_METRICS_EXPORTER", "none"}};
+  EXPECT_EQ(endpoints("[observe]\notlp = \"http://127.0.0.1:4318\"\n"), Both("none", "none"));
+  variables["OTEL_METRICS_EXPORTER"] = "otlp";
+  EXPECT_TRUE(error().starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: ")) << error();
 }
 
 TEST_F(ObserveTest, GoesWhereTheManifestOrTheEnvironmentSays) {
@@ -50,9 +60,9 @@ TEST_F(ObserveTest, GoesWhereTheManifestOrTheEnvironmentSays) {
   variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://localhost:9/a/b/";
   EXPECT_EQ(endpoints(manifest), Both("http://127.0.0.1:9/a/b/v1/traces", "http://127.0.0.1:9/a/b/v1/metrics"));
   variables["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = "http://[::1]:7/own/";
-  EXPECT_EQ(endpoints(manifest), Both("http://[::1]:7/own", "http://127.0.0.1:9/a/b/v1/metrics"));
+  EXPECT_EQ(endpoints(manifest), Both("http://[::1]:7/own/", "http://127.0.0.1:9/a/b/v1/metrics"));
   variables["OTEL_METRICS_EXPORTER"] = "none";
-  EXPECT_EQ(endpoints(manifest), Both("http://[::1]:7/own", "none"));
+  EXPECT_EQ(endpoints(manifest), Both("http://[::1]:7/own/", "none"));
   variables["OTEL_SDK_DISABLED"] = "true";
   EXPECT_EQ(endpoints(manifest), Both("none", "none"));
   variables = {{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://10.0.0.1"}};

@@ -19,18 +19,20 @@ bool is_for_now(int status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
-/// How long a collector wants to be left alone. A date instead of seconds is no wish that is granted.
-Duration wish_of(const Fields& fields) {
+}  // namespace
+
+Duration retry_after(const Fields& fields) {
   const std::string* const text = fields.find("retry-after");
-  std::uint32_t seconds = 0;
-  if (text == nullptr ||
-      std::from_chars(text->data(), text->data() + text->size(), seconds).ptr != text->data() + text->size()) {
+  if (text == nullptr) {
     return {};
   }
-  return std::min<Duration>(std::chrono::seconds(seconds), kLongestWish);
+  std::uint32_t seconds = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
+  if (end != text->data() + text->size() || error == std::errc::invalid_argument) {
+    return {};
+  }
+  return error == std::errc{} ? std::min<Duration>(std::chrono::seconds(seconds), kLongestWish) : kLongestWish;
 }
-
-}  // namespace
 
 http::Request make_otlp_request(const OtlpTarget& target, std::string body) {
   http::Request request{.to = target.to, .method = "POST", .target = target.path, .fields = target.fields};
@@ -113,7 +115,7 @@ void SpanExporter::take(Result<http::Response> response) {
   }
   const std::string why = fmt::format("the collector answers {}", status);
   if (is_for_now(status)) {
-    return send_again(wish_of(response->fields), why);
+    return send_again(retry_after(response->fields), why);
   }
   backoff_.reset();  // it was reached
   drop(metrics_.refused, why);

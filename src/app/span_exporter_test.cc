@@ -143,6 +143,18 @@ TEST_F(SpanExporterTest, SendsAgainWhatIsRefusedForNow) {
   EXPECT_EQ(metrics.refused.value() + metrics.unreachable.value(), 0U);
 }
 
+TEST_F(SpanExporterTest, GrantsAMinuteAtMost) {
+  const auto after = [](std::string text) { return retry_after({{"retry-after", std::move(text)}}); };
+  EXPECT_EQ(retry_after({}), Duration::zero());
+  EXPECT_EQ(after("7"), std::chrono::seconds(7));
+  for (const char* more : {"61", "4294967295", "4294967296", "99999999999", "99999999999999999999999999"}) {
+    EXPECT_EQ(after(more), std::chrono::seconds(60)) << more;
+  }
+  for (const char* none : {"", "-1", "1.5", "99999999999x", "Fri, 31 Dec 1999 23:59:59 GMT"}) {
+    EXPECT_EQ(after(none), Duration::zero()) << none;
+  }
+}
+
 TEST_F(SpanExporterTest, GivesUpWhenItEnds) {
   statuses = {503};
   answer_fields = {{"retry-after", "3600"}};

@@ -84,6 +84,7 @@ void Telemetry::push_later() {
 
 /// They are cumulative, so what did not arrive is not sent again: the next push says the same and more.
 void Telemetry::push_metrics(std::function<void()> done) {
+  push_.reset();  // one that is still under way says less
   pushed_ = std::move(done);
   metrics_.gather([this] {
     std::string body = metrics_.with([this](const observe::MetricSources& all) {
@@ -92,25 +93,46 @@ void Telemetry::push_metrics(std::function<void()> done) {
       return out.finish(process_, TRILBY_VERSION);
     });
     push_ = client_.send(make_otlp_request(*metrics_target_, std::move(body)), Clock::now() + kOtlpTimeout,
-                         [this](const Result<http::Response>& response) {
-                           const bool arrived = response && response->status / 100 == 2;
-                           if (!arrived && !std::exchange(is_failing_, true)) {
-                             log::warn("metrics do not reach their collector",
-                                       {{"why", response ? fmt::format("the collector answers {}", response->status)
-                                                         : response.error().message}});
-                           } else if (arrived && std::exchange(is_failing_, false)) {
-                             log::info("metrics reach their collector again");
-                           }
-                           push_.reset();
-                           if (const auto pushed = std::exchange(pushed_, nullptr)) {
-                             pushed();
-                           }
-                         });
+                         [this](Result<http::Response> response) { take(std::move(response)); });
   });
+}
+
+void Telemetry::take(Result<http::Response> response) {
+  push_.reset();
+  if (!response) {
+    return end_push(response.error().message);
+  }
+  if (response->status / 100 != 2) {
+    return end_push(fmt::format("the collector answers {}", response->status));
+  }
+  is_answered_ = false;
+  auto reading = read_all(std::move(response->body), kMostOtlpAnswer, [this](const Result<std::string>& body) {
+    is_answered_ = true;
+    const std::uint64_t refused = body ? observe::refused_count(*body) : 0;
+    end_push(refused == 0 ? std::string() : fmt::format("the collector refuses {} data points", refused));
+  });
+  if (!is_answered_) {
+    push_ = std::move(reading);
+  }
+}
+
+/// \param why  it did not arrive; empty: it did
+void Telemetry::end_push(const std::string& why) {
+  push_.reset();
+  if (!why.empty() && !std::exchange(is_failing_, true)) {
+    log::warn("metrics do not reach their collector", {{"why", why}});
+  } else if (why.empty() && std::exchange(is_failing_, false)) {
+    log::info("metrics reach their collector again");
+  }
+  if (const auto pushed = std::exchange(pushed_, nullptr)) {
+    pushed();
+  }
 }
 
 void Telemetry::flush(std::function<void()> done) {
   next_push_.cancel();
+  push_.reset();  // with which the last one must not be taken for done, nor another begin
+  pushed_ = nullptr;
   const auto last = [this, done = std::move(done)] { metrics_target_ ? push_metrics(done) : done(); };
   spans_ ? spans_->flush(last) : last();
 }

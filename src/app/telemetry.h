@@ -13,6 +13,7 @@
 #include "app/metrics_source.h"
 #include "app/span_exporter.h"
 #include "app/wiring_loop.h"
+#include "base/result.h"
 #include "call/fields.h"
 #include "http/client.h"
 #include "net/loop.h"
@@ -40,6 +41,8 @@ class Telemetry {
  private:
   void push_metrics(std::function<void()> done);
   void push_later();
+  void take(Result<http::Response> response);
+  void end_push(const std::string& why);
 
   const Manifest& manifest_;
   ServingLoop& home_;
@@ -53,7 +56,8 @@ class Telemetry {
   std::string process_;        // the resource whose metrics these are
   const std::uint64_t began_;  // nanoseconds since the epoch
   net::Timer next_push_;
-  std::shared_ptr<void> push_;
+  std::shared_ptr<void> push_;  // under way, or its answer
+  bool is_answered_ = false;
   std::function<void()> pushed_;
   bool is_failing_ = false;  // which the log has been told
 };

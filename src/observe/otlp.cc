@@ -62,7 +62,7 @@ std::string make_scope(std::string_view version) {
 std::string encode_resource(const ResourceAttributes& attributes) {
   std::string out;
   for (const auto& [name, value] : attributes) {
-    append_attribute(out, kAttributes, name, std::string_view(value));
+    append_attribute(out, kAttributes, name, std::string_view(value), kWhole);
   }
   return out;
 }
@@ -117,7 +117,7 @@ void OtlpMetrics::number(const LabelSet& labels, const WriteValue& write_value) 
   writer.fixed64(kPointStart, start_).fixed64(kPointTime, now_);
   write_value(writer);
   for (const auto& [name, value] : labels.all()) {
-    append_attribute(point, kNumberAttributes, name, std::string_view(value));
+    append_attribute(point, kNumberAttributes, name, std::string_view(value), kWhole);
   }
   ProtobufWriter(points_).bytes(kPoints, point);
 }
@@ -148,7 +148,7 @@ void OtlpMetrics::histogram(const LabelSet& labels, std::span<const std::uint64_
   writer.fixed64(kCount, count).real(kHistogramSum, static_cast<double>(sum) / scale);
   writer.bytes(kBucketCounts, counts).bytes(kExplicitBounds, limits);
   for (const auto& [name, value] : labels.all()) {
-    append_attribute(point, kHistogramAttributes, name, std::string_view(value));
+    append_attribute(point, kHistogramAttributes, name, std::string_view(value), kWhole);
   }
   ProtobufWriter(points_).bytes(kPoints, point);
 }

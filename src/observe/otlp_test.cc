@@ -47,6 +47,39 @@ TEST(Otlp, PutsSpansIntoTheirServices) {
             "service.name=first\ntrilby\n1.2\nof the first\n");
 }
 
+TEST(Otlp, KeepsAttributesOfResourcesAndMetricsWhole) {
+  const std::string text(300, 'x');
+  const auto whole = [&](std::string_view message, std::uint32_t attributes) {
+    int count = 0;
+    walk_message(message, [&](const ProtobufCursor& field) {
+      if (field.number() == attributes) {
+        EXPECT_EQ(read_attribute(field.bytes().value()).second, text + "\xC3\xA9");
+        ++count;
+      }
+    });
+    return count;
+  };
+  const std::string resource = encode_resource({{"team", text + "\xC3\xA9"}});
+  EXPECT_EQ(whole(resource, 1), 1);
+
+  OtlpMetrics metrics(1, 2);
+  metrics.family("live", MetricType::Gauge, "", "");
+  metrics.sample(LabelSet().add("app", text + "\xC3\xA9"), 1);
+  const std::string all = metrics.finish(resource, "1");
+  std::string_view message = all;
+  // ResourceMetrics, ScopeMetrics, Metric, Gauge, NumberDataPoint
+  for (const std::uint32_t number : {1U, 2U, 2U, 5U, 1U}) {
+    std::string_view inner;
+    walk_message(message, [&](const ProtobufCursor& field) {
+      if (field.number() == number) {
+        inner = field.bytes().value();
+      }
+    });
+    message = inner;
+  }
+  EXPECT_EQ(whole(message, 7), 1);
+}
+
 TEST(Otlp, UnderstandsHowManyWereRefused) {
   EXPECT_EQ(refused_count(""), 0U);
   EXPECT_EQ(refused_count("\x0a\x02\x08\x07"sv), 7U);

@@ -24,20 +24,21 @@ ProtobufWriter begin(std::string& out, std::uint32_t number, std::string_view na
   return writer;
 }
 
-bool is_plain(std::string_view text) {
-  return text.size() <= kMaxAttributeBytes &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+bool is_plain(std::string_view text, std::size_t most) {
+  return text.size() <= most && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
 }
 
 }  // namespace
 
 void append_text(std::string& out, std::uint32_t number, std::string_view text) {
-  ProtobufWriter(out).bytes(number, is_plain(text) ? text : std::string_view(printable_line(text, kMaxAttributeBytes)));
+  ProtobufWriter(out).bytes(
+      number, is_plain(text, kMaxAttributeBytes) ? text : std::string_view(printable_line(text, kMaxAttributeBytes)));
 }
 
-void append_attribute(std::string& out, std::uint32_t number, std::string_view name, std::string_view value) {
-  if (!is_plain(value)) {
-    const std::string safe = printable_line(value, kMaxAttributeBytes);
+void append_attribute(std::string& out, std::uint32_t number, std::string_view name, std::string_view value,
+                      std::size_t most) {
+  if (!is_plain(value, most)) {
+    const std::string safe = printable_line(value, most);
     begin(out, number, name, ProtobufWriter::bytes_size(kString, safe.size())).bytes(kString, safe);
     return;
   }
