@@ -386,8 +386,16 @@ void Http2Connection::pump() {
   const auto self = shared_from_this();
   pumping_ = true;
   bool all_sent = false;
-  while (wire_ && flush()) {
+  for (std::size_t sent = 0; wire_;) {
+    if (sent >= net::Stream::kMostAtOnce && !out_.empty()) {
+      await_room();  // the socket may be too full to be called writable, though it took all
+      break;
+    }
+    if (!flush()) {
+      break;
+    }
     all_sent = codec_.write(out_, kOutput, Clock::now());
+    sent += out_.size();
     if (!feed_hungry() && all_sent && out_.empty()) {
       break;
     }
@@ -428,16 +436,20 @@ bool Http2Connection::flush() {
   wire_->socket_wait.moved(*taken);
   written_ += *taken;
   if (written_ < out_.size()) {
-    wire_->socket_wait.begin([this] {
-      wire_->stream.abort();
-      fail();
-    });
-    wire_->stream.wait_writable();
+    await_room();
     return false;
   }
   out_.clear();
   written_ = 0;
   return true;
+}
+
+void Http2Connection::await_room() {
+  wire_->socket_wait.begin([this] {
+    wire_->stream.abort();
+    fail();
+  });
+  wire_->stream.wait_writable();
 }
 
 /// \return whether there is more to be sent now

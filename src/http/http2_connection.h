@@ -113,6 +113,7 @@ class Http2Connection final : public ServerConnection,
   void send_soon();
   void pump();
   bool flush();
+  void await_room();
   bool feed_hungry();
   void take_piece(StreamId id, Result<BodySource::Chunk> chunk);
   static bool fits(Stream& stream, const BodySource::Chunk& chunk);

@@ -13,6 +13,7 @@
 #include "http/server.h"
 #include "http/test_bodies.h"
 #include "http/test_server.h"
+#include "net/stream.h"
 
 namespace trilby::http {
 namespace {
@@ -495,6 +496,20 @@ TEST_F(Http2ServerTest, ReadsTrailersOfARequest) {
 }
 
 // ---- bodies out
+
+TEST_F(Http2ServerTest, SharesTheLoopWithOthersWhileALargeBodyGoesOut) {
+  std::size_t first_turn = 0;
+  serve([&](const std::shared_ptr<Exchange>& exchange) {
+    Response response;
+    response.body = std::make_unique<PiecesOfOneTurn>(server->loop(), first_turn);
+    exchange->respond(std::move(response));
+  });
+  Http2TestClient client(server->connect(), 1U << 30U);
+  client.open_windows(0, 1 << 30);
+  EXPECT_EQ(client.answer(client.get("/")).body.size(), PiecesOfOneTurn::kSize);
+  EXPECT_GT(first_turn, 0U);
+  EXPECT_LE(first_turn, 3 * net::Stream::kMostAtOnce);
+}
 
 TEST_F(Http2ServerTest, SendsABodyPieceByPiece) {
   Http2TestClient client(scripted({.pieces = {"one ", "", "two ", "three"}}));

@@ -47,6 +47,7 @@ void MessageWriter::stop() {
 }
 
 void MessageWriter::pump() {
+  std::size_t sent = 0;
   while (true) {
     if (active_ && !last_ && !pulling_ && piece_.empty()) {
       pull();
@@ -54,6 +55,11 @@ void MessageWriter::pump() {
     if (broken_) {
       return owner_.on_write_failed(Failure::Body);
     }
+    if (sent >= net::Stream::kMostAtOnce && unsent() > 0) {
+      note_progress(0, true);  // the socket may be too full to be called writable, though it took all
+      return stream_.wait_writable();
+    }
+    sent += unsent();
     const Flushed flushed = flush();
     if (flushed == Flushed::Failed) {
       return owner_.on_write_failed(Failure::Broken);
@@ -115,8 +121,7 @@ bool MessageWriter::frame(BodySource::Chunk chunk) {
 }
 
 MessageWriter::Flushed MessageWriter::flush() {
-  std::size_t size = lead_.size() + piece_.size() + tail_.size() - written_;
-  if (size > 0) {
+  if (const std::size_t size = unsent(); size > 0) {
     std::array<std::string_view, 3> pieces{lead_, piece_, tail_};
     std::size_t skip = written_;
     for (std::string_view& piece : pieces) {

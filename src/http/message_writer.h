@@ -61,6 +61,7 @@ class MessageWriter {
   bool frame(BodySource::Chunk chunk);
   enum class Flushed : std::uint8_t { All, Blocked, Failed };
   Flushed flush();
+  [[nodiscard]] std::size_t unsent() const { return lead_.size() + piece_.size() + tail_.size() - written_; }
   void note_progress(std::size_t bytes, bool blocked);
 
   net::Stream& stream_;

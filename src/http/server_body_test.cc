@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "http/test_bodies.h"
 #include "http/test_server.h"
+#include "net/stream.h"
 
 namespace trilby::http {
 namespace {
@@ -330,6 +331,19 @@ TEST_F(ServerBodyTest, SendsABodyOfUnknownLengthInChunks) {
   EXPECT_TRUE(answer.whole);
   EXPECT_EQ(answer.body, "one two three");
   EXPECT_EQ(client.get("/").body, "one two three");
+}
+
+TEST_F(ServerBodyTest, SharesTheLoopWithOthersWhileALargeBodyGoesOut) {
+  std::size_t first_turn = 0;
+  start([&](const std::shared_ptr<Exchange>& exchange) {
+    Response response;
+    response.body = std::make_unique<PiecesOfOneTurn>(server->loop(), first_turn);
+    exchange->respond(std::move(response));
+  });
+  auto client = server->connect();
+  EXPECT_EQ(client.get("/").body.size(), PiecesOfOneTurn::kSize);
+  EXPECT_GT(first_turn, 0U);
+  EXPECT_LE(first_turn, 2 * net::Stream::kMostAtOnce);
 }
 
 TEST_F(ServerBodyTest, SendsABodyOfKnownLengthPieceByPiece) {

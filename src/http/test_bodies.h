@@ -67,4 +67,33 @@ class CountingBody final : public BodySource {
   std::size_t& given_;
 };
 
+/// 16 MiB in small pieces that are there at once. Says how much of them the first turn of the loop asked for.
+class PiecesOfOneTurn final : public BodySource {
+ public:
+  static constexpr std::size_t kSize = std::size_t{16} << 20U;
+  PiecesOfOneTurn(net::Loop& loop, std::size_t& first_turn) : loop_(loop), first_turn_(first_turn) {}
+  void read(OnChunk on_chunk) override {
+    constexpr std::size_t kPiece = std::size_t{16} << 10U;
+    if (given_ == 0) {
+      loop_.post([counting = std::weak_ptr(counting_)] {
+        if (const auto here = counting.lock()) {
+          *here = false;
+        }
+      });
+    }
+    given_ += kPiece;
+    if (*counting_) {
+      first_turn_ = given_;
+    }
+    on_chunk(Chunk{std::string(kPiece, 'x'), given_ == kSize});
+  }
+  [[nodiscard]] std::optional<std::uint64_t> length() const override { return kSize; }
+
+ private:
+  net::Loop& loop_;
+  std::size_t& first_turn_;
+  std::size_t given_ = 0;
+  std::shared_ptr<bool> counting_ = std::make_shared<bool>(true);
+};
+
 }  // namespace trilby::http

@@ -196,7 +196,7 @@ std::string_view Stream::protocol() const {
 
 std::optional<std::size_t> Stream::write(std::span<const std::string_view> pieces) {
   if (impl_->tls) {
-    return impl_->tls->write(pieces);
+    return impl_->tls->write(pieces, kMostAtOnce);
   }
   std::array<iovec, 4> vectors{};
   const std::size_t count = std::min(pieces.size(), vectors.size());

@@ -62,10 +62,14 @@ class Stream {
   /// What ALPN came to; empty without TLS, and when the peer asked for nothing.
   [[nodiscard]] std::string_view protocol() const;
 
-  /// Writes what the socket takes at once, in one system call (with TLS, one for each record). What it did not take is
-  /// what the next call begins with.
+  /// What one connection may put on its socket before the others of its loop have their turn. A peer that drains as
+  /// fast as it is written to would else hold the loop for the length of an answer.
+  static constexpr std::size_t kMostAtOnce = 128 * 1024;
+
+  /// Writes what the socket takes at once, in one system call (with TLS, one for each record, and no more than
+  /// kMostAtOnce). What it did not take is what the next call begins with.
   /// \param pieces  at most 4
-  /// \return bytes taken, fewer than given when the socket is full; nothing when the connection is gone
+  /// \return bytes taken, fewer than given when it is time to wait_writable(); nothing when the connection is gone
   [[nodiscard]] std::optional<std::size_t> write(std::span<const std::string_view> pieces);
   void wait_writable();
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <future>
@@ -36,10 +37,10 @@ std::pair<Socket, Socket> connect_pair() {
 /// A stream with TLS, and a client that speaks on a thread of its own.
 class StreamTlsTest : public testing::Test, public Stream::Listener {
  protected:
-  StreamTlsTest() {
+  /// \param room  of the socket: so little that answers do not fit
+  explicit StreamTlsTest(int room = 16 * 1024) {
     auto [near, far] = connect_pair();
-    const int small = 16 * 1024;  // so that answers do not fit
-    setsockopt(near.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    setsockopt(near.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
     far_socket = std::move(far);
     stream.emplace(loop, std::move(near), make_test_context({"h2", "http/1.1"}), *this);
     guard.start(std::chrono::seconds(20), [this] {
@@ -246,6 +247,38 @@ TEST_F(StreamTlsTest, WritesWhatThePeerTakesAndNothingTwice) {
   loop.run();
   EXPECT_EQ(written, size);
   EXPECT_GT(full, 0);
+  client.join();  // it compares with what ends here
+}
+
+class RoomyStreamTlsTest : public StreamTlsTest {
+ protected:
+  RoomyStreamTlsTest() : StreamTlsTest(8 << 20) {}
+};
+
+TEST_F(RoomyStreamTlsTest, GivesOthersTheirTurnWhateverTheSocketTakes) {
+  const std::string body(std::size_t{4} << 20U, 'x');
+  with_client([&](TlsTestClient& peer) {
+    ASSERT_TRUE(peer.shake_hands());
+    EXPECT_EQ(peer.read_exactly(body.size()).size(), body.size());
+  });
+  shake_hands();
+  std::size_t written = 0;
+  std::size_t most = 0;
+  writable_seen = [&] {
+    const auto taken = stream->write(std::array<std::string_view, 1>{std::string_view(body).substr(written)});
+    ASSERT_TRUE(taken);
+    written += *taken;
+    most = std::max(most, *taken);
+    if (written == body.size()) {
+      return loop.stop();
+    }
+    stream->wait_writable();
+  };
+  writable_seen();
+  loop.run();
+  EXPECT_EQ(written, body.size());
+  EXPECT_GT(most, 100'000U) << "it is not cut to pieces either";
+  EXPECT_LE(most, Stream::kMostAtOnce);
   client.join();  // it compares with what ends here
 }
 

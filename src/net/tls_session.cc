@@ -156,7 +156,7 @@ TlsSession::Outcome TlsSession::broken() {
 }
 
 /// Small pieces share a record, and with it a system call.
-std::optional<std::size_t> TlsSession::write(std::span<const std::string_view> pieces) {
+std::optional<std::size_t> TlsSession::write(std::span<const std::string_view> pieces, std::size_t most) {
   thread_local std::array<char, kRecord> gathered;
   std::size_t taken = 0;
   std::size_t piece = 0;
@@ -166,7 +166,7 @@ std::optional<std::size_t> TlsSession::write(std::span<const std::string_view> p
       ++piece;
       at = 0;
     }
-    if (piece == pieces.size()) {
+    if (piece == pieces.size() || taken + kRecord > most) {
       return taken;
     }
     std::string_view next = pieces[piece].substr(at);

@@ -41,7 +41,8 @@ class TlsSession {
   /// \param[out] got  bytes of it; 0 unless Outcome::Text
   [[nodiscard]] Outcome read(std::span<char> into, std::size_t& got);
   /// As Stream::write().
-  [[nodiscard]] std::optional<std::size_t> write(std::span<const std::string_view> pieces);
+  /// \param most  bytes to take, or a record fewer
+  [[nodiscard]] std::optional<std::size_t> write(std::span<const std::string_view> pieces, std::size_t most);
   /// Tells the peer, once, that nothing more comes, if the socket takes it at once.
   void end_output();
 
