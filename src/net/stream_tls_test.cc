@@ -317,6 +317,27 @@ TEST_F(StreamTlsTest, GoesOnAfterThePeerChangesItsKeys) {
   EXPECT_EQ(stream->write(std::array<std::string_view, 1>{"answer"}), 6U);
 }
 
+TEST_F(StreamTlsTest, AFloodOfChangesOfKeysEndsTheConnection) {
+  with_client([](TlsTestClient& peer) {
+    ASSERT_TRUE(peer.shake_hands());
+    for (int i = 0; i < 100; ++i) {  // with text between them they may be many
+      ASSERT_EQ(SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+      ASSERT_TRUE(peer.send("."));
+    }
+    for (int i = 0; i < 100 && SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1; ++i) {
+      if (SSL_do_handshake(peer.ssl()) != 1) {
+        break;  // it is cut off
+      }
+    }
+    char byte = 0;
+    EXPECT_LE(::recv(peer.socket().get(), &byte, 1, 0), 0) << "it is not waited for more";
+  });
+  std::string text;
+  EXPECT_EQ(run_to_end(text), Stream::Input::Failed);
+  EXPECT_EQ(text, std::string(100, '.'));
+  stream->close();
+}
+
 TEST_F(StreamTlsTest, RefusesToNegotiateAnew) {
   with_client(
       [](TlsTestClient& peer) {

@@ -16,6 +16,8 @@ constexpr std::size_t kRecord = 16 * 1024;           // the most text that one t
 constexpr std::size_t kWholeRecord = kRecord + 512;  // and around it
 // What a handshake may need in all. A browser's takes 2 KiB.
 constexpr std::size_t kMostHandshakeInput = 64 * 1024;
+// Handshake messages in a row without text. A handshake has seven at most, and keys change once in many megabytes.
+constexpr int kMostMessages = 32;
 
 }  // namespace
 
@@ -26,6 +28,9 @@ struct TlsBio {
   static int read(BIO* bio, char* into, int size) {
     BIO_clear_retry_flags(bio);
     TlsSession& self = session(bio);
+    if (self.messages_ > kMostMessages) {
+      return -1;
+    }
     const std::size_t count = std::min(self.end_ - self.begin_, static_cast<std::size_t>(std::max(size, 0)));
     if (count == 0) {
       if (self.input_ended_) {
@@ -62,6 +67,13 @@ struct TlsBio {
     }
   }
 
+  static void count_message(int is_sent, int /*version*/, int kind, const void* /*bytes*/, std::size_t /*size*/,
+                            SSL* /*ssl*/, void* self) {
+    if (is_sent == 0 && kind == SSL3_RT_HANDSHAKE) {
+      ++static_cast<TlsSession*>(self)->messages_;
+    }
+  }
+
   static const BIO_METHOD* method() {
     static const BIO_METHOD* const kMethod = [] {
       BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
@@ -88,6 +100,8 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, int socket)
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_accept_state(ssl_.get());
+  SSL_set_msg_callback(ssl_.get(), TlsBio::count_message);
+  SSL_set_msg_callback_arg(ssl_.get(), this);
 }
 
 std::span<char> TlsSession::input_room(std::size_t most) {
@@ -128,6 +142,7 @@ TlsSession::Outcome TlsSession::read(std::span<char> into, std::size_t& got) {
     const bool is_cut = outcome == Outcome::WantsInput && !is_shaking_hands_ && SSL_in_init(ssl_.get()) == 1;
     return is_cut ? broken() : outcome;
   }
+  messages_ = 0;
   wants_input_ = begin_ == end_ && !input_ended_ && SSL_has_pending(ssl_.get()) == 0;
   return Outcome::Text;
 }

@@ -61,6 +61,7 @@ class TlsSession {
   std::size_t begin_ = 0;  // what waits is [begin_, end_)
   std::size_t end_ = 0;
   std::size_t handshake_input_ = 0;  // bytes
+  int messages_ = 0;                 // of handshakes, since text came
   bool input_ended_ = false;
   bool wants_input_ = true;
   bool is_shaking_hands_ = true;
