@@ -18,7 +18,8 @@ struct Tokens {
 /// Threading: while the process has one thread.
 void hide_tokens();
 
-/// This process, and those that it starts, write no core files.
+/// This process, and those that it starts, write no core files, and no program is given their cores. (Where the hard
+/// limit is 0 already, this process alone has the latter.)
 void forbid_core_files();
 
 /// Takes the tokens out of the environment and overwrites them there. No program that is started later gets them, and

@@ -4,10 +4,58 @@
 #include <cstring>
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace trilby::app {
 namespace {
+
+rlim_t hard_core_limit() {
+  rlimit core{};
+  EXPECT_EQ(getrlimit(RLIMIT_CORE, &core), 0);
+  return core.rlim_max;
+}
+
+/// What `work` returns in a process of its own, as wait() tells it.
+int in_child(int (*work)()) {
+  const pid_t child = fork();
+  if (child == 0) {
+    _exit(work());
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(CoreFiles, AreForbiddenWhetherTheKernelWritesThemOrAProgram) {
+  if (hard_core_limit() == 0 && geteuid() != 0) {
+    GTEST_SKIP() << "whoever started this test lets nobody raise the limit to 1";
+  }
+  const int status = in_child([] {
+    forbid_core_files();
+    if (hard_core_limit() != 1) {
+      return 1;
+    }
+    std::abort();
+  });
+  ASSERT_TRUE(WIFSIGNALED(status)) << "the limit is 1, which pipes hear too";
+  EXPECT_FALSE(WCOREDUMP(status));
+}
+
+TEST(CoreFiles, AreForbiddenWhereTheLimitCannotBeRaisedToOne) {
+  const int status = in_child([] {
+    const rlimit none{0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || (geteuid() == 0 && setuid(65534) != 0) ||
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) {
+      return 1;
+    }
+    forbid_core_files();
+    return hard_core_limit() == 0 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 2;
+  });
+  EXPECT_EQ(status, 0);
+}
 
 TEST(Tokens, AreTakenOnceAndLeaveNothingBehind) {
   setenv("APP_API_TOKEN", "first secret", 1);
@@ -28,9 +76,7 @@ TEST(Tokens, AreOverwrittenWhereTheyWereWhenTheyAreHidden) {
   hide_tokens();
   EXPECT_STREQ(given, "APP_API_TOKEN=");
   EXPECT_STREQ(std::getenv("APP_API_TOKEN"), "in the first environment") << "for those who inherit it";
-  rlimit core{};
-  getrlimit(RLIMIT_CORE, &core);
-  EXPECT_EQ(core.rlim_max, 0U);
+  EXPECT_LE(hard_core_limit(), 1U);
   EXPECT_EQ(take_tokens().app, "in the first environment");
 }
 
