@@ -24,10 +24,10 @@ constexpr std::array<Access, 3> kAccess = {{
     {"write-only", {.read = false, .write = true}},
 }};
 
-void read_list(Section& section, std::string_view field, std::string_view example, bool is_path,
+void read_list(Section& section, std::string_view field, std::string_view example, policy::DaprRest kind,
                policy::DaprGrants::Texts& grants) {
   section.texts(field, kMaxListed, example, [&](const std::string& text) {
-    if (const std::string_view defect = policy::grant_defect(text, is_path); !defect.empty()) {
+    if (const std::string_view defect = policy::grant_defect(text, kind); !defect.empty()) {
       section.problem(field, fmt::format("\"{}\" {}, as in \"{}\"", text, defect, example));
     } else {
       grants.insert(text);
@@ -40,7 +40,7 @@ void read_state(Section& section, policy::DaprGrants& grants) {
   constexpr std::string_view kExample = R"("store/order-*" = "read-only")";
   for (const DocumentNode& member : section.members()) {
     const std::string* text = section.required_text(member.key, fmt::format("say what it may, as in {}", kExample));
-    if (const std::string_view defect = policy::grant_defect(member.key, false); !defect.empty()) {
+    if (const std::string_view defect = policy::grant_defect(member.key, policy::DaprRest::Key); !defect.empty()) {
       section.problem(member.key, fmt::format("{}, as in {}", defect, kExample));
     }
     if (text == nullptr) {
@@ -69,11 +69,11 @@ bool needs_sidecar(const policy::DaprGrants& grants, const std::set<std::string_
 }  // namespace
 
 void read_dapr_grants(Section& section, policy::DaprGrants& grants) {
-  read_list(section, "invoke", "billing/orders/*", true, grants.invoke);
-  read_list(section, "publish", "pubsub/orders", true, grants.publish);
-  read_list(section, "bindings", "mail/create", false, grants.bindings);
-  read_list(section, "secrets", "vault/db-password", false, grants.secrets);
-  read_list(section, "actors", "Counter/increment", false, grants.actors);
+  read_list(section, "invoke", "billing/orders/*", policy::DaprRest::Path, grants.invoke);
+  read_list(section, "publish", "pubsub/orders", policy::DaprRest::Path, grants.publish);
+  read_list(section, "bindings", "mail/create", policy::DaprRest::Key, grants.bindings);
+  read_list(section, "secrets", "vault/db-password", policy::DaprRest::Secret, grants.secrets);
+  read_list(section, "actors", "Counter/increment", policy::DaprRest::Key, grants.actors);
   if (auto state = section.table("state", kMaxListed)) {
     read_state(*state, grants);
   }

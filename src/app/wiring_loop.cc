@@ -45,14 +45,15 @@ void ServingLoop::stop() {
 
 void ServingLoop::run() {
   loop_.run();
-  // Connections go first, then the calls that answered them, then who made these.
+  // Connections go first, then the calls that answered them, then who made these. A request may still be held by its
+  // channel, and looks into its front when it ends.
   servers_.clear();
   cancel_calls(Reason::Draining);
   client_.reset();
-  fronts_.clear();
-  grpc_fronts_.clear();
   channels_.clear();
   grpc_channels_.clear();
+  fronts_.clear();
+  grpc_fronts_.clear();
   routers_.clear();
   ways_.clear();
   flush_timer_.cancel();

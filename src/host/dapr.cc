@@ -401,7 +401,7 @@ void binding(Guest& guest, std::uint32_t name, std::uint32_t name_length, std::u
 
 void secret(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t key,
             std::uint32_t key_length) {
-  const auto address = decode_address(guest.memory(), {store, store_length}, {key, key_length}, DaprRest::Key);
+  const auto address = decode_address(guest.memory(), {store, store_length}, {key, key_length}, DaprRest::Secret);
   if (!address) {
     return refuse(guest, DaprErrno::Invalid);
   }

@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "base/json_reader.h"
 #include "base/text.h"
-#include "policy/dapr_grants.h"
 
 namespace trilby::host {
 namespace {
@@ -70,9 +69,17 @@ std::optional<Operation> read_operation(const JsonValue& one) {
 }
 
 bool is_rest(std::string_view text, DaprRest kind) {
-  return kind == DaprRest::Key    ? policy::is_dapr_key(text)
-         : kind == DaprRest::Path ? policy::is_dapr_path(text)
-                                  : policy::is_dapr_name(text);
+  switch (kind) {
+    case DaprRest::Name:
+      return policy::is_dapr_name(text);
+    case DaprRest::Key:
+      return policy::is_dapr_key(text);
+    case DaprRest::Path:
+      return policy::is_dapr_path(text);
+    case DaprRest::Secret:
+      return policy::is_dapr_secret(text);
+  }
+  return false;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "policy/dapr_grants.h"
 #include "wasm/guest_memory.h"
 
 namespace trilby::host {
@@ -33,7 +34,7 @@ struct DaprMethod {
   std::string_view verb;
 };
 
-enum class DaprRest : std::uint8_t { Key, Path, Name };
+using policy::DaprRest;
 
 /// \return nothing when anything lies outside of the memory, or is made of what it must not be made of
 [[nodiscard]] std::optional<DaprAddress> decode_address(const wasm::GuestMemory& memory, Span name, Span rest,

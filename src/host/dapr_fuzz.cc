@@ -46,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::memcpy(bytes.data(), data + sizeof spans, bytes.size());
   }
   const wasm::GuestMemory memory(bytes);
-  for (const auto kind : {host::DaprRest::Key, host::DaprRest::Path, host::DaprRest::Name}) {
+  for (const auto kind : {host::DaprRest::Key, host::DaprRest::Path, host::DaprRest::Name, host::DaprRest::Secret}) {
     if (const auto address = host::decode_address(memory, spans[0], spans[1], kind)) {
       check_part(bytes, address->name, false);
       check_part(bytes, address->rest, kind == host::DaprRest::Path);

@@ -31,6 +31,10 @@ bool is_dapr_key(std::string_view text) {
   return is_of(text, kMaxDaprRest, is_key_character);
 }
 
+bool is_dapr_secret(std::string_view text) {
+  return is_dapr_key(text) && text != "bulk";
+}
+
 bool is_dapr_path(std::string_view text) {
   if (text.size() > kMaxDaprRest) {
     return false;
@@ -60,7 +64,7 @@ bool may_write_state(const DaprGrants& grants, std::string_view wanted) {
   return may(grants, wanted, &StateAccess::write);
 }
 
-std::string_view grant_defect(std::string_view text, bool is_path) {
+std::string_view grant_defect(std::string_view text, DaprRest kind) {
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) {
     return "lacks a '/'";
@@ -69,13 +73,16 @@ std::string_view grant_defect(std::string_view text, bool is_path) {
     return "must begin with a name of 1 to 128 letters, digits and '-._'";
   }
   std::string rest(text.substr(slash + 1));
+  if (kind == DaprRest::Secret && !rest.ends_with('*') && is_dapr_key(rest) && !is_dapr_secret(rest)) {
+    return "is no secret: a sidecar takes it for all that the store has";
+  }
   if (rest.ends_with('*')) {
     rest.back() = 'x';  // whatever may follow
   }
   if (rest.find('*') != std::string::npos) {
     return "has a '*' that is not its last character";
   }
-  if (is_path) {
+  if (kind == DaprRest::Path) {
     return is_dapr_path(rest) ? "" : "must have 1 to 256 letters, digits, '-._~:@+=,' and single '/' behind its name";
   }
   return is_dapr_key(rest) ? "" : "must have 1 to 256 letters, digits and '-._~:@+=,' behind its first '/'";

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -35,11 +36,21 @@ struct DaprGrants {
   }
 };
 
+/// What REST is, in NAME/REST.
+enum class DaprRest : std::uint8_t {
+  Name,
+  Key,
+  Path,    ///< a topic, or a method of an app
+  Secret,  ///< a key
+};
+
 /// Letters, digits and "-._", no two points in a row, not "." alone: what may be one part of a path as it is.
 [[nodiscard]] bool is_dapr_name(std::string_view text);
 /// Of a state or a secret: letters, digits and "-._~:@+=,", no two points in a row, not "." alone. Nothing that a URL,
 /// a file system or a store (Dapr's "||") takes for more than a letter.
 [[nodiscard]] bool is_dapr_key(std::string_view text);
+/// The same, but for what a sidecar takes for all secrets of a store: `secrets/STORE/bulk` is an address of its own.
+[[nodiscard]] bool is_dapr_secret(std::string_view text);
 /// A topic, or a method of an app: such keys with '/' between them, none empty.
 [[nodiscard]] bool is_dapr_path(std::string_view text);
 
@@ -49,7 +60,7 @@ struct DaprGrants {
 [[nodiscard]] bool may_read_state(const DaprGrants& grants, std::string_view wanted);
 [[nodiscard]] bool may_write_state(const DaprGrants& grants, std::string_view wanted);
 
-/// What keeps `text` from being a grant whose REST is a key or, with `is_path`, a path; empty when nothing does.
-[[nodiscard]] std::string_view grant_defect(std::string_view text, bool is_path);
+/// What keeps `text` from being a grant with such a REST; empty when nothing does.
+[[nodiscard]] std::string_view grant_defect(std::string_view text, DaprRest kind);
 
 }  // namespace trilby::policy

@@ -27,6 +27,13 @@ TEST(DaprNames, HoldNothingThatAUrlOrAStoreTakesForMore) {
   EXPECT_TRUE(is_dapr_key("order:7@x+y=z,~"));
 }
 
+TEST(DaprSecret, IsNotWhatStandsForAllOfThem) {
+  EXPECT_FALSE(is_dapr_secret("bulk"));
+  EXPECT_TRUE(is_dapr_secret("bulk-mail"));
+  EXPECT_TRUE(is_dapr_secret("Bulk"));
+  EXPECT_FALSE(is_dapr_secret("a/b"));
+}
+
 TEST(DaprNames, HaveBounds) {
   EXPECT_TRUE(is_dapr_name(std::string(kMaxDaprName, 'a')));
   EXPECT_FALSE(is_dapr_name(std::string(kMaxDaprName + 1, 'a')));
@@ -80,16 +87,20 @@ TEST(DaprGrants, OfAStateTellReadingFromWriting) {
 }
 
 TEST(DaprGrant, ThatIsNoneIsTold) {
-  EXPECT_EQ(grant_defect("billing/orders/*", true), "");
-  EXPECT_EQ(grant_defect("billing/*", true), "");
-  EXPECT_EQ(grant_defect("store/order-*", false), "");
-  EXPECT_EQ(grant_defect("billing", true), "lacks a '/'");
-  EXPECT_NE(grant_defect("/pay", true), "");
-  EXPECT_NE(grant_defect("*/pay", true), "");
-  EXPECT_NE(grant_defect("billing/", true), "");
-  EXPECT_NE(grant_defect("billing/../x", true), "");
-  EXPECT_NE(grant_defect("store/a/b", false), "");
-  EXPECT_EQ(grant_defect("store/a*b*", false), "has a '*' that is not its last character");
+  EXPECT_EQ(grant_defect("billing/orders/*", DaprRest::Path), "");
+  EXPECT_EQ(grant_defect("billing/*", DaprRest::Path), "");
+  EXPECT_EQ(grant_defect("store/order-*", DaprRest::Key), "");
+  EXPECT_EQ(grant_defect("billing", DaprRest::Path), "lacks a '/'");
+  EXPECT_NE(grant_defect("/pay", DaprRest::Path), "");
+  EXPECT_NE(grant_defect("*/pay", DaprRest::Path), "");
+  EXPECT_NE(grant_defect("billing/", DaprRest::Path), "");
+  EXPECT_NE(grant_defect("billing/../x", DaprRest::Path), "");
+  EXPECT_NE(grant_defect("store/a/b", DaprRest::Key), "");
+  EXPECT_EQ(grant_defect("vault/bulk", DaprRest::Secret),
+            "is no secret: a sidecar takes it for all that the store has");
+  EXPECT_EQ(grant_defect("vault/bulk*", DaprRest::Secret), "") << "and of these \"bulk\" is not asked for";
+  EXPECT_EQ(grant_defect("store/bulk", DaprRest::Key), "");
+  EXPECT_EQ(grant_defect("store/a*b*", DaprRest::Key), "has a '*' that is not its last character");
 }
 
 TEST(DaprMend, IsTheLineThatTheManifestLacks) {

@@ -177,6 +177,9 @@ Result<Event> read_actor_event(const ActorRequest& request, std::string body) {
 
 void settle(Outcome& outcome, What what, Verdict verdict) {
   if (what == What::Reminder || what == What::Timer) {
+    outcome.fields.remove_if([](const Field& field) {
+      return equal_ignoring_case(field.name, "x-daprerrorresponseheader");  // with it 200 would be an error
+    });
     return settle(outcome, EventTrigger::Kind::Actor, verdict);
   }
   if (outcome.reason == Reason::Ok && outcome.status / 100 == 2) {

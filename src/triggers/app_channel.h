@@ -46,6 +46,10 @@ class AppChannel {
       Strayed,  ///< an event for a topic that the manifest does not have any more
       Nothing,  ///< whether the app takes events of a binding that it does not know
     };
+    /// Whether somebody called who may say how long he waits, and through how many apps the call came. The fields of an
+    /// event are its publisher's, whom nobody knows: what he puts there must not keep it from its trigger.
+    [[nodiscard]] bool has_caller() const { return part == Part::Actor; }
+
     Part part = Part::Nothing;
     const EventTrigger* trigger = nullptr;
     std::size_t label = 0;

@@ -534,6 +534,17 @@ TEST_F(AppChannelTest, LetsAFunctionEndAReminder) {
   EXPECT_FALSE(outcome);
 }
 
+TEST_F(AppChannelTest, LetsNoFieldMakeAnErrorOfATicksAnswer) {
+  for (const char* path : {"/actors/Counter/7/method/remind/r", "/actors/Counter/7/method/timer/t"}) {
+    run(request("PUT", path, {}, "{}"));
+    Outcome last = ok();
+    last.fields.add("X-Daprerrorresponseheader", "true");
+    invoker.end(0, std::move(last));
+    EXPECT_EQ(outcome->status, 200) << path;
+    EXPECT_EQ(outcome->fields.find("x-daprerrorresponseheader"), nullptr) << path;
+  }
+}
+
 TEST_F(AppChannelTest, TellsOfDeactivationsWhoWantsToKnow) {
   run(request("DELETE", "/actors/Counter/7"));
   EXPECT_EQ(answer(), "200 ");

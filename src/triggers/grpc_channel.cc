@@ -77,7 +77,8 @@ void make_empty(Outcome& outcome) {
   }
 }
 
-/// For a name that no trigger has: an error, and no answer that would count as one, so that the event is brought again.
+/// For a name that no trigger has: an error, and no answer that would count as one, so that the event is brought again
+/// (a job is not: its scheduler takes NOT_FOUND for a success).
 Outcome unknown(std::string_view what) {
   return refusal(Reason::NotFound, fmt::format("the app takes no events of this {}", what));
 }
@@ -215,8 +216,13 @@ void GrpcChannel::run(Method method, Message message, Call call, About& about, O
   about.method = "POST";
   call.method = about.method;
   if (method != Method::OnInvoke && call.fields.find(dapr::kInvokedBy) != nullptr) {
-    // A sidecar passes any call on that another app makes, to whatever service; this is how it marks them.
-    return done(refusal(Reason::NotFound, "other apps may only invoke"));
+    // A sidecar passes any call on that another app makes, to whatever service; this is how it marks them. But one that
+    // publishes can put the mark among its event's metadata, and an error would have that brought again for ever.
+    Outcome outcome = refusal(Reason::NotFound, "other apps may only invoke");
+    if (method == Method::OnTopicEvent) {
+      answer_instead(outcome, 200, {}, topic_status_message(Verdict::Drop));
+    }
+    return done(std::move(outcome));
   }
   switch (method) {
     case Method::OnInvoke:

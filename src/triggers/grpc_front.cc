@@ -164,7 +164,9 @@ void GrpcFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   call.deadline = *timeout == Duration::max() ? Clock::time_point::max() : request->start + *timeout;
   call.id = request->id;
   call.peer = exchange->peer();
-  call.hops = hops_of(head.fields);
+  if (*method == GrpcChannel::Method::OnInvoke) {
+    call.hops = hops_of(head.fields);  // metadata of events is their publishers'
+  }
   call.fields = std::move(head.fields);
   cancel_when_abandoned(*exchange, call);
   std::make_shared<Arrival>(*this, exchange, request, *method)->start(std::move(body), std::move(call));

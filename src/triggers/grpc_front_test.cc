@@ -209,11 +209,17 @@ TEST_F(GrpcFrontTest, AsksForTheTokenWhereTheSidecarSendsIt) {
   EXPECT_EQ(call("ListInputBindings", ""), "0 " + message({{1, "cron"}}));
   EXPECT_EQ(end(*send_raw("/dapr.proto.runtime.v1.AppCallbackHealthCheck/HealthCheck", framed(""))), "0 ");
   EXPECT_EQ(call("OnInvoke", invoked("text", "", verb(1)), {{"dapr-api-token", "secret"}}).substr(0, 2), "0 ");
+  EXPECT_EQ(call("OnInvoke", invoked("text", "", verb(1)), {{"dapr-api-token", "x"}, {"dapr-api-token", "secret"}})
+                .substr(0, 2),
+            "0 ")
+      << "the first is a publisher's";
 }
 
 TEST_F(GrpcFrontTest, LetsNoOtherAppForgeAnEvent) {
   const Fields from_another{{"dapr-caller-app-id", "b"}};
-  for (const char* method : {"OnTopicEvent", "OnBulkTopicEvent", "OnBindingEvent", "OnJobEvent"}) {
+  EXPECT_EQ(call("OnTopicEvent", message({{9, "/dapr/topic/p/t/f"}}), from_another), "0 \x08\x02")
+      << "dropped: a publisher's mark would else be brought again for ever";
+  for (const char* method : {"OnBulkTopicEvent", "OnBindingEvent", "OnJobEvent"}) {
     EXPECT_EQ(call(method, message({{9, "/dapr/topic/p/t/f"}, {1, "cron"}}), from_another),
               "5 not-found: other apps may only invoke")
         << method;
@@ -223,6 +229,14 @@ TEST_F(GrpcFrontTest, LetsNoOtherAppForgeAnEvent) {
   EXPECT_TRUE(invoker.started.empty());
   send("OnInvoke", change);
   EXPECT_EQ(invoker.started.size(), 1U);
+}
+
+TEST_F(GrpcFrontTest, CountsHopsOfInvocationsOnly) {
+  send("OnTopicEvent", message({{7, "hi"}, {9, "/dapr/topic/p/t/f"}}), {{"trilby-hops", "8"}});
+  send("OnInvoke", invoked("f", ""), {{"trilby-hops", "3"}});
+  ASSERT_EQ(invoker.started.size(), 2U);
+  EXPECT_EQ(invoker.started[0].call.hops, 0U) << "an event's metadata is its publisher's";
+  EXPECT_EQ(invoker.started[1].call.hops, 3U);
 }
 
 TEST_F(GrpcFrontTest, BringsAnEventOfATopic) {

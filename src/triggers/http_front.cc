@@ -44,22 +44,22 @@ void HttpFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
     return exchange->respond(
         respond_over_http(request, refusal(Reason::BadRequest, std::move(target).error().message)));
   }
-  const auto deadline = deadline_of(head.fields, request->start);
-  if (!deadline) {
-    return exchange->respond(respond_over_http(request, refusal(Reason::BadRequest, deadline.error().message)));
-  }
-  call.deadline = *deadline;
   call.id = request->id;
   call.method = request->method;
   call.path = std::move(target->path);
   call.query = std::move(target->query);
   call.caller = "http";
   call.peer = exchange->peer();
-  if (options_.channel != nullptr) {
-    call.hops = hops_of(head.fields);
-  }
   call.fields = std::move(head.fields);
   auto taken = options_.channel == nullptr ? std::nullopt : options_.channel->match(call, request->target);
+  if (!taken || taken->has_caller()) {
+    const auto deadline = deadline_of(call.fields, request->start);
+    if (!deadline) {
+      return exchange->respond(respond_over_http(request, refusal(Reason::BadRequest, deadline.error().message)));
+    }
+    call.deadline = *deadline;
+    call.hops = options_.channel == nullptr ? 0 : hops_of(call.fields);
+  }
   call.fields.remove_if(is_kept_from_guests);
   cancel_when_abandoned(*exchange, call);
   OnOutcome done = [exchange, request](Outcome outcome) {

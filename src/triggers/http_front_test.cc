@@ -282,9 +282,9 @@ TEST_F(HttpFrontTest, PassesTheTraceOnAndLogsIt) {
 TEST_F(HttpFrontTest, AsksForTheTokenWhenThereIsOne) {
   options.token = "correct";
   make_front();
-  for (const Fields& fields : {Fields{}, Fields{{"dapr-api-token", "wrong"}}, Fields{{"dapr-api-token", ""}},
-                               Fields{{"dapr-api-token", "correctcorrect"}},
-                               Fields{{"dapr-api-token", "correct"}, {"dapr-api-token", "correct"}}}) {
+  for (const Fields& fields :
+       {Fields{}, Fields{{"dapr-api-token", "wrong"}}, Fields{{"dapr-api-token", ""}},
+        Fields{{"dapr-api-token", "correctcorrect"}}, Fields{{"dapr-api-token", "corr"}, {"dapr-api-token", "ect"}}}) {
     EXPECT_EQ(send("GET", "/", fields)->response.value().status, 401);
   }
   EXPECT_EQ(send("GET", "/", {{"Dapr-Api-Token", "correct"}})->response.value().status, 200);
@@ -333,6 +333,19 @@ TEST_F(HttpFrontTest, CountsTheHopsThatAnotherTrilbySaysOnTheAppChannelOnly) {
   for (const char* told : {"", "-1", "3x", "99999999999999"}) {
     EXPECT_EQ(hops(told), 0U) << told;
   }
+}
+
+TEST_F(HttpFrontTest, LetsNoPublisherKeepAnEventFromItsTrigger) {
+  make_channel();
+  const auto exchange =
+      send("POST", "/dapr/topic/p/t/f",
+           {{"trilby-timeout", "soon"}, {"trilby-hops", "8"}, {"content-type", "application/cloudevents+json"}},
+           "{\"data\":1}");
+  ASSERT_TRUE(invoker.call) << "a message's metadata arrives as fields";
+  EXPECT_EQ(invoker.call->hops, 0U);
+  EXPECT_EQ(invoker.call->deadline, Clock::time_point::max());
+  invoker.answer(refusal(Reason::Ok));
+  EXPECT_EQ(finish(exchange->response.value()), "{\"status\":\"SUCCESS\"}");
 }
 
 TEST_F(HttpFrontTest, AnswersEventsAsDaprReadsThem) {

@@ -329,9 +329,14 @@ def test_no_invocation_passes_for_a_turn(shop, other):
 
 def test_a_caller_can_take_the_mark_of_an_invocation_off(shop, other):
     """A defect of daprd 1.18 that Trilby cannot mend: what is left of such a call is what an actor's call is, field by field (docs/dapr.md says what to do)."""
-    answer = other.wait_until(lambda: (said := other.invoke(APP, "actors/Teller/taken/method/m", "PUT", content=b"hello", headers={
-        "connection": "dapr-callee-app-id"})).status_code != 500 and said, "the invocation")
-    assert answer.status_code == 200, "daprd keeps its marks: say so in docs/dapr.md and docs/dapr-conformance.md"
+    other.wait_until(lambda: other.invoke(APP, "actors/Teller/taken/method/m", "PUT", content=b"hello", headers={
+        "connection": "dapr-callee-app-id"}).status_code == 200, "the invocation that passes (if daprd keeps its marks, say so in docs/dapr.md and docs/dapr-conformance.md)")
+
+
+def test_a_caller_can_take_the_mark_of_a_call_off_too(shop):
+    """The same defect of daprd 1.18 with actors: what is left of the call of a method named so is what a reminder's is, field by field."""
+    answer = shop.call("Teller", "f-3", quote("remind/forged", safe=""), b'{"data": 1}', headers={"connection": "dapr-caller-app-id"})
+    assert answer.status_code == 200, "daprd keeps its mark: say so in docs/dapr.md, docs/security.md and docs/dapr-conformance.md"
 
 
 def test_nobody_calls_a_reminder(shop):

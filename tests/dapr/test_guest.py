@@ -47,7 +47,7 @@ module = "{guests}/ask.wasm"
 invoke = ["shop/echo", "{far}/*", "absent/*"]
 publish = ["broker/granted", "nowhere/granted"]
 bindings = ["files/create", "files/list", "absent/create"]
-secrets = ["vault/granted", "vault/absent", "nowhere/granted"]
+secrets = ["vault/granted", "vault/absent", "vault/bu*", "nowhere/granted"]
 state = {{ "store/granted-*" = "read-write", "store/seen-*" = "read-only", "store/log" = "write-only", "nowhere/granted-1" = "read-write" }}
 
 [function.impatient]
@@ -237,6 +237,12 @@ def test_a_secret_is_given(shop):
     assert shop.ask("secret", "vault", "granted") == (SUCCESS, 0, b"open sesame")
     error, _, answer = shop.ask("secret", "vault", "absent")
     assert (error, answer) == (FAILED, b""), "daprd answers 500 for a secret that the file does not have"
+
+
+def test_no_name_of_a_secret_gives_all_of_them(shop):
+    """daprd has an address for all secrets of a store where that of a secret named so would be."""
+    assert b"not for you" in shop.sidecar.client.get("/secrets/vault/bulk").content
+    assert shop.ask("secret", "vault", "bulk") == (INVALID, 0, b"")
 
 
 def test_hostile_arguments_are_refused(shop):

@@ -54,6 +54,12 @@ def test_an_event_may_be_empty(world):
     world.wait_for_event(b"", CE_ID="empty")
 
 
+def test_no_publisher_keeps_an_event_from_its_trigger(world):
+    """What is set as metadata arrives as fields, or as gRPC's metadata: what callers say there of themselves is not heard of a publisher."""
+    world.sidecar.publish("broker", "plain", "soon", "text/plain", **{"trilby-timeout": "soon", "trilby-hops": "8", "dapr-api-token": "x"})
+    assert world.wait_for_events(lambda one: one.data == b"soon")
+
+
 def test_attributes_may_be_set_by_the_publisher(world):
     world.sidecar.publish("broker", "plain", "attributed", "text/plain", cloudevent__id="id-7", cloudevent__type="t", cloudevent__source="s")
     world.wait_for_event("attributed", CE_ID="id-7", CE_TYPE="t", CE_SOURCE="s")
