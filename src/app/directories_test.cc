@@ -87,7 +87,8 @@ class AsNobody {
 };
 
 TEST_F(Directories, ThatMayNotBeWrittenAreNotGrantedSo) {
-  constexpr fs::perms kForAll{0055};  // to read
+  constexpr fs::perms kForAll =
+      fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read | fs::perms::others_exec;
   fs::permissions(directory_.path(), kForAll, fs::perm_options::add);
   fs::permissions(directory_.path() / "out", fs::perms::owner_read | fs::perms::owner_exec | kForAll);
   const AsNobody nobody;

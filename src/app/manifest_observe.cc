@@ -216,7 +216,9 @@ Result<void> apply_sampler(Observe& observe, Origins& origins, const FindVariabl
   if (row->root == Root::Ratio) {
     const std::string text = variable(kSamplerArgument);
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ratio);
-    if (!text.empty() && (error != std::errc{} || end != text.data() + text.size() || !(ratio >= 0 && ratio <= 1))) {
+    const bool is_number = error == std::errc{} && end == text.data() + text.size();
+    const bool is_ratio = is_number && ratio >= 0 && ratio <= 1;  // which a NaN is not
+    if (!text.empty() && !is_ratio) {
       return fail(Reason::BadRequest, "{}: \"{}\" is no number from 0 to 1, as in 0.01", kSamplerArgument, shown(text));
     }
     ratio = text.empty() ? 1 : ratio;

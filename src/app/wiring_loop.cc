@@ -189,7 +189,7 @@ void ServingLoop::sample() {
   metrics_.connections.set(static_cast<std::int64_t>(connections));
 }
 
-void ServingLoop::drain(std::function<void()> drained) {
+void ServingLoop::drain(const std::function<void()>& drained) {
   undrained_ = servers_.size();
   if (undrained_ == 0) {
     return drained();

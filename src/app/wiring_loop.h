@@ -89,7 +89,7 @@ class ServingLoop {
   /// Brings metrics up to date that are not counted as they change.
   void sample();
   /// Ends connections as they fall idle. `drained` runs once, when the last one closed.
-  void drain(std::function<void()> drained);
+  void drain(const std::function<void()>& drained);
   void cancel_calls(Reason why);
 
  private:

@@ -361,12 +361,13 @@ void Worker::flush_telemetry() {
     return;
   }
   const auto done = std::make_shared<std::promise<void>>();
+  const auto flush = [this, done] { telemetry_->flush([done] { done->set_value(); }); };
   const auto missing = std::make_shared<std::atomic<std::size_t>>(loops_.size());
   for (const auto& loop : loops_) {
-    loop->loop().post([this, done, missing, target = loop.get()] {
+    loop->loop().post([this, flush, missing, target = loop.get()] {
       target->hand_over_spans();
       if (missing->fetch_sub(1) == 1) {
-        loops_.front()->loop().post([this, done] { telemetry_->flush([done] { done->set_value(); }); });
+        loops_.front()->loop().post(flush);
       }
     });
   }

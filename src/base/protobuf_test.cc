@@ -21,7 +21,7 @@ std::string walk(std::string_view message) {
     } else if (const auto real = field.real()) {
       text += std::to_string(*real);
     } else {
-      text += "?";
+      text += '?';
     }
   }
   return text + (field.is_malformed() ? "!" : "");

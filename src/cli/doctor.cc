@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -72,9 +72,12 @@ bool has_openat2() {
 void examine_kernel(Examination& examination) {
   utsname kernel{};
   uname(&kernel);
+  const std::string_view release = kernel.release;
   unsigned major = 0;
   unsigned minor = 0;
-  const bool known = std::sscanf(kernel.release, "%u.%u", &major, &minor) == 2;
+  const auto [end, error] = std::from_chars(release.begin(), release.end(), major);
+  const bool known = error == std::errc{} && end != release.end() && *end == '.' &&
+                     std::from_chars(end + 1, release.end(), minor).ec == std::errc{};
   if (!has_openat2()) {
     examination.note("kernel", fmt::format("Linux {} has no openat2; files are opened step by step", kernel.release),
                      "a kernel of 5.6 or newer");
