@@ -211,7 +211,7 @@ void Connection::begin() {
 void Connection::await_handshake() {
   if (!handshake_) {
     handshake_ = core_->shaking_hands.insert(core_->shaking_hands.end(), this);
-    start_timer(core_->limits.head_timeout);
+    start_timer(core_->draining ? core_->limits.drain_idle : core_->limits.head_timeout);
     if (core_->shaking_hands.size() > core_->limits.handshakes) {
       core_->shaking_hands.front()->fail();
     }

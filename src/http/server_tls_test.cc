@@ -153,6 +153,17 @@ TEST_F(ServerTlsTest, ADrainEndsHandshakesThatDoNotEnd) {
   EXPECT_TRUE(ended(silent));
 }
 
+TEST_F(ServerTlsTest, ADrainEndsHandshakesThatBeginAfterIt) {
+  ServerLimits limits;
+  limits.head_timeout = std::chrono::minutes(10);
+  limits.drain_idle = std::chrono::milliseconds(20);
+  serve(limits);
+  bool drained = false;
+  server->on_loop([&] { server->server().drain([&] { drained = true; }); });
+  const net::Socket silent = server->connect_socket();
+  EXPECT_TRUE(server->wait_until([&] { return drained && server->server().connections() == 0; }));
+}
+
 TEST_F(ServerTlsTest, PlainHttpIsNotAnswered) {
   serve();
   TestClient client = server->connect();
