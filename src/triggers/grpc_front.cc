@@ -58,11 +58,13 @@ http::Response respond(const std::shared_ptr<ServedRequest>& request, Outcome ou
   if (outcome.status >= 400) {
     const std::string text = error_text(outcome);
     request->outcome = std::move(outcome);
-    return http::grpc_error(http::grpc_status(request->outcome.status), text, std::move(metadata));
+    request->grpc_status = http::grpc_status(request->outcome.status);
+    return http::grpc_error(*request->grpc_status, text, std::move(metadata));
   }
   auto message = std::make_unique<HeadedBody>(http::grpc_prefix(static_cast<std::uint32_t>(length)),
                                               outcome.body ? std::move(outcome.body) : make_body({}));
   request->outcome = std::move(outcome);
+  request->grpc_status = http::GrpcStatus::Ok;
   return http::grpc_answer(measured(std::move(message), request), std::move(metadata));
 }
 
@@ -104,8 +106,9 @@ class GrpcFront::Arrival : public std::enable_shared_from_this<Arrival> {
     const auto only = http::only_grpc_message(message.body->bytes);
     if (!only) {
       Outcome outcome = refusal(Reason::BadRequest, std::string(only.error()));
+      request_->grpc_status = http::GrpcStatus::Internal;
       exchange_->respond(
-          http::grpc_error(http::GrpcStatus::Internal, error_text(outcome), metadata_of(outcome, *request_)));
+          http::grpc_error(*request_->grpc_status, error_text(outcome), metadata_of(outcome, *request_)));
       request_->outcome = std::move(outcome);
       return;
     }
@@ -142,6 +145,7 @@ void GrpcFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   if (auto refused = refuse_other(*exchange, request->method, head.fields)) {
     return exchange->respond(respond_over_http(request, std::move(*refused)));
   }
+  request->grpc_status = http::GrpcStatus::Cancelled;  // until it is answered
   const auto method = GrpcChannel::find(request->target);
   if (!method) {
     Outcome outcome = refusal(Reason::NotFound, "no service here has this method");
@@ -153,6 +157,7 @@ void GrpcFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
   }
   if (!http::is_identity(head.fields)) {
     Outcome outcome = refusal(Reason::BadRequest, "only uncompressed messages are taken");
+    request->grpc_status = http::GrpcStatus::Unimplemented;
     exchange->respond(http::refuse_grpc_encoding(metadata_of(outcome, *request)));
     request->outcome = std::move(outcome);
     return;

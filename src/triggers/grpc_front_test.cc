@@ -7,6 +7,7 @@
 #include "base/protobuf.h"
 #include "dapr/embedded/service_invocation.h"
 #include "http/grpc.h"
+#include "observe/test_spans.h"
 #include "triggers/test_fakes.h"
 
 namespace trilby::triggers {
@@ -90,7 +91,7 @@ class GrpcFrontTest : public testing::Test {
                                   lines.push_back(fmt::format("{} {} {} {}", entry.method, entry.path, entry.status,
                                                               name(entry.reason)));
                                 },
-                                unmatched});
+                                unmatched, &tracer});
   }
 
   std::shared_ptr<FakeExchange> send_raw(std::string path, std::string body, Fields fields = {}) {
@@ -133,6 +134,10 @@ class GrpcFrontTest : public testing::Test {
   std::optional<observe::LoopMetrics> metrics;
   observe::IdSource ids;
   observe::CallRing calls{64};
+  std::atomic<std::size_t> backlog{0};
+  observe::Counter dropped;
+  observe::SpanQueue queue{1, backlog, dropped, [] {}};
+  observe::Tracer tracer{queue, 0, observe::Sampler(), ids, labels};
   ScriptedInvoker invoker;
   dapr::embedded::LocalInvocation invocation;
   std::optional<Router> router;
@@ -169,6 +174,42 @@ TEST_F(GrpcFrontTest, DoesNotKnowOtherServicesAndMethods) {
         "/dapr.proto.runtime.v1.AppCallbackAlpha/OnTopicEvent"}) {
     EXPECT_EQ(end(*send_raw(path, framed(""))), "12 not-found: no service here has this method") << path;
   }
+}
+
+TEST_F(GrpcFrontTest, TellsASpanTheStatusOfGrpc) {
+  invoker.at_once = as_named;
+  const auto last = [this] {
+    const auto batches = queue.take();
+    return observe::read_spans(batches.at(0).spans).back();
+  };
+  const auto status = [](const observe::ReadSpan& span) {
+    EXPECT_EQ(span.attributes.at("rpc.system"), "grpc");
+    EXPECT_EQ(span.attributes.count("http.response.status_code"), 0U) << "it is 200, whatever came of it";
+    return span.attributes.at("rpc.grpc.status_code") + (span.status == 2 ? " failed" : "");
+  };
+  (void)call("Other", "");
+  const observe::ReadSpan unknown = last();
+  EXPECT_EQ(status(unknown), "12 failed");
+  EXPECT_EQ(unknown.attributes.at("error.type"), "not-found");
+  EXPECT_TRUE(call("OnInvoke", invoked("f", "x")).starts_with("0 "));
+  EXPECT_EQ(status(last()), "0");
+  (void)call("OnInvoke", invoked("f", "bad-input"));
+  EXPECT_EQ(status(last()), "3");
+  (void)call("OnInvoke", invoked("f", "overloaded"));
+  EXPECT_EQ(status(last()), "14 failed");
+  (void)send_raw(std::string(kService) + "OnInvoke", "no frame");
+  EXPECT_EQ(status(last()), "13 failed");
+  (void)call("OnInvoke", invoked("f", "x"), {{"grpc-encoding", "gzip"}});
+  EXPECT_EQ(status(last()), "12 failed");
+  invoker.at_once = [](const std::string& /*data*/) {
+    Outcome outcome = ok();
+    outcome.status = 500;
+    return outcome;
+  };
+  (void)call("OnInvoke", invoked("f", "x"));
+  const observe::ReadSpan own = last();
+  EXPECT_EQ(status(own), "13 failed");
+  EXPECT_EQ(own.attributes.at("error.type"), "13");
 }
 
 TEST_F(GrpcFrontTest, RefusesWhatIsMalformed) {

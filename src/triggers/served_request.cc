@@ -53,6 +53,21 @@ std::string_view route_path(std::string_view label) {
   return is_route ? label.substr(slash) : std::string_view();
 }
 
+/// OpenTelemetry's conventions of gRPC.
+bool is_failure(http::GrpcStatus status) {
+  switch (status) {
+    case http::GrpcStatus::Unknown:
+    case http::GrpcStatus::DeadlineExceeded:
+    case http::GrpcStatus::Unimplemented:
+    case http::GrpcStatus::Internal:
+    case http::GrpcStatus::Unavailable:
+    case http::GrpcStatus::DataLoss:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool has_no_body(int status) {
   return status == 204 || status == 304;
 }
@@ -185,7 +200,7 @@ std::string_view ServedRequest::path() const {
   return std::string_view(target).substr(0, target.find('?'));
 }
 
-/// OpenTelemetry's semantic conventions of HTTP, and what is our own.
+/// OpenTelemetry's semantic conventions of HTTP and gRPC, and what is our own.
 void ServedRequest::record_span(Clock::time_point ended) const {
   if (!span_.is_recorded()) {
     return;
@@ -194,6 +209,9 @@ void ServedRequest::record_span(Clock::time_point ended) const {
   const std::size_t known_method = observe::method_class(method);
   const bool is_known = known_method + 1 < observe::kMethodClasses.size();
   const std::string_view method_name = is_known ? std::string_view(method) : "_OTHER";
+  const int status = grpc_status ? static_cast<int>(*grpc_status) : outcome.status;
+  const bool failed =
+      grpc_status ? is_failure(*grpc_status) : observe::is_failure(observe::SpanKind::Server, outcome.status);
   services_.tracer->record(span_, observe::SpanKind::Server,
                            !label.empty() ? label
                            : is_known     ? method_name
@@ -205,15 +223,20 @@ void ServedRequest::record_span(Clock::time_point ended) const {
                              if (const std::string_view template_ = route_path(label); !template_.empty()) {
                                span.attribute("http.route", template_);
                              }
-                             span.attribute("http.response.status_code", std::int64_t{outcome.status});
+                             if (grpc_status) {
+                               span.attribute("rpc.system", std::string_view("grpc"));
+                               span.attribute("rpc.grpc.status_code", std::int64_t{status});
+                             } else {
+                               span.attribute("http.response.status_code", std::int64_t{status});
+                             }
                              span.attribute("trilby.app", services_.app);
                              span.attribute("trilby.reason", name(outcome.reason));
                              span.attribute("trilby.request_id", std::string_view(id));
                              if (!outcome.function.empty()) {
                                span.attribute("trilby.function", std::string_view(outcome.function));
                              }
-                             if (observe::is_failure(observe::SpanKind::Server, outcome.status) || broke_off) {
-                               span.fail(outcome.reason, outcome.status);
+                             if (failed || broke_off) {
+                               span.fail(outcome.reason, status);
                              }
                            });
 }

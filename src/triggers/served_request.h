@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "call/call.h"
+#include "http/grpc.h"
 #include "http/server.h"
 #include "observe/access_log.h"
 #include "observe/ids.h"
@@ -57,6 +59,7 @@ class ServedRequest {
   std::uint64_t request_bytes = 0;
   std::uint64_t response_bytes = 0;
   Outcome outcome = refusal(Reason::Cancelled);  ///< until there is another; what is sent of it is gone from here
+  std::optional<http::GrpcStatus> grpc_status;   ///< set: whoever asks is told this, and not `outcome.status`
   bool broke_off = false;  ///< its answer, after the head, and not because whoever asked went away
 
  private:
