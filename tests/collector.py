@@ -30,6 +30,7 @@ class Span:
         self.start, self.end = message.start_time_unix_nano, message.end_time_unix_nano
         self.failed = message.status.code == 2
         self.attributes = attributes_of(message.attributes)
+        self.state, self.flags = message.trace_state, message.flags
         self.links = [(link.trace_id.hex(), link.span_id.hex()) for link in message.links]
         assert len(message.trace_id) == 16 and len(message.span_id) == 8 and len(message.parent_span_id) in (0, 8)
 

@@ -288,6 +288,9 @@ struct Observe {
   std::string service_name;                             ///< empty: each app is a service of its own
   std::map<std::string, std::string> attributes;        ///< of the resource
   Duration metric_interval = std::chrono::seconds(60);  ///< between two pushes of metrics
+  Duration traces_timeout = std::chrono::seconds(10);   ///< of one request, with its answer
+  Duration metrics_timeout = std::chrono::seconds(10);  ///< the same
+  Duration schedule_delay = std::chrono::seconds(1);    ///< for which a loop gathers spans at most
 };
 
 /// A manifest that was read whole and is consistent in itself: every name it uses is defined, every number is in range,

@@ -18,8 +18,14 @@ constexpr std::size_t kMaxUrl = 1024;
 constexpr std::size_t kMaxPairs = 64;
 constexpr std::size_t kMaxPairsBytes = 16U << 10U;
 constexpr std::size_t kMostShown = 100;
-constexpr std::int64_t kLeastInterval = 100;  // milliseconds
-constexpr std::int64_t kMostInterval = 24 * 3600 * 1000;
+/// Of a variable, in milliseconds.
+struct Range {
+  std::int64_t least;
+  std::int64_t most;
+};
+constexpr Range kIntervals = {100, 24 * 3600 * 1000};
+constexpr Range kTimeouts = {1, kMostOtlpTimeout.count()};
+constexpr Range kDelays = {1, 60 * 1000};
 constexpr std::string_view kTracesPath = "/v1/traces";
 constexpr std::string_view kMetricsPath = "/v1/metrics";
 constexpr std::string_view kOnlyProtocol = "http/protobuf";
@@ -254,21 +260,40 @@ Result<void> apply_resource(Observe& observe, const FindVariable& variable) {
   return {};
 }
 
-Result<void> apply_interval(Observe& observe, Origins& origins, const FindVariable& variable) {
-  constexpr const char* kInterval = "OTEL_METRIC_EXPORT_INTERVAL";
-  const std::string text = variable(kInterval);
-  if (text.empty()) {
-    return {};
+/// A variable of milliseconds. \param setting  keeps its value where the variable is not set
+struct Time {
+  const char* variable;
+  Range range;
+  Duration Observe::* setting;
+  std::string_view name;
+};
+constexpr const char* kTimeout = "OTEL_EXPORTER_OTLP_TIMEOUT";
+/// That of a signal stands above that of both.
+constexpr std::array<Time, 6> kTimes = {{
+    {"OTEL_METRIC_EXPORT_INTERVAL", kIntervals, &Observe::metric_interval, "observe.metric_interval"},
+    {"OTEL_BSP_SCHEDULE_DELAY", kDelays, &Observe::schedule_delay, "observe.schedule_delay"},
+    {kTimeout, kTimeouts, &Observe::traces_timeout, "observe.traces_timeout"},
+    {kTimeout, kTimeouts, &Observe::metrics_timeout, "observe.metrics_timeout"},
+    {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", kTimeouts, &Observe::traces_timeout, "observe.traces_timeout"},
+    {"OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", kTimeouts, &Observe::metrics_timeout, "observe.metrics_timeout"},
+}};
+
+Result<void> apply_times(Observe& observe, Origins& origins, const FindVariable& variable) {
+  for (const Time& time : kTimes) {
+    const std::string text = variable(time.variable);
+    if (text.empty()) {
+      continue;
+    }
+    std::int64_t milliseconds = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
+    if (error != std::errc{} || end != text.data() + text.size() || milliseconds < time.range.least ||
+        milliseconds > time.range.most) {
+      return fail(Reason::BadRequest, "{}: \"{}\" is no number of milliseconds from {} to {}", time.variable,
+                  shown(text), time.range.least, time.range.most);
+    }
+    observe.*time.setting = std::chrono::milliseconds(milliseconds);
+    origins[std::string(time.name)] = {Origin::Environment, {}};
   }
-  std::int64_t milliseconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
-  if (error != std::errc{} || end != text.data() + text.size() || milliseconds < kLeastInterval ||
-      milliseconds > kMostInterval) {
-    return fail(Reason::BadRequest, "{}: \"{}\" is no number of milliseconds from {} to {}", kInterval, shown(text),
-                kLeastInterval, kMostInterval);
-  }
-  observe.metric_interval = std::chrono::milliseconds(milliseconds);
-  origins["observe.metric_interval"] = {Origin::Environment, {}};
   return {};
 }
 
@@ -302,7 +327,7 @@ Result<void> apply_telemetry(Manifest& manifest, const FindVariable& variable) {
   }
   TRILBY_CHECK(apply_sampler(observe, manifest.origins, variable));
   TRILBY_CHECK(apply_resource(observe, variable));
-  TRILBY_CHECK(apply_interval(observe, manifest.origins, variable));
+  TRILBY_CHECK(apply_times(observe, manifest.origins, variable));
   for (const char* const headers :
        {"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS"}) {
     TRILBY_CHECK(parse_otlp_headers(variable(headers), headers));

@@ -2,6 +2,7 @@
 /// https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "call/fields.h"
 
 namespace trilby::app {
+
+/// The longest that one request to a collector may be told to take.
+inline constexpr std::chrono::milliseconds kMostOtlpTimeout{60'000};
 
 /// Reads [observe].
 void read_observe(Section& section, Observe& out);
@@ -25,7 +29,8 @@ using FindVariable = std::function<std::string(const char*)>;
 ///   OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER: otlp or none
 ///   OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES
 ///   OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
-///   OTEL_METRIC_EXPORT_INTERVAL
+///   OTEL_METRIC_EXPORT_INTERVAL, OTEL_BSP_SCHEDULE_DELAY
+///   OTEL_EXPORTER_OTLP_TIMEOUT and that of each signal
 /// Those of headers hold secrets and are no part of a manifest: parse_otlp_headers().
 /// \return Reason::BadRequest for what is not understood or cannot be done, with the variable's name
 [[nodiscard]] Result<void> apply_telemetry(Manifest& manifest, const FindVariable& variable);

@@ -157,6 +157,32 @@ TEST_F(ObserveTest, PushesMetricsAsOftenAsItIsTold) {
   }
 }
 
+TEST_F(ObserveTest, WaitsAsLongAsItIsTold) {
+  variables = {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"}};
+  const auto times = [this] {
+    const Observe observe = read().value().observe;
+    return format(observe.traces_timeout) + " " + format(observe.metrics_timeout) + " " +
+           format(observe.schedule_delay);
+  };
+  EXPECT_EQ(times(), "10s 10s 1s");
+  variables["OTEL_EXPORTER_OTLP_TIMEOUT"] = "3000";
+  EXPECT_EQ(times(), "3s 3s 1s");
+  variables["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"] = "60000";
+  variables["OTEL_BSP_SCHEDULE_DELAY"] = "5000";
+  EXPECT_EQ(times(), "1m 3s 5s");
+  variables["OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"] = "1";
+  EXPECT_EQ(times(), "1m 1ms 5s");
+  for (const std::string name : {"OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+                                 "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_BSP_SCHEDULE_DELAY"}) {
+    const std::string before = variables[name];
+    for (const char* wrong : {"0", "-1", "10s", "60001", "99999999999999999999"}) {
+      variables[name] = wrong;
+      EXPECT_TRUE(error().starts_with(name + ": ")) << wrong << ": " << error();
+    }
+    variables[name] = before;
+  }
+}
+
 TEST_F(ObserveTest, ShowsNoHeader) {
   const auto fields = parse_otlp_headers("api-key=se%63ret, x-other = y%20z", "NAME");
   ASSERT_TRUE(fields);

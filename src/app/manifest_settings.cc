@@ -47,9 +47,12 @@ class Listing {
     add("observe.metrics", endpoint(observe.metrics));
     if (observe.traces) {
       add("observe.sampler", observe.sampler_text);
+      add("observe.schedule_delay", format(observe.schedule_delay));
+      add("observe.traces_timeout", format(observe.traces_timeout));
     }
     if (observe.metrics) {
       add("observe.metric_interval", format(observe.metric_interval));
+      add("observe.metrics_timeout", format(observe.metrics_timeout));
     }
   }
   void add_app(const App& app) {

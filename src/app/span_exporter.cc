@@ -89,9 +89,9 @@ void SpanExporter::go_on() {
 void SpanExporter::send() {
   is_under_way_ = true;
   ++attempts_;
-  request_ =
-      client_.send(make_otlp_request(target_, observe::trace_request(resources_, sending_, version_)),
-                   Clock::now() + kOtlpTimeout, [this](Result<http::Response> response) { take(std::move(response)); });
+  request_ = client_.send(make_otlp_request(target_, observe::trace_request(resources_, sending_, version_)),
+                          Clock::now() + target_.timeout,
+                          [this](Result<http::Response> response) { take(std::move(response)); });
 }
 
 void SpanExporter::take(Result<http::Response> response) {

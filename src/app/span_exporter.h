@@ -28,12 +28,12 @@ struct OtlpTarget {
   net::Address to;
   std::string path;
   Fields fields;
+  Duration timeout;  ///< of one request, with its answer
 };
 /// The request that brings `body`, an encoded message.
 [[nodiscard]] http::Request make_otlp_request(const OtlpTarget& target, std::string body);
 /// How long a collector wants to be left alone: seconds, of which a minute is granted. A date is not listened to.
 [[nodiscard]] Duration retry_after(const Fields& fields);
-inline constexpr Duration kOtlpTimeout = std::chrono::seconds(10);  ///< for one request, with its answer
 inline constexpr Bytes kMostOtlpAnswer{64U << 10U};
 
 /// One request at a time is under way. What a collector refuses for now (429, 502, 503, 504) or that does not reach it

@@ -24,7 +24,7 @@ class SpanExporterTest : public testing::Test {
  protected:
   void SetUp() override {
     net::Socket listening = net::listen_tcp("127.0.0.1", 0).value();
-    const std::uint16_t port = net::local_port(listening.get());
+    port = net::local_port(listening.get());
     acceptor.add(std::move(listening),
                  [this](std::size_t /*loop*/, net::Accepted connection) { server->serve(std::move(connection)); });
     thread = std::thread([this] { loop.run(); });
@@ -42,15 +42,17 @@ class SpanExporterTest : public testing::Test {
     on_loop([this] {
       exporter.reset();
       client.reset();
+      unanswered.clear();
       server.reset();
     });
     loop.stop();
     thread.join();
   }
-  void make_exporter(std::uint16_t port) {
-    exporter.emplace(loop, *client,
-                     OtlpTarget{net::Address::parse("127.0.0.1", port).value(), "/v1/traces", {{"key", "secret"}}},
-                     std::vector<std::string>{""}, "1", backlog, metrics);
+  void make_exporter(std::uint16_t at) {
+    exporter.emplace(
+        loop, *client,
+        OtlpTarget{net::Address::parse("127.0.0.1", at).value(), "/v1/traces", {{"key", "secret"}}, timeout},
+        std::vector<std::string>{""}, "1", backlog, metrics);
   }
   void on_loop(const std::function<void()>& work) { net::run_on(loop, work); }
   /// Waits until `condition`, asked on the loop, holds.
@@ -67,6 +69,9 @@ class SpanExporterTest : public testing::Test {
   void collect(const std::shared_ptr<http::Exchange>& exchange) {
     paths.push_back(exchange->head().method + " " + exchange->head().target);
     fields = exchange->head().fields;
+    if (silent) {
+      return unanswered.push_back(exchange);
+    }
     const std::size_t at = std::min(paths.size(), statuses.size()) - 1;
     http::Response response;
     response.status = statuses[at];
@@ -78,7 +83,7 @@ class SpanExporterTest : public testing::Test {
     observe::SpanBatch made{0, count, {}};
     observe::SpanWriter writer;
     for (std::uint32_t i = 0; i < count; ++i) {
-      writer.begin({{1, 2}, 3, 0}, observe::SpanKind::Server, "x", 0, 0);
+      writer.begin({{1, 2}, 3, 0, false, {}}, observe::SpanKind::Server, "x", 0, 0);
       writer.end(made.spans);
     }
     backlog += made.spans.size();
@@ -91,10 +96,14 @@ class SpanExporterTest : public testing::Test {
     return wait_until([this] { return backlog == 0; });
   }
 
+  std::uint16_t port = 0;
+  Duration timeout = std::chrono::seconds(10);
+  bool silent = false;             // the collector does not answer
   std::vector<int> statuses{200};  // of one answer after the other; the last holds for all that follow
   Fields answer_fields;
   std::string answer;
   std::vector<std::string> paths;
+  std::vector<std::shared_ptr<http::Exchange>> unanswered;
   Fields fields;
   std::atomic<std::size_t> backlog{0};
   observe::ExportMetrics metrics;
@@ -153,6 +162,17 @@ TEST_F(SpanExporterTest, GrantsAMinuteAtMost) {
   for (const char* none : {"", "-1", "1.5", "99999999999x", "Fri, 31 Dec 1999 23:59:59 GMT"}) {
     EXPECT_EQ(after(none), Duration::zero()) << none;
   }
+}
+
+TEST_F(SpanExporterTest, WaitsForAnAnswerAsLongAsItIsTold) {
+  silent = true;
+  timeout = std::chrono::milliseconds(5);
+  on_loop([&] {
+    exporter.reset();
+    make_exporter(port);
+  });
+  add(2);
+  EXPECT_TRUE(wait_until([this] { return paths.size() == 2; })) << "it is sent again";
 }
 
 TEST_F(SpanExporterTest, GivesUpWhenItEnds) {

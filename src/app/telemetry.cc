@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "app/manifest_observe.h"
 #include "base/log.h"
 #include "observe/ids.h"
 #include "observe/otlp.h"
@@ -14,16 +15,17 @@
 namespace trilby::app {
 namespace {
 
-constexpr http::ClientLimits kLimits = {.connections = 2, .waiting = 4, .addresses = 2};
+constexpr http::ClientLimits kLimits = {
+    .connections = 2, .waiting = 4, .addresses = 2, .head_timeout = kMostOtlpTimeout};
 
 std::uint64_t unix_now() {
   return static_cast<std::uint64_t>(
       std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
 }
 
-OtlpTarget make_target(const OtlpEndpoint& endpoint, const Fields& headers) {
+OtlpTarget make_target(const OtlpEndpoint& endpoint, const Fields& headers, Duration timeout) {
   // It was parsed as an IP address when it was read.
-  return {net::Address::parse(endpoint.address.host, endpoint.address.port).value(), endpoint.path, headers};
+  return {net::Address::parse(endpoint.address.host, endpoint.address.port).value(), endpoint.path, headers, timeout};
 }
 
 /// \param instance  tells this worker from those before and beside it
@@ -56,12 +58,12 @@ Telemetry::Telemetry(const Manifest& manifest, const Fields& traces_headers, con
     std::vector<std::string> resources;
     std::transform(manifest.apps.begin(), manifest.apps.end(), std::back_inserter(resources),
                    [&](const App& app) { return make_resource(observe, app.id, instance); });
-    spans_.emplace(home.loop(), client_, make_target(*observe.traces, traces_headers), std::move(resources),
-                   TRILBY_VERSION, backlog_, exports_);
+    spans_.emplace(home.loop(), client_, make_target(*observe.traces, traces_headers, observe.traces_timeout),
+                   std::move(resources), TRILBY_VERSION, backlog_, exports_);
     metrics.set_exports(&exports_);
   }
   if (observe.metrics) {
-    metrics_target_ = make_target(*observe.metrics, metrics_headers);
+    metrics_target_ = make_target(*observe.metrics, metrics_headers, observe.metrics_timeout);
     process_ = make_resource(observe, manifest.apps.size() == 1 ? manifest.apps.front().id : "trilby", instance);
     push_later();
   }
@@ -71,7 +73,8 @@ std::optional<SpanExport> Telemetry::span_export() {
   if (!spans_) {
     return std::nullopt;
   }
-  return SpanExport{manifest_.observe.sampler, backlog_, [this](std::vector<observe::SpanBatch> batches) {
+  return SpanExport{manifest_.observe.sampler, manifest_.observe.schedule_delay, backlog_,
+                    [this](std::vector<observe::SpanBatch> batches) {
                       // A std::function is copyable, and batches are large.
                       auto given = std::make_shared<std::vector<observe::SpanBatch>>(std::move(batches));
                       home_.loop().post([this, given] { spans_->add(std::move(*given)); });
@@ -92,7 +95,7 @@ void Telemetry::push_metrics(std::function<void()> done) {
       observe::write_metrics(all, out);
       return out.finish(process_, TRILBY_VERSION);
     });
-    push_ = client_.send(make_otlp_request(*metrics_target_, std::move(body)), Clock::now() + kOtlpTimeout,
+    push_ = client_.send(make_otlp_request(*metrics_target_, std::move(body)), Clock::now() + metrics_target_->timeout,
                          [this](Result<http::Response> response) { take(std::move(response)); });
   });
 }

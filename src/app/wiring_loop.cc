@@ -6,7 +6,6 @@ namespace trilby::app {
 namespace {
 
 constexpr std::chrono::milliseconds kFlushAfter{200};
-constexpr std::chrono::seconds kHandOverAfter{1};  // spans
 constexpr std::size_t kKeptCalls = 256;
 /// Of this loop's requests to all sidecars. Time is bounded by sidecar.timeout, requests by the calls that make them.
 constexpr http::ClientLimits kSidecarLimits = {.waiting = 1000,
@@ -72,6 +71,7 @@ void ServingLoop::cancel_calls(Reason why) {
 
 void ServingLoop::trace(const SpanExport& spans, std::size_t apps) {
   take_spans_ = spans.take;
+  spans_delay_ = spans.delay;
   spans_.emplace(apps, spans.backlog, metrics_.dropped_spans, [this] { wake_for_spans(); });
   for (std::size_t app = 0; app < apps; ++app) {
     tracers_.push_back(std::make_unique<observe::Tracer>(*spans_, app, spans.sampler, ids_, labels_));
@@ -86,7 +86,7 @@ void ServingLoop::wake_for_spans() {
   if (spans_->is_full()) {
     hand_over_spans();
   } else {
-    spans_timer_.start(kHandOverAfter, [this] { hand_over_spans(); });
+    spans_timer_.start(spans_delay_, [this] { hand_over_spans(); });
   }
 }
 

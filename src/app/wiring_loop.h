@@ -48,6 +48,7 @@ struct ServedListener {
 /// Which spans are recorded, and where they go. Ownership: all of it outlives the loops.
 struct SpanExport {
   observe::Sampler sampler;
+  Duration delay;                     ///< until a loop hands over what it has gathered
   std::atomic<std::size_t>& backlog;  ///< SpanQueue's
   std::function<void(std::vector<observe::SpanBatch>)>
       take;  ///< SpanBatch::service is the index of its app; any thread
@@ -121,6 +122,7 @@ class ServingLoop {
   std::optional<observe::SpanQueue> spans_;  // set: they are recorded
   std::function<void(std::vector<observe::SpanBatch>)> take_spans_;
   net::Timer spans_timer_;
+  Duration spans_delay_{};
   std::vector<std::unique_ptr<observe::Tracer>> tracers_;  // one for each app, or none
   observe::AccessLog log_;
   net::Timer flush_timer_;

@@ -36,6 +36,17 @@ std::uint64_t key_of(std::uint32_t number, std::uint8_t type) {
 constexpr std::uint8_t kVarintType = 0;
 constexpr std::uint8_t kFixed64Type = 1;
 constexpr std::uint8_t kBytesType = 2;
+constexpr std::uint8_t kFixed32Type = 5;
+
+/// The least significant byte first.
+template <typename Number>
+void append_fixed(std::string& out, Number value) {
+  std::array<char, sizeof(value)> bytes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(value >> (8 * i));
+  }
+  out.append(bytes.data(), bytes.size());
+}
 
 }  // namespace
 
@@ -111,6 +122,10 @@ std::optional<std::uint64_t> ProtobufCursor::integer() const {
   return type_ == Type::Varint ? std::optional(integer_) : std::nullopt;
 }
 
+std::optional<std::uint32_t> ProtobufCursor::fixed32() const {
+  return type_ == Type::Fixed32 ? std::optional(static_cast<std::uint32_t>(integer_)) : std::nullopt;
+}
+
 std::optional<double> ProtobufCursor::real() const {
   return type_ == Type::Fixed64 ? std::optional(std::bit_cast<double>(integer_)) : std::nullopt;
 }
@@ -120,11 +135,13 @@ std::optional<std::string_view> ProtobufCursor::bytes() const {
 }
 
 void append_fixed64(std::string& out, std::uint64_t value) {
-  std::array<char, sizeof(value)> bytes;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = static_cast<char>(value >> (8 * i));
-  }
-  out.append(bytes.data(), bytes.size());
+  append_fixed(out, value);
+}
+
+void ProtobufWriter::append_key(std::uint64_t key) {
+  std::array<char, kMaxVarint> bytes;
+  char* const end = put_varint(bytes.data(), key);
+  out_.append(bytes.data(), static_cast<std::size_t>(end - bytes.data()));
 }
 
 /// A key and a number.
@@ -145,11 +162,15 @@ ProtobufWriter& ProtobufWriter::bytes(std::uint32_t number, std::string_view val
   return *this;
 }
 
+ProtobufWriter& ProtobufWriter::fixed32(std::uint32_t number, std::uint32_t value) {
+  append_key(key_of(number, kFixed32Type));
+  append_fixed(out_, value);
+  return *this;
+}
+
 ProtobufWriter& ProtobufWriter::fixed64(std::uint32_t number, std::uint64_t value) {
-  std::array<char, kMaxVarint> key;
-  char* const end = put_varint(key.data(), key_of(number, kFixed64Type));
-  out_.append(key.data(), static_cast<std::size_t>(end - key.data()));
-  append_fixed64(out_, value);
+  append_key(key_of(number, kFixed64Type));
+  append_fixed(out_, value);
   return *this;
 }
 

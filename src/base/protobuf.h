@@ -21,7 +21,8 @@ class ProtobufCursor {
 
   [[nodiscard]] std::uint32_t number() const { return number_; }  ///< of the field
   // Its value; nothing when its type is another.
-  [[nodiscard]] std::optional<std::uint64_t> integer() const;   ///< int32 to uint64, bool, enum
+  [[nodiscard]] std::optional<std::uint64_t> integer() const;  ///< int32 to uint64, bool, enum
+  [[nodiscard]] std::optional<std::uint32_t> fixed32() const;
   [[nodiscard]] std::optional<double> real() const;             ///< double
   [[nodiscard]] std::optional<std::string_view> bytes() const;  ///< bytes, string, message
 
@@ -49,6 +50,7 @@ class ProtobufWriter {
 
   ProtobufWriter& integer(std::uint32_t number, std::uint64_t value);
   ProtobufWriter& bytes(std::uint32_t number, std::string_view value);
+  ProtobufWriter& fixed32(std::uint32_t number, std::uint32_t value);
   ProtobufWriter& fixed64(std::uint32_t number, std::uint64_t value);  ///< also sfixed64
   ProtobufWriter& real(std::uint32_t number, double value);            ///< double
   /// The head of a field whose bytes follow by other means.
@@ -61,9 +63,11 @@ class ProtobufWriter {
   }
   /// How long a field of an integer is.
   [[nodiscard]] static std::size_t integer_size(std::uint32_t number, std::uint64_t value);
-  static constexpr std::size_t kFixed64Size = 9;  ///< of a field with a number up to 15
+  static constexpr std::size_t kFixed32Size = 5;  ///< of a field with a number up to 15
+  static constexpr std::size_t kFixed64Size = 9;  ///< the same
 
  private:
+  void append_key(std::uint64_t key);
   void varints(std::uint64_t key, std::uint64_t value);
 
   std::string& out_;

@@ -65,11 +65,12 @@ TEST(Protobuf, StopsAtWhatIsMalformed) {
 TEST(Protobuf, SaysNothingOfAnotherType) {
   ProtobufCursor field("\x08\x01\x12\x00\x1d\x01\x02\x03\x04"sv);
   ASSERT_TRUE(field.next());
-  EXPECT_FALSE(field.bytes() || field.real());
+  EXPECT_FALSE(field.bytes() || field.real() || field.fixed32());
   ASSERT_TRUE(field.next());
-  EXPECT_FALSE(field.integer() || field.real());
+  EXPECT_FALSE(field.integer() || field.real() || field.fixed32());
   ASSERT_TRUE(field.next());
   EXPECT_FALSE(field.integer() || field.bytes() || field.real());
+  EXPECT_EQ(field.fixed32(), 0x04030201U);
 }
 
 TEST(Protobuf, IsWrittenAsItIsRead) {
@@ -98,6 +99,12 @@ TEST(Protobuf, WritesFixedNumbers) {
   ASSERT_TRUE(field.next() && field.next());
   EXPECT_EQ(field.real(), -2.5);
   EXPECT_EQ(message.size(), 2 * ProtobufWriter::kFixed64Size + ProtobufWriter::integer_size(3, 300));
+  message.clear();
+  ProtobufWriter(message).fixed32(6, 0x01020304U);
+  EXPECT_EQ(message, "\x35\x04\x03\x02\x01"sv);
+  EXPECT_EQ(message.size(), ProtobufWriter::kFixed32Size);
+  ProtobufWriter(message).fixed32(16, UINT32_MAX);
+  EXPECT_EQ(message.substr(5), "\x85\x01\xff\xff\xff\xff"sv);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   trilby::observe::SpanWriter writer;
   std::string batch;
   for (int i = 0; i < 2; ++i) {
-    writer.begin({{1, 2}, 3, 4}, trilby::observe::SpanKind::Server, text, 0, UINT64_MAX);
+    writer.begin({{1, 2}, 3, 4, true, {}}, trilby::observe::SpanKind::Server, text, 0, UINT64_MAX);
     writer.attribute("url.path", text);
     writer.attribute("size", static_cast<std::int64_t>(size));
     writer.end(batch);

@@ -31,7 +31,7 @@ class SpanWriter {
   void attribute(std::string_view name, Value value) {
     append_attribute(span_, kAttributes, name, value);
   }
-  /// Another span that has to do with this one, and is not its parent.
+  /// Another span, of somebody else, that has to do with this one and is not its parent.
   void link(const ParsedTraceparent& to);
   /// It did not go well. `error.type` is the reason; where that is Ok, the status of HTTP alone says that it failed.
   void fail(Reason reason, int status);

@@ -10,7 +10,8 @@
 namespace trilby::observe {
 namespace {
 
-constexpr SpanIds kIds{{0x0102030405060708U, 0x090a0b0c0d0e0f10U}, 0x1112131415161718U, 0x2122232425262728U};
+const SpanIds kIds{
+    {0x0102030405060708U, 0x090a0b0c0d0e0f10U}, 0x1112131415161718U, 0x2122232425262728U, true, "vendor=1,other=2"};
 
 TEST(Span, IsWhatThePublishedSchemaSays) {
   SpanWriter writer;
@@ -23,13 +24,15 @@ TEST(Span, IsWhatThePublishedSchemaSays) {
   writer.link({{1, 2}, 3, true});
   writer.fail(Reason::Overloaded, 503);
   writer.end(batch);
-  writer.begin({{0, 1}, 2, 0}, SpanKind::Internal, "", 0, 0);
+  writer.begin({{0, 1}, 2, 0, false, {}}, SpanKind::Internal, "", 0, 0);
   writer.end(batch);
   const auto spans = read_spans(batch);
   ASSERT_EQ(spans.size(), 2U);
   EXPECT_EQ(spans[0].trace, "0102030405060708090a0b0c0d0e0f10");
   EXPECT_EQ(spans[0].id, "1112131415161718");
   EXPECT_EQ(spans[0].parent, "2122232425262728");
+  EXPECT_EQ(spans[0].state, "vendor=1,other=2");
+  EXPECT_EQ(spans[0].flags, 0x301U);
   EXPECT_EQ(spans[0].name, "POST /api");
   EXPECT_EQ(spans[0].kind, 2U);
   EXPECT_EQ(spans[0].start, 1'000U);
@@ -41,9 +44,11 @@ TEST(Span, IsWhatThePublishedSchemaSays) {
                                                          {"trilby.run_seconds", "0.25"},
                                                          {"error.type", "overloaded"}};
   EXPECT_EQ(spans[0].attributes, attributes);
-  EXPECT_EQ(spans[0].links, std::vector<std::string>{"00000000000000010000000000000002/0000000000000003"});
+  EXPECT_EQ(spans[0].links, std::vector<std::string>{"00000000000000010000000000000002/0000000000000003/301"});
   EXPECT_EQ(spans[1].parent, "") << "it has none";
   EXPECT_EQ(spans[1].status, 0U);
+  EXPECT_EQ(spans[1].state, "");
+  EXPECT_EQ(spans[1].flags, 0x101U);
   EXPECT_TRUE(spans[1].attributes.empty()) << "nothing is left of the span before";
 }
 

@@ -19,9 +19,10 @@ namespace trilby::observe {
 
 struct ReadSpan {
   std::string trace, id, parent, name;  ///< ids in hexadecimal digits
-  std::uint64_t kind = 0, start = 0, end = 0, status = 0;
+  std::string state;
+  std::uint64_t kind = 0, start = 0, end = 0, status = 0, flags = 0;
   std::map<std::string, std::string> attributes;
-  std::vector<std::string> links;  ///< "trace/span"
+  std::vector<std::string> links;  ///< "trace/span/flags", the last as hexadecimal digits
 };
 
 inline std::string hex(std::string_view bytes) {
@@ -82,6 +83,9 @@ inline ReadSpan read_span(std::string_view message) {
       case 2:
         span.id = hex(field.bytes().value());
         break;
+      case 3:
+        span.state = field.bytes().value();
+        break;
       case 4:
         span.parent = hex(field.bytes().value());
         break;
@@ -103,13 +107,17 @@ inline ReadSpan read_span(std::string_view message) {
       case 13: {
         std::string link;
         walk_message(field.bytes().value(), [&](const ProtobufCursor& part) {
-          link += (link.empty() ? "" : "/") + hex(part.bytes().value());
+          link += link.empty() ? "" : "/";
+          link += part.number() == 6 ? fmt::format("{:x}", part.fixed32().value()) : hex(part.bytes().value());
         });
         span.links.push_back(link);
         break;
       }
       case 15:
         walk_message(field.bytes().value(), [&](const ProtobufCursor& part) { span.status = part.integer().value(); });
+        break;
+      case 16:
+        span.flags = field.fixed32().value();
         break;
       default:
         throw std::runtime_error(fmt::format("field {}", field.number()));

@@ -20,11 +20,13 @@ namespace trilby::observe {
 /// or with anything but visible ASCII is left out, as the specification allows.
 [[nodiscard]] TraceContext accept_trace(std::string_view traceparent, std::string_view tracestate);
 
-/// A span as numbers. A value.
+/// What a span is called, and what it says of its trace. A value.
 struct SpanIds {
   std::array<std::uint64_t, 2> trace{};
   std::uint64_t span = 0;    ///< 0: it is not recorded
   std::uint64_t parent = 0;  ///< 0: it has none
+  bool is_parent_remote = false;
+  std::string state;  ///< `tracestate`, as TraceContext has it
 
   [[nodiscard]] bool is_recorded() const { return span != 0; }
 };

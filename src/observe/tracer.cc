@@ -66,11 +66,15 @@ SpanIds Tracer::begin(const TraceContext& given, TraceContext& own) {
   } else {
     made = parse_traceparent(given.traceparent);
     ids.parent = made.span;
+    ids.is_parent_remote = true;
     made.is_sampled = sampler_.samples(made.trace[1], made.is_sampled);
   }
   made.span = new_id();
   ids.trace = made.trace;
-  ids.span = made.is_sampled ? made.span : 0;
+  if (made.is_sampled) {
+    ids.span = made.span;
+    ids.state = given.tracestate;
+  }
   own = {make_traceparent(made), given.tracestate};
   return ids;
 }
@@ -83,7 +87,10 @@ SpanIds Tracer::begin_child(const TraceContext& parent, TraceContext& own) {
   ParsedTraceparent made = parse_traceparent(parent.traceparent);
   const std::uint64_t above = std::exchange(made.span, new_id());
   own = {make_traceparent(made), parent.tracestate};
-  return {made.trace, made.is_sampled ? made.span : 0, above};
+  if (!made.is_sampled) {
+    return {};
+  }
+  return {.trace = made.trace, .span = made.span, .parent = above, .state = own.tracestate};
 }
 
 std::uint64_t Tracer::new_id() {

@@ -187,6 +187,11 @@ TEST_F(SpansTest, AnAnswerThatBreaksOffHasFailed) {
 TEST_F(SpansTest, PassesOnAllThatTracestateSays) {
   send("GET", "/away", {{"traceparent", kParent}, {"tracestate", "a=1"}, {"Tracestate", "b=2,c=3"}});
   EXPECT_EQ(invoked->trace.tracestate, "a=1,b=2,c=3");
+  const auto all = spans();
+  EXPECT_EQ(all.at(0).state, "a=1,b=2,c=3");
+  EXPECT_EQ(all.at(1).state, "a=1,b=2,c=3");
+  EXPECT_EQ(all.at(0).flags, 0x101U) << "below ours";
+  EXPECT_EQ(all.at(1).flags, 0x301U) << "below another's";
   send("GET", "/away",
        {{"traceparent", kParent}, {"tracestate", std::string(256, 'a')}, {"tracestate", std::string(255, 'b')}});
   EXPECT_EQ(invoked->trace.tracestate.size(), 512U);
@@ -213,7 +218,7 @@ TEST_F(SpansTest, AnEventIsLinkedToWhoPublishedIt) {
             "process topic p/t (5) below topic p/t\n"
             "topic p/t (2) below 00f067aa0ba902b7\n");
   const ReadSpan& event = all.at(1);
-  EXPECT_EQ(event.links, std::vector<std::string>{"0123456789abcdef0123456789abcdef/00000000000000aa"});
+  EXPECT_EQ(event.links, std::vector<std::string>{"0123456789abcdef0123456789abcdef/00000000000000aa/301"});
   EXPECT_EQ(event.attributes.at("messaging.message.id"), "7");
   EXPECT_EQ(event.attributes.at("messaging.destination.name"), "t");
   EXPECT_EQ(event.attributes.at("trilby.component"), "p");

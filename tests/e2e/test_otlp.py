@@ -78,6 +78,8 @@ def test_a_request_is_a_span_and_its_call_one_below(traced, collector):
         "http.request.method": "POST", "url.scheme": "http", "url.path": "/echo", "http.route": "/echo", "http.response.status_code": 200,
         "trilby.app": "api", "trilby.reason": "ok", "trilby.request_id": "a-request-that-is-traced", "trilby.function": "echo"}
     assert (call.kind, call.name, call.parent, call.service) == ("internal", "echo", served.id, "api")
+    assert (served.state, served.flags) == ("vendor=1", 0x301), "the caller's, which is another process"
+    assert (call.state, call.flags) == ("vendor=1", 0x101)
     assert call.attributes["trilby.reason"] == "ok"
     assert call.attributes["trilby.memory_peak_bytes"] >= 65536
     assert 0 < call.attributes["trilby.cpu_seconds"] < 60
