@@ -285,6 +285,7 @@ dapr::StateKey key_of(const DaprAddress& address) {
   return {std::string(address.name), std::string(address.rest)};
 }
 
+// NOLINTNEXTLINE(readability-function-size): its parameters are those of the import
 void invoke(Guest& guest, std::uint32_t app, std::uint32_t app_length, std::uint32_t method,
             std::uint32_t method_length, std::uint32_t verb, std::uint32_t verb_length, std::uint32_t type,
             std::uint32_t type_length, std::uint32_t body, std::uint32_t body_length, std::uint32_t status) {
@@ -360,6 +361,7 @@ void state_delete(Guest& guest, std::uint32_t store, std::uint32_t store_length,
   }
 }
 
+// NOLINTNEXTLINE(readability-function-size): its parameters are those of the import
 void publish(Guest& guest, std::uint32_t pubsub, std::uint32_t pubsub_length, std::uint32_t topic,
              std::uint32_t topic_length, std::uint32_t type, std::uint32_t type_length, std::uint32_t data,
              std::uint32_t data_length) {
@@ -498,6 +500,7 @@ void actor_timer(Guest& guest, std::uint32_t name, std::uint32_t name_length, st
   set_recurrence(guest, dapr::ActorRecurrence::Kind::Timer, {name, name_length}, {what, what_length});
 }
 
+// NOLINTNEXTLINE(readability-function-size): its parameters are those of the import
 void actor_invoke(Guest& guest, std::uint32_t type, std::uint32_t type_length, std::uint32_t id,
                   std::uint32_t id_length, std::uint32_t method, std::uint32_t method_length,
                   std::uint32_t content_type, std::uint32_t content_type_length, std::uint32_t data,

@@ -112,6 +112,7 @@ void compute(Guest& guest, std::uint32_t handle) {
     return guest.unwind(Reason::LimitCalls);
   }
   guest.wait();
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): what a std::function holds, which it does not follow
   auto done = [post = session.poster(), ticket = guest.ticket(), handle,
                start = Clock::now()](Result<std::vector<inference::Tensor>> outputs) {
     // The guest may be gone by the time this runs on the loop; then the ticket is void, and so is the result.

@@ -55,6 +55,7 @@ struct Adapter<function> {
     return unwind_if_told(guest);
   }
 
+  // NOLINTNEXTLINE(readability-function-size): the engine says what it is given
   static void call_async(void* /*env*/, wasmtime_caller_t* caller, const wasmtime_val_t* values, std::size_t /*count*/,
                          wasmtime_val_t* results, std::size_t /*results_count*/, wasm_trap_t** trap,
                          wasmtime_async_continuation_t* continuation) noexcept {

@@ -254,7 +254,7 @@ TEST_F(SidecarTest, SavesState) {
 
 TEST_F(SidecarTest, GetsState) {
   const auto get = [&](std::string_view status, std::string_view body) {
-    ask([](BuildingBlocks& to, auto done) {
+    ask([](BuildingBlocks& to, const auto& done) {
       return to.get_state({"orders", "a/b ~7"}, {}, [done](const Result<std::string>& value) {
         done(fail(Reason::Ok, "{}", value ? "value " + *value : value.error().message));
       });
