@@ -69,7 +69,7 @@ class TelemetryTest : public testing::Test {
   }
 
   Manifest manifest;
-  const observe::Labels labels;
+  observe::Labels labels;
   net::Loop collector;
   net::Acceptor acceptor{{&collector}};
   std::optional<http::Server> server;

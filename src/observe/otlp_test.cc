@@ -9,13 +9,14 @@ namespace {
 
 using namespace std::string_view_literals;
 
+const SpanIds kIds{{1, 2}, 3, 0, false, {}};
+
 TEST(Otlp, PutsSpansIntoTheirServices) {
   SpanWriter writer;
   std::vector<SpanBatch> batches = {{1, 2, {}}, {0, 1, {}}};
   for (SpanBatch& batch : batches) {
     for (std::uint32_t i = 0; i < batch.count; ++i) {
-      writer.begin({{1, 2}, 3, 0, false, {}}, SpanKind::Client, batch.service == 0 ? "of the first" : "of the second",
-                   0, 0);
+      writer.begin(kIds, SpanKind::Client, batch.service == 0 ? "of the first" : "of the second", 0, 0);
       writer.end(batch.spans);
     }
   }

@@ -45,7 +45,7 @@ class SpansTest : public testing::Test {
     metrics.emplace(labels);
     invoker.at_once = as_named;
     // The other app's own call would be below the invocation.
-    local.add_app("other", [this](Call call, OnOutcome done) {
+    local.add_app("other", [this](Call call, const OnOutcome& done) {
       invoked = std::move(call);
       done(far_answer());
     });
