@@ -189,8 +189,7 @@ TEST(RequestParser, RefusesLengthsThatCanBeReadTwoWays) {
                            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
                            "Transfer-Encoding:",
                            "Transfer-Encoding: identity",
-                           "Transfer-Encoding: \x0b"
-                           "chunked"}) {
+                           "Transfer-Encoding: \vchunked"}) {
     EXPECT_EQ(read_with_field(line), kBad) << line;
   }
   EXPECT_EQ(read("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), kBad);

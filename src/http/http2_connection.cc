@@ -224,11 +224,11 @@ void Http2Connection::begin(StreamId id, Stream& stream) {
 
 /// Nothing more comes or goes on a stream.
 void Http2Connection::finish(StreamId id) {
-  const auto node = streams_.extract(id);
+  auto node = streams_.extract(id);
   if (!node) {
     return;
   }
-  const auto stream = node.mapped();
+  const auto stream = std::move(node.mapped());
   stream->is_closed = true;
   stream->answer_wait.end();
   if (!stream->is_answered) {

@@ -69,7 +69,7 @@ class Http2ServerTest : public testing::Test {
     return server->connect();
   }
   /// A server that answers with a scripted body.
-  TestClient scripted(ScriptedBody::Script script) {
+  TestClient scripted(const ScriptedBody::Script& script) {
     return serve([this, script](const std::shared_ptr<Exchange>& exchange) {
       Response response;
       response.body = std::make_unique<ScriptedBody>(server->loop(), script);
@@ -380,7 +380,7 @@ TEST_F(Http2ServerTest, AnExchangeThatNobodyAnswersIsADefect) {
 
 TEST_F(Http2ServerTest, EchoesBodies) {
   Http2TestClient client(start());
-  for (const std::size_t size : {0, 1, 5'000, 1 << 20}) {
+  for (const std::size_t size : {0U, 1U, 5'000U, 1U << 20U}) {
     const std::string sent(size, 'b');
     const auto open = client.send({.method = "POST", .path = "/echo", .body = sent});
     client.open_windows(open, 1 << 20);

@@ -196,7 +196,7 @@ std::uint32_t Http2TestClient::send(const Request& request) {
   return next;
 }
 
-void Http2TestClient::send_more(std::uint32_t stream, std::string bytes, bool ends) {
+void Http2TestClient::send_more(std::uint32_t stream, std::string_view bytes, bool ends) {
   state_->streams[stream].to_send += bytes;
   state_->streams[stream].ends = ends;
   nghttp2_session_resume_data(state_->session, static_cast<std::int32_t>(stream));

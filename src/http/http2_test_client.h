@@ -49,7 +49,7 @@ class Http2TestClient {
 
   std::uint32_t send(const Request& request);
   std::uint32_t get(std::string_view path) { return send({.path = std::string(path)}); }
-  void send_more(std::uint32_t stream, std::string bytes, bool ends);
+  void send_more(std::uint32_t stream, std::string_view bytes, bool ends);
   void reset(std::uint32_t stream);
   void open_windows(std::uint32_t stream, std::int32_t by);
   /// Sends what nghttp2 would not.

@@ -22,7 +22,7 @@ class ServerBodyTest : public testing::Test {
  protected:
   TestServer& start(Handler handler, ServerLimits limits = {}) { return server.emplace(std::move(handler), limits); }
   /// A server that answers with a scripted body.
-  TestClient scripted(ScriptedBody::Script script) {
+  TestClient scripted(const ScriptedBody::Script& script) {
     start([this, script](const std::shared_ptr<Exchange>& exchange) {
       Response response;
       response.body = std::make_unique<ScriptedBody>(server->loop(), script);
@@ -203,6 +203,7 @@ TEST_F(ServerBodyTest, AClientThatIsStillSendingSeesTheEarlyAnswer) {
                   exchange->respond(std::move(response));
                 }).connect();
   client.send(fmt::format("{}Content-Length: 20000000\r\n\r\n", kPost));
+  // NOLINTNEXTLINE(bugprone-string-constructor): it is meant to be large
   client.send(std::string(20'000'000, 'x'));
   const Answer answer = client.answer();
   EXPECT_EQ(answer.status, 413);

@@ -77,7 +77,8 @@ void Admission::leave_queue(Waiter::Shared& waiter) {
 
 /// Takes `waiter` from the queue and sends it the slot that is counted for it already. Under the mutex.
 void Admission::hand_over(const std::shared_ptr<Waiter::Shared>& waiter) {
-  const auto shared = waiter;  // `waiter` may be the queue's own
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): `waiter` may be the queue's own
+  const auto shared = waiter;
   leave_queue(*shared);
   shared->loop.post([shared, delivery = std::make_shared<Delivery>(Delivery{shared_from_this(), Slot(this)})] {
     if (shared->on_slot) {

@@ -117,9 +117,7 @@ class Home {
       }
       ++forgotten_;
       held_.erase(held);
-    } else if (fate == 1) {
-      cancel(held);
-    } else if (waits) {
+    } else if (fate == 1 || waits) {
       cancel(held);
     }
   }

@@ -186,7 +186,6 @@ TEST_F(Handed, ACallThatWasNotWaitingYetIsInterruptedAgain) {
 
 TEST_F(Handed, CallsComeBackWithTheirOutcome) {
   const auto echo = elsewhere("echo");
-  std::string body;
   std::thread::id where;
   calls_.on_end = [&](const std::string&) { where = std::this_thread::get_id(); };
   calls_.run([&] { calls_.start("a", echo, test_call("hello")); });
