@@ -424,9 +424,12 @@ void GrpcChannel::answer_invocation(Outcome outcome, OnOutcome done) const {
   // What reads keeps `reading`, and lets go of it when it is done.
   reading->handle =
       read_all(std::move(body), most_, BodyBudget::Share(answers_), [reading, finish](Result<WholeBody> whole) {
-        Outcome answered = whole ? std::move(reading->outcome) : refusal(std::move(whole).error());
+        Outcome answered;
         if (whole) {
+          answered = std::move(reading->outcome);
           answered.body = make_body(std::move(whole->bytes), std::move(whole->share));
+        } else {
+          answered = refusal(std::move(whole).error());
         }
         finish(answered);
         reading->done(std::move(answered));

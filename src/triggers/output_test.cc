@@ -220,7 +220,7 @@ TEST_F(OutputTest, SendsNothingOfAFunctionThatReturnedNothing) {
 }
 
 TEST_F(OutputTest, RefusesEventsOfWhichNoKeyCanBeMade) {
-  const auto refused = [&](OutputList list) {
+  const auto refused = [&](const OutputList& list) {
     const auto sending = sender->prepare(list, call);
     return sending ? "nothing" : fmt::format("{}: {}", name(sending.error().reason), sending.error().message);
   };

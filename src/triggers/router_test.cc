@@ -222,7 +222,7 @@ class Cors : public RouterTest {
     Route read = route("GET", "/api", TextTarget{"hi"});
     return app("api", {api, read});
   }
-  static Call preflight(Fields more = {}) {
+  static Call preflight(const Fields& more = {}) {
     Call call =
         request("OPTIONS", "/api", {{"Origin", "https://a.example"}, {"Access-Control-Request-Method", "POST"}});
     for (const Field& field : more) {

@@ -268,8 +268,8 @@ void ArtifactCache::tidy(const Bounds& bounds, std::chrono::system_clock::time_p
   if (!writable_) {
     return;
   }
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(fdopendir(openat(fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-                                                   &closedir);
+  const int opened = openat(fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opened < 0 ? nullptr : fdopendir(opened), &closedir);
   std::vector<Found> kept;
   std::uint64_t size = 0;
   std::size_t removed = 0;
