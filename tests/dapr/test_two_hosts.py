@@ -28,7 +28,7 @@ from test_images import *  # noqa: E402, F403  the tests, and their fixtures, wh
 WEB, GRAY, FOOD = map(own, ("go-web-port", "image-api-rs", "image-api-go"))
 STRANGER, FOREIGNER = map(own, ("stranger", "foreigner"))
 HTTP_PORTS = {WEB: 3500, GRAY: 3500, FOOD: 3501}  # of the sidecars
-INTERNAL_PORT = 50002
+INTERNAL_PORT = 20_002  # below those that the kernel gives to whoever connects
 PATIENCE = 60
 
 # An app that the manifest does not have is asked for by way of the sidecar.

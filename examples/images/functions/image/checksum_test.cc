@@ -15,7 +15,7 @@ TEST(Crc32, HasTheCheckValueOfItsCatalogue) {
 
 TEST(Crc32, GoesOnWhereItStopped) {
   const File bytes = noise(1000);
-  for (const std::size_t cut : {0, 1, 7, 8, 9, 500, 999, 1000}) {
+  for (const std::size_t cut : {0U, 1U, 7U, 8U, 9U, 500U, 999U, 1000U}) {
     EXPECT_EQ(crc32(Bytes(bytes).subspan(cut), crc32(Bytes(bytes).first(cut))), crc32(bytes)) << cut;
   }
 }
@@ -26,7 +26,7 @@ TEST(Adler32, HasTheValueOfItsDefinition) {
 }
 
 TEST(Adler32, IsTheSumOfAllLengthsAndTheLargestBytes) {
-  for (const std::size_t size : {1, 15, 16, 351, 352, 353, 704, 5552, 100000}) {
+  for (const std::size_t size : {1U, 15U, 16U, 351U, 352U, 353U, 704U, 5552U, 100000U}) {
     for (const File& bytes : {noise(size), File(size, 0xff)}) {
       std::uint32_t a = 1;
       std::uint32_t b = 0;
