@@ -714,7 +714,7 @@ TEST_F(Http2ServerTest, AFloodOfPingsIsTheEndOfTheConnectionAndOfItsCalls) {
   }
   client.send_raw(flood);
   EXPECT_EQ(client.goaway(), kCalm);
-  EXPECT_EQ(abandoned, 1);
+  EXPECT_TRUE(server->wait_until([this] { return abandoned == 1; }));
   client.close();
   EXPECT_TRUE(closed());
 }

@@ -12,6 +12,7 @@
 #include "http/test_bodies.h"
 #include "http/test_server.h"
 #include "net/stream.h"
+#include "net/test_loop.h"
 
 namespace trilby::http {
 namespace {
@@ -255,7 +256,9 @@ TEST_F(ServerBodyTest, AByteNowAndThenDoesNotProlongABody) {
     const std::size_t head = drip.find("\r\n\r\n") + 4;
     client.send(fmt::format("{}{}", kPost, drip.substr(0, head)));
     for (const char byte : drip.substr(head)) {
-      if (client.send_what_fits({&byte, 1}) == 0 || server->server().connections() == 0) {
+      std::size_t open = 0;
+      net::run_on(server->loop(), [&] { open = server->server().connections(); });
+      if (open == 0 || client.send_what_fits({&byte, 1}) == 0) {
         break;
       }
       std::this_thread::sleep_for(2ms);
