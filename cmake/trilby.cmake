@@ -3,7 +3,8 @@
 #   trilby_library(<name> SOURCES ... [HEADERS ...] [DEPS ...])   -> target trilby_<name>, alias trilby::<name>
 #   trilby_test(<name> [ENGINE] SOURCES ... [DEPS ...])           -> executable <name>, one ctest entry; ENGINE: runs real
 #                                                                    guests or models, in libraries whose fibers and locks
-#                                                                    ThreadSanitizer does not see: not in its preset
+#                                                                    ThreadSanitizer does not see, or locks a process down,
+#                                                                    which its own thread keeps it from: not in its preset
 #   trilby_fuzzer(<name> SOURCES ... [DEPS ...])                  -> executable <name>, in the fuzz preset only
 #   trilby_embed(<name> FUNCTION <f> TYPE <t> INCLUDE <header> FILES ...)
 #                                                                 -> <f>() gives a vector of <t>{name, text}, one for each
