@@ -68,20 +68,6 @@ std::optional<Operation> read_operation(const JsonValue& one) {
   return fits && key && policy::is_dapr_key(*key) ? std::optional(Operation{std::move(*key), value}) : std::nullopt;
 }
 
-bool is_rest(std::string_view text, DaprRest kind) {
-  switch (kind) {
-    case DaprRest::Name:
-      return policy::is_dapr_name(text);
-    case DaprRest::Key:
-      return policy::is_dapr_key(text);
-    case DaprRest::Path:
-      return policy::is_dapr_path(text);
-    case DaprRest::Secret:
-      return policy::is_dapr_secret(text);
-  }
-  return false;
-}
-
 }  // namespace
 
 std::string DaprAddress::text() const {
@@ -94,7 +80,7 @@ std::string DaprAddress::text() const {
 std::optional<DaprAddress> decode_address(const wasm::GuestMemory& memory, Span name, Span rest, DaprRest kind) {
   const auto first = short_text(memory, name);
   const auto second = short_text(memory, rest);
-  return first && second && policy::is_dapr_name(*first) && is_rest(*second, kind)
+  return first && second && policy::is_dapr_name(*first) && policy::is_dapr_rest(*second, kind)
              ? std::optional(DaprAddress{*first, *second})
              : std::nullopt;
 }

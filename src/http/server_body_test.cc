@@ -12,7 +12,6 @@
 #include "http/test_bodies.h"
 #include "http/test_server.h"
 #include "net/stream.h"
-#include "net/test_loop.h"
 
 namespace trilby::http {
 namespace {
@@ -257,7 +256,7 @@ TEST_F(ServerBodyTest, AByteNowAndThenDoesNotProlongABody) {
     client.send(fmt::format("{}{}", kPost, drip.substr(0, head)));
     for (const char byte : drip.substr(head)) {
       std::size_t open = 0;
-      net::run_on(server->loop(), [&] { open = server->server().connections(); });
+      server->on_loop([&] { open = server->server().connections(); });
       if (open == 0 || client.send_what_fits({&byte, 1}) == 0) {
         break;
       }

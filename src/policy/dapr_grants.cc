@@ -48,6 +48,20 @@ bool is_dapr_path(std::string_view text) {
   return is_dapr_key(text);
 }
 
+bool is_dapr_rest(std::string_view text, DaprRest kind) {
+  switch (kind) {
+    case DaprRest::Name:
+      return is_dapr_name(text);
+    case DaprRest::Key:
+      return is_dapr_key(text);
+    case DaprRest::Path:
+      return is_dapr_path(text);
+    case DaprRest::Secret:
+      return is_dapr_secret(text);
+  }
+  return false;
+}
+
 bool covers(std::string_view grant, std::string_view wanted) {
   return grant.ends_with('*') ? wanted.starts_with(grant.substr(0, grant.size() - 1)) : wanted == grant;
 }
@@ -73,19 +87,20 @@ std::string_view grant_defect(std::string_view text, DaprRest kind) {
     return "must begin with a name of 1 to 128 letters, digits and '-._'";
   }
   std::string rest(text.substr(slash + 1));
-  if (kind == DaprRest::Secret && !rest.ends_with('*') && is_dapr_key(rest) && !is_dapr_secret(rest)) {
-    return "is no secret: a sidecar takes it for all that the store has";
-  }
   if (rest.ends_with('*')) {
     rest.back() = 'x';  // whatever may follow
   }
   if (rest.find('*') != std::string::npos) {
     return "has a '*' that is not its last character";
   }
-  if (kind == DaprRest::Path) {
-    return is_dapr_path(rest) ? "" : "must have 1 to 256 letters, digits, '-._~:@+=,' and single '/' behind its name";
+  if (is_dapr_rest(rest, kind)) {
+    return "";
   }
-  return is_dapr_key(rest) ? "" : "must have 1 to 256 letters, digits and '-._~:@+=,' behind its first '/'";
+  if (kind == DaprRest::Path) {
+    return "must have 1 to 256 letters, digits, '-._~:@+=,' and single '/' behind its name";
+  }
+  return is_dapr_key(rest) ? "is no secret: a sidecar takes it for all that the store has"
+                           : "must have 1 to 256 letters, digits and '-._~:@+=,' behind its first '/'";
 }
 
 }  // namespace trilby::policy

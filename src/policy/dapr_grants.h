@@ -53,6 +53,8 @@ enum class DaprRest : std::uint8_t {
 [[nodiscard]] bool is_dapr_secret(std::string_view text);
 /// A topic, or a method of an app: such keys with '/' between them, none empty.
 [[nodiscard]] bool is_dapr_path(std::string_view text);
+/// Whichever of these `kind` says.
+[[nodiscard]] bool is_dapr_rest(std::string_view text, DaprRest kind);
 
 /// Whether `grant` covers `wanted`, which is NAME/REST.
 [[nodiscard]] bool covers(std::string_view grant, std::string_view wanted);
