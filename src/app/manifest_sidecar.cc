@@ -1,9 +1,13 @@
 #include "app/manifest_sidecar.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
+#include <set>
+#include <tuple>
 
 #include "base/environment_variable.h"
+#include "base/json.h"
 
 namespace trilby::app {
 namespace {
@@ -37,7 +41,65 @@ std::optional<std::uint16_t> parse_endpoint(std::string_view text) {
   return colon == text.size() ? std::optional(kHttpPort) : parse_port(text.substr(colon + 1), 1);
 }
 
+std::string told_of(const TopicTrigger& topic) {
+  std::string out;
+  JsonWriter json(out);
+  json.open_array().value(topic.pubsub).value(topic.topic).value(topic.match).value(topic.path);
+  json.value(topic.dead_letter).value(topic.bulk.has_value());
+  if (topic.bulk) {
+    json.value(topic.bulk->max_messages).value(topic.bulk->max_wait.count());
+  }
+  for (const auto& [name, value] : topic.metadata) {
+    json.value(name).value(value);
+  }
+  json.close_array();
+  return out;
+}
+
+std::string told_of(const BindingTrigger& binding) {
+  std::string out;
+  JsonWriter(out).open_array().value(binding.name).value(binding.path).close_array();
+  return out;
+}
+
+std::string told_of(const ActorTrigger& actor) {
+  std::string out;
+  JsonWriter json(out);
+  json.open_array().value(actor.type).value(actor.idle_timeout.value_or(Duration{}).count());
+  json.value(actor.drain_timeout.value_or(Duration{}).count()).value(actor.reentrancy.value_or(0)).close_array();
+  return out;
+}
+
+template <typename Triggers>
+std::set<std::string> told_of_all(const Triggers& triggers) {
+  std::set<std::string> out;
+  std::transform(triggers.begin(), triggers.end(), std::inserter(out, out.end()),
+                 [](const auto& one) { return told_of(one); });
+  return out;
+}
+
 }  // namespace
+
+std::string told_at_start(const App& app) {
+  // Of one topic the first trigger that matches takes an event, so these stay in their order.
+  std::vector<TopicTrigger> topics = app.topics;
+  std::stable_sort(topics.begin(), topics.end(), [](const TopicTrigger& a, const TopicTrigger& b) {
+    return std::tie(a.pubsub, a.topic) < std::tie(b.pubsub, b.topic);
+  });
+  std::string out = "topics\n";
+  for (const TopicTrigger& topic : topics) {
+    out += told_of(topic) + '\n';
+  }
+  out += "bindings\n";
+  for (const std::string& binding : told_of_all(app.bindings)) {
+    out += binding + '\n';
+  }
+  out += "actors\n";
+  for (const std::string& actor : told_of_all(app.actors)) {
+    out += actor + '\n';
+  }
+  return out;
+}
 
 void read_sidecar(Section& section, App& app) {
   auto table = section.table("sidecar");

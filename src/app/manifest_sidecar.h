@@ -1,4 +1,5 @@
-/// \file  Where an app's sidecar is: what the manifest says, and what Dapr says in the environment of an app.
+/// \file  An app's sidecar: where it is, as the manifest says and as Dapr says in the environment of an app; and what
+/// it is told when it asks.
 #pragma once
 
 #include <string>
@@ -13,6 +14,10 @@ namespace trilby::app {
 
 /// Reads `sidecar` of [app.ID] into `app`.
 void read_sidecar(Section& section, App& app);
+
+/// All that a sidecar asks its app when it starts, and never again: topics, input bindings, types of actors. Two apps
+/// that answer the same give the same text, in whichever order the manifest has it.
+[[nodiscard]] std::string told_at_start(const App& app);
 
 /// Sidecars that cannot be where they are said to be.
 [[nodiscard]] std::vector<AddressClash> sidecar_clashes(const Manifest& manifest);

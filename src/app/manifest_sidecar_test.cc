@@ -1,5 +1,7 @@
 #include "app/manifest_sidecar.h"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "app/manifest_settings.h"
@@ -52,6 +54,68 @@ TEST(SidecarSettings, GiveEachAppASidecarOfItsOwn) {
   EXPECT_EQ(problems_with("[app.a]\nport = 0\nsidecar = { http = 0 }\n[app.b]\nport = 0\nsidecar = { http = 0 }"),
             "nothing")
       << "each has any free one";
+}
+
+/// What the sidecar is told of an app with these triggers.
+std::string told(const std::string& triggers, const std::string& app = "") {
+  const auto manifest = parse("[app.a]\nport = 1\n" + app + triggers + "[function.f]\nmodule = 'f.wasm'\n" +
+                              "[function.g]\nmodule = 'g.wasm'\n");
+  EXPECT_TRUE(manifest) << manifest.error().message;
+  return told_at_start(manifest->apps[0]);
+}
+const std::string kTopic = "[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\npath = '/t'\nfunction = 'f'\n";
+const std::string kBinding = "[[app.a.binding]]\nname = 'b'\nfunction = 'f'\n";
+const std::string kActor = "[[app.a.actor]]\ntype = 'T'\nfunction = 'f'\n";
+
+TEST(ToldAtStart, IsEverythingThatASidecarAsks) {
+  const std::set<std::string> all = {
+      told(""),
+      told(kTopic),
+      told(kTopic + "match = 'true'\n"),
+      told(kTopic + "dead_letter = 'd'\n"),
+      told(kTopic + "bulk = {}\n"),
+      told(kTopic + "bulk = { max_messages = 7 }\n"),
+      told(kTopic + "bulk = { max_wait = '7ms' }\n"),
+      told(kTopic + "raw = true\n"),
+      told(kTopic + "metadata = { a = 'b' }\n"),
+      told("[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\nfunction = 'f'\n"),
+      told("[[app.a.topic]]\npubsub = 'q'\ntopic = 't'\npath = '/t'\nfunction = 'f'\n"),
+      told("[[app.a.topic]]\npubsub = 'p'\ntopic = 'u'\npath = '/t'\nfunction = 'f'\n"),
+      told(kBinding),
+      told(kBinding + "path = '/c'\n"),
+      told("[[app.a.binding]]\nname = 'c'\npath = '/b'\nfunction = 'f'\n"),
+      told(kActor),
+      told(kActor + "idle_timeout = '1m'\n"),
+      told(kActor + "drain_timeout = '1m'\n"),
+      told(kActor + "reentrancy = {}\n"),
+      told(kActor + "reentrancy = { max_depth = 7 }\n"),
+      told("[[app.a.actor]]\ntype = 'U'\nfunction = 'f'\n"),
+  };
+  EXPECT_EQ(all.size(), 21) << "no two are the same";
+}
+
+TEST(ToldAtStart, IsTheOrderOfTheTriggersOfOneTopic) {
+  const auto two = [](const std::string& first, const std::string& second) {
+    return told("[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\nfunction = '" + first + "'\nmatch = 'true'\n" +
+                "[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\nfunction = '" + second + "'\nmatch = 'true'\n");
+  };
+  EXPECT_NE(two("f", "g"), two("g", "f"));
+}
+
+TEST(ToldAtStart, IsNothingElse) {
+  const std::string before = told(kTopic + kBinding + kActor);
+  EXPECT_EQ(told(kActor + kBinding + kTopic), before) << "another order";
+  EXPECT_EQ(told(kTopic + "on_failure = 'drop'\n" + kBinding + "on_bad_input = 'retry'\n" + kActor +
+                 "on_deactivate = true\n"),
+            before);
+  EXPECT_EQ(told(kTopic + kBinding + kActor, "limits.queue = 7\nhealth = '/well'\n"), before);
+  EXPECT_EQ(told(kTopic + kBinding + kActor +
+                 "[[app.a.route]]\npath = '/x'\ntext = 'x'\n[[app.a.job]]\nname = 'j'\nfunction = 'f'\n" +
+                 "[[app.a.configuration]]\nstore = 's'\nfunction = 'f'\n"),
+            before)
+      << "which Dapr does not ask for";
+  const std::string other_function = "[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\npath = '/t'\nfunction = 'g'\n";
+  EXPECT_EQ(told(other_function + kBinding + kActor), before) << "at the same path";
 }
 
 /// What is wrong with the addresses once flags and environment are in force.

@@ -306,16 +306,23 @@ class Supervisor {
       close_gone(*next.generation);
       in_force_ = next.generation;
       backoff_.reset();
-      if (sidecars_) {
-        sidecars_->set(in_force_->sidecars, next.serving_since);
-      }
+      sidecars_due_ = sidecars_.has_value();
     }
     if (auto before = std::exchange(serving_, std::move(next))) {
       predecessor_ = before->process.pid;
       retire(std::move(*before), Order::Retire);
     } else {
+      set_sidecars();
       publish_when_ready();
       stop_gone_sidecars();
+    }
+  }
+
+  /// Those of the generation in force, once no worker of the one before takes connections: what a sidecar asks its app
+  /// when it starts it never asks again.
+  void set_sidecars() {
+    if (std::exchange(sidecars_due_, false) && in_force_) {
+      sidecars_->set(in_force_->sidecars, Clock::now());
     }
   }
 
@@ -342,6 +349,7 @@ class Supervisor {
   /// The one before has let go of the listeners: from here on whoever connects gets the new worker.
   void on_handed_over() {
     predecessor_ = 0;
+    set_sidecars();
     if (stops_ == 0 && serving_) {
       publish();
     }
@@ -715,8 +723,9 @@ class Supervisor {
 
   pid_t predecessor_ = 0;  // who leaves and still takes connections beside the one that serves; 0: nobody
 
-  bool ever_served_ = false;  // any worker
-  bool reloaded_ = false;     // and not yet said so
+  bool sidecars_due_ = false;  // they are to be those of the generation in force, and are not yet
+  bool ever_served_ = false;   // any worker
+  bool reloaded_ = false;      // and not yet said so
   bool reload_wanted_ = false;
   bool renewal_wanted_ = false;
   bool certificates_unserved_ = false;  // they have changed, and no worker that was started since has served

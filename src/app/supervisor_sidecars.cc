@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/backoff.h"
+#include "app/manifest_sidecar.h"
 #include "app/sidecar_log.h"
 #include "app/supervisor_child.h"
 #include "app/supervisor_port_owner.h"
@@ -330,6 +331,7 @@ Result<std::vector<SidecarPlan>> Sidecars::plan(const Manifest& manifest,
       return bound.kind == ListenerKind::AppChannel && bound.app == app.id;
     });
     made.app_protocol = app.protocol;
+    made.told = told_at_start(app);
     made.app_port = channel == addresses.end() ? app.port : channel->address.port;
 
     const auto own =

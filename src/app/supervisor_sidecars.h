@@ -38,6 +38,7 @@ struct SidecarPlan {
   std::uint16_t http = 0;  ///< its HTTP API's port on 127.0.0.1, never 0
   Bytes max_body;
   bool any_port = false;  ///< `http` was chosen, for nobody said which
+  std::string told;       ///< what its app answers when it starts and asks (told_at_start())
   bool operator==(const SidecarPlan&) const = default;
 };
 

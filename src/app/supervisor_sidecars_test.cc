@@ -148,6 +148,23 @@ TEST_F(SidecarsTest, ThatWaitToBeStartedAgainAreNotLostWhenTheirSettingsChange) 
   await_end();
 }
 
+TEST_F(SidecarsTest, AreReplacedWhenTheyWereToldSomethingElse) {
+  const std::string topic = "[[app.a.topic]]\npubsub = 'p'\ntopic = 't'\nfunction = 'f'\n";
+  const std::string function = "[function.f]\nmodule = 'f.wasm'\n";
+  use(kLives);
+  set(kA + function);
+  set(kA + "[[app.a.route]]\npath = '/x'\nfunction = 'f'\n" + kB + function);
+  int status = 0;
+  EXPECT_EQ(waitpid(-1, &status, WNOHANG), 0) << "a route is nothing that it was told, nor is another app";
+  set(kA + topic + kB + function);
+  await_end(false);
+  EXPECT_FALSE(sidecars_->failure());
+  EXPECT_EQ(waitpid(-1, &status, WNOHANG), 0) << "another took its place, and that of the other app goes on";
+  EXPECT_EQ(places(kA + topic + kB + function), "a 0, b 1");
+  set(kA + topic + kB + function);
+  EXPECT_EQ(waitpid(-1, &status, WNOHANG), 0) << "nothing has changed";
+}
+
 TEST_F(SidecarsTest, ThatAreGoneRunUntilTheyAreStopped) {
   use(R"(trap 'exit 0' TERM; touch "$0.ready"; while :; do sleep 0.01; done)");
   set(kA + kB);

@@ -228,6 +228,72 @@ def test_a_sidecar_that_is_not_wanted_any_more_lives_until_what_began_before_has
     assert not is_running(worker)
 
 
+TOPIC = """
+[[app.{web}.topic]]
+pubsub = "broker"
+topic = "news"
+path = "/news"
+function = "echo"
+"""
+
+
+@pytest.fixture
+def with_broker(two_apps, tmp_path):
+    """Two apps whose sidecars have a broker each."""
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "resources/broker.yaml").write_text(component("broker", "pubsub.in-memory"))
+    return two_apps("--resources-path", str(tmp_path / "resources"))
+
+
+def subscriptions(system, app):
+    """The topics that a sidecar has subscribed to; nothing while it has not asked its app yet."""
+    base = system.ready["apps"][app]["sidecar"]
+    try:
+        if httpx.get(f"{base}/v1.0/healthz", timeout=5).status_code != 204:
+            return None
+        return [one["topic"] for one in httpx.get(f"{base}/v1.0/metadata", timeout=5).json().get("subscriptions", [])]
+    except httpx.TransportError:
+        return None
+
+
+def test_a_sidecar_is_replaced_when_its_app_wants_other_topics(with_broker):
+    system = with_broker
+    before, text = sidecars(system), system.manifest.read_text()
+    reload(system, text.replace('text = "a text of the other"', 'text = "another text"'))
+    assert sidecars(system) == before, "nothing has changed that they were told"
+    reload(system, text + TOPIC.format(web=WEB))
+    replaced = wait_until(lambda: (pid := sidecars(system).get(WEB)) != before[WEB] and pid)
+
+    def brought():  # what is published before the subscription stands is brought to nobody
+        httpx.post(f"{system.ready['apps'][WEB]['sidecar']}/v1.0/publish/broker/news", json=1, timeout=10)
+        return lines(system, path="/news", status=200)
+
+    wait_until(lambda: is_usable(system, WEB))
+    wait_until(brought)
+    reload(system, text)
+    wait_until(lambda: sidecars(system).get(WEB) not in (replaced, None))
+    wait_until(lambda: subscriptions(system, WEB) == [])
+    assert sidecars(system)[OTHER] == before[OTHER]
+
+
+def test_a_sidecar_is_replaced_only_when_the_worker_before_answers_nobody(with_broker):
+    """Otherwise the new one might ask that, be told the old topics, and never ask again."""
+    system = with_broker
+    worker = system.ready["worker"]
+    os.kill(worker, signal.SIGSTOP)  # whoever connects may still get to it
+    system.manifest.write_text(system.manifest.read_text() + TOPIC.format(web=WEB))
+    system.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(lines(system, message="serving")) == 2)
+    for _ in range(50):
+        assert httpx.post(f"{system.url(WEB)}/echo", content=b"x", timeout=60).content == b"x"
+    os.kill(worker, signal.SIGCONT)
+    wait_until(lambda: subscriptions(system, WEB) == ["news"])
+    told = lines(system)
+    released = next(at for at, line in enumerate(told) if line["message"] == "draining")
+    asked = next(at for at, line in enumerate(told) if line.get("line", "").startswith("Received signal"))
+    assert released < asked
+
+
 def test_resources_and_arguments_are_handed_on(two_apps, tmp_path):
     (tmp_path / "resources").mkdir()
     (tmp_path / "resources/store.yaml").write_text(component("store", "state.in-memory"))
