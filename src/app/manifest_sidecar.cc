@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
-#include <tuple>
+#include <string_view>
+#include <utility>
 
 #include "base/environment_variable.h"
 #include "base/json.h"
@@ -82,13 +84,13 @@ std::set<std::string> told_of_all(const Triggers& triggers) {
 
 std::string told_at_start(const App& app) {
   // Of one topic the first trigger that matches takes an event, so these stay in their order.
-  std::vector<TopicTrigger> topics = app.topics;
-  std::stable_sort(topics.begin(), topics.end(), [](const TopicTrigger& a, const TopicTrigger& b) {
-    return std::tie(a.pubsub, a.topic) < std::tie(b.pubsub, b.topic);
-  });
+  std::map<std::pair<std::string_view, std::string_view>, std::string> topics;
+  for (const TopicTrigger& topic : app.topics) {
+    topics[{topic.pubsub, topic.topic}] += told_of(topic) + '\n';
+  }
   std::string out = "topics\n";
-  for (const TopicTrigger& topic : topics) {
-    out += told_of(topic) + '\n';
+  for (const auto& [topic, triggers] : topics) {
+    out += triggers;
   }
   out += "bindings\n";
   for (const std::string& binding : told_of_all(app.bindings)) {
