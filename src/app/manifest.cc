@@ -44,6 +44,11 @@ constexpr std::array<std::pair<WorkerSettings::Lockdown, std::string_view>, 3> k
      {WorkerSettings::Lockdown::Required, "required"},
      {WorkerSettings::Lockdown::Off, "off"}}};
 
+constexpr std::array<std::pair<WorkerSettings::Scheduling, std::string_view>, 3> kSchedulings = {
+    {{WorkerSettings::Scheduling::Auto, "auto"},
+     {WorkerSettings::Scheduling::Batch, "batch"},
+     {WorkerSettings::Scheduling::Normal, "normal"}}};
+
 bool is_app_id(std::string_view id) {
   const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   return !id.empty() && id.size() <= kMaxAppIdBytes && alphanumeric(id.front()) && alphanumeric(id.back()) &&
@@ -152,16 +157,23 @@ class Reader {
   }
 
   void read_worker(Section& section) {
-    if (const auto* lockdown = section.text("lockdown")) {
-      const auto* known =
-          std::find_if(kLockdowns.begin(), kLockdowns.end(), [&](const auto& row) { return row.second == *lockdown; });
-      if (known == kLockdowns.end()) {
-        section.problem("lockdown",
-                        R"(must be "auto" (what the kernel has), "required" (all of it, or no start) or "off")");
-      } else {
-        manifest_.worker.lockdown = known->first;
+    const auto choose = [&](std::string_view field, const auto& rows, std::string_view must_be, auto& out) {
+      if (const auto* text = section.text(field)) {
+        const auto* known =
+            std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.second == *text; });
+        if (known == rows.end()) {
+          section.problem(field, must_be);
+        } else {
+          out = known->first;
+        }
       }
-    }
+    };
+    choose("lockdown", kLockdowns,
+           R"(must be "auto" (what the kernel has), "required" (all of it, or no start) or "off")",
+           manifest_.worker.lockdown);
+    choose("scheduling", kSchedulings,
+           R"(must be "auto" ("batch" where nothing but a sidecar computes beside the loops), "batch" or "normal")",
+           manifest_.worker.scheduling);
     section.finish();
   }
 
@@ -482,6 +494,10 @@ std::optional<Protocol> protocol_from_name(std::string_view name) {
 
 std::string_view name(WorkerSettings::Lockdown lockdown) {
   return kLockdowns.at(static_cast<std::size_t>(lockdown)).second;
+}
+
+std::string_view name(WorkerSettings::Scheduling scheduling) {
+  return kSchedulings.at(static_cast<std::size_t>(scheduling)).second;
 }
 
 Result<std::string> read_manifest(const std::filesystem::path& path) {

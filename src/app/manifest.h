@@ -254,8 +254,16 @@ struct WorkerSettings {
     Off,       ///< none, for profilers and sanitizers
   };
   Lockdown lockdown = Lockdown::Auto;
+  /// How the kernel takes the threads that serve, sched(7).
+  enum class Scheduling : std::uint8_t {
+    Auto,
+    Batch,   ///< SCHED_BATCH: woken, they wait until whoever has the core is done or its slice is over
+    Normal,  ///< SCHED_OTHER: they interrupt it
+  };
+  Scheduling scheduling = Scheduling::Auto;
 };
 [[nodiscard]] std::string_view name(WorkerSettings::Lockdown lockdown);
+[[nodiscard]] std::string_view name(WorkerSettings::Scheduling scheduling);
 
 /// How HTTP is served, by all apps alike.
 struct Server {

@@ -226,10 +226,27 @@ Result<void> check_addresses(const Manifest& manifest) {
   return {};
 }
 
+WorkerSettings::Scheduling scheduling_in_force(const Manifest& manifest) {
+  using Scheduling = WorkerSettings::Scheduling;
+  if (manifest.worker.scheduling != Scheduling::Auto) {
+    return manifest.worker.scheduling;
+  }
+  const bool has_sidecar = std::any_of(manifest.apps.begin(), manifest.apps.end(), [](const App& app) {
+    return app.sidecar || !app.topics.empty() || !app.bindings.empty() || !app.jobs.empty() ||
+           !app.configurations.empty() || !app.actors.empty();
+  });
+  const bool computes_beside =
+      !manifest.models.empty() ||
+      std::any_of(manifest.functions.begin(), manifest.functions.end(),
+                  [](const Function& function) { return policy::needs_own_loop(function.policy); });
+  return has_sidecar && !computes_beside ? Scheduling::Batch : Scheduling::Normal;
+}
+
 std::vector<Setting> settings_in_force(const Manifest& manifest) {
   Listing listing(manifest);
   listing.add("admin.listen", format(manifest.admin));
   listing.add("worker.lockdown", std::string(name(manifest.worker.lockdown)));
+  listing.add("worker.scheduling", std::string(name(scheduling_in_force(manifest))));
   listing.add_server(manifest.server);
   listing.add("access_log.lines", std::string(kAccessLogLines[static_cast<std::size_t>(manifest.access_log.lines)]));
   listing.add("access_log.full_rate", std::to_string(manifest.access_log.full_rate));

@@ -33,6 +33,10 @@ struct PortOverride {
 /// something else
 [[nodiscard]] Result<void> check_addresses(const Manifest& manifest);
 
+/// What Auto comes to: Batch when there is a sidecar, and no function or model whose computing shares the cores with
+/// the loops, since requests would wait for that then (docs/decisions/0026). Once everything is in force.
+[[nodiscard]] WorkerSettings::Scheduling scheduling_in_force(const Manifest& manifest);
+
 /// A value in force, as people write it.
 struct Setting {
   std::string name;  ///< the field's full name

@@ -102,6 +102,7 @@ threads = 2
   const std::vector<Setting> settings = settings_in_force(target);
   EXPECT_EQ(find(settings, "admin.listen"), "127.0.0.1:9464 from default, line 0");
   EXPECT_EQ(find(settings, "worker.lockdown"), "auto from default, line 0");
+  EXPECT_EQ(find(settings, "worker.scheduling"), "normal from default, line 0");
   EXPECT_EQ(find(settings, "server.body_rate"), "8KiB from default, line 0");
   EXPECT_EQ(find(settings, "app.web.port"), "9000 from flag, line 0");
   EXPECT_EQ(find(settings, "app.web.route[1]"), "POST /a/* (api: go, x: y) -> function f from manifest, line 4");
@@ -113,5 +114,26 @@ threads = 2
   EXPECT_EQ(find(settings, "model.b.threads"), "2 from manifest, line 19");
 }
 
+TEST(ManifestSettings, LoopsLetOthersGoOnWhereNothingButASidecarComputesBesideThem) {
+  const auto scheduling = [](const std::string& app, const std::string& function = "", const std::string& more = "") {
+    const auto manifest = parse_manifest(
+        "trilby = 1\n" + more + "[app.web]\nport = 1\n" + app + "\n[function.f]\nmodule = \"f.wasm\"\n" + function,
+        "/s/t.toml");
+    return manifest ? name(scheduling_in_force(*manifest)) : std::string_view("");
+  };
+  const std::string beside = "sidecar = {}\n";
+  const std::string topic = "[[app.web.topic]]\npubsub = \"p\"\ntopic = \"t\"\nfunction = \"f\"\n";
+  const std::string job = "[[app.web.job]]\nname = \"j\"\nfunction = \"f\"\n";
+  EXPECT_EQ(scheduling(""), "normal");
+  EXPECT_EQ(scheduling(beside), "batch");
+  EXPECT_EQ(scheduling(topic), "batch");
+  EXPECT_EQ(scheduling(job), "batch");
+  EXPECT_EQ(scheduling(beside, "[function.f.limits]\nmemory = \"128MiB\"\n"), "batch");
+  EXPECT_EQ(scheduling(beside, "[function.f.limits]\nmemory = \"129MiB\"\n"), "normal") << "a loop of its own";
+  EXPECT_EQ(scheduling(beside, "[function.f.allow]\ndirectories = { \"/d\" = \"d\" }\n"), "normal");
+  EXPECT_EQ(scheduling(beside, "", "[model.m]\npath = \"m.xml\"\n"), "normal") << "a model's threads";
+  EXPECT_EQ(scheduling("", "", "[worker]\nscheduling = \"batch\"\n"), "batch");
+  EXPECT_EQ(scheduling(beside, "", "[worker]\nscheduling = \"normal\"\n"), "normal");
+}
 }  // namespace
 }  // namespace trilby::app

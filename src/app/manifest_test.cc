@@ -189,6 +189,20 @@ TEST(Manifest, SaysHowFarTheWorkerLocksItselfDown) {
             "t.toml:3: worker.lockdwn: there is no such field; did you mean \"lockdown\"?");
 }
 
+TEST(Manifest, SaysHowTheKernelTakesItsLoops) {
+  using Scheduling = WorkerSettings::Scheduling;
+  const auto scheduling = [](const std::string& value) {
+    return parse_manifest("trilby = 1\n[worker]\nscheduling = '" + value + "'\n", "t.toml").value().worker.scheduling;
+  };
+  EXPECT_EQ(parse_manifest("trilby = 1\n", "t.toml")->worker.scheduling, Scheduling::Auto);
+  EXPECT_EQ(scheduling("auto"), Scheduling::Auto);
+  EXPECT_EQ(scheduling("batch"), Scheduling::Batch);
+  EXPECT_EQ(scheduling("normal"), Scheduling::Normal);
+  EXPECT_EQ(problems_with("[worker]\nscheduling = 'idle'\n"),
+            "t.toml:3: worker.scheduling: must be \"auto\" (\"batch\" where nothing but a sidecar computes beside the "
+            "loops), \"batch\" or \"normal\"");
+}
+
 TEST(Manifest, SaysWhichRequestsLeaveALine) {
   using Lines = AccessLogSettings::Lines;
   EXPECT_EQ(parse_manifest("trilby = 1\n", "t.toml")->access_log.lines, Lines::Sampled);

@@ -1,6 +1,10 @@
 #include "app/wiring_loop.h"
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
+
+#include <sched.h>
 
 namespace trilby::app {
 namespace {
@@ -31,8 +35,8 @@ ServingLoop::~ServingLoop() {
   stop();
 }
 
-void ServingLoop::start() {
-  thread_ = std::thread([this] { run(); });
+void ServingLoop::start(bool in_batches) {
+  thread_ = std::thread([this, in_batches] { run(in_batches); });
 }
 
 void ServingLoop::stop() {
@@ -42,7 +46,12 @@ void ServingLoop::stop() {
   }
 }
 
-void ServingLoop::run() {
+void ServingLoop::run(bool in_batches) {
+  const sched_param priority{};
+  if (in_batches && sched_setscheduler(0, SCHED_BATCH, &priority) != 0) {
+    log::warn("the kernel refuses the loops SCHED_BATCH; they serve as other threads do",
+              {{"error", std::strerror(errno)}});
+  }
   loop_.run();
   // Connections go first, then the calls that answered them, then who made these. A request may still be held by its
   // channel, and looks into its front when it ends.

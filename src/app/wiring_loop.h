@@ -67,7 +67,8 @@ class ServingLoop {
   ServingLoop(const ServingLoop&) = delete;
   ServingLoop& operator=(const ServingLoop&) = delete;
 
-  void start();
+  /// \param in_batches  the thread is one of SCHED_BATCH; whoever has the core goes on until it is done for now
+  void start(bool in_batches = false);
   /// Ends what is served, calls included, and the thread. Posted work that has not run never does.
   void stop();
 
@@ -101,7 +102,7 @@ class ServingLoop {
     std::optional<dapr::NearestInvocation> invocation;
   };
 
-  void run();
+  void run(bool in_batches);
   [[nodiscard]] Ways& make_ways(const AppRoutes& app, observe::Tracer* spans);
   [[nodiscard]] observe::Tracer* tracer(std::size_t app) const;
   void wake_for_spans();

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/manifest_settings.h"
 #include "app/telemetry.h"
 #include "app/tls_files.h"
 #include "app/watchdog.h"
@@ -153,6 +154,7 @@ Result<void> Worker::start_loops() {
   const invoke::BodyBudgets budgets{&request_bodies_, &response_bodies_};
   const bool own = std::any_of(manifest_.functions.begin(), manifest_.functions.end(),
                                [](const Function& function) { return policy::needs_own_loop(function.policy); });
+  const bool in_batches = scheduling_in_force(manifest_) == WorkerSettings::Scheduling::Batch;
   try {
     if (own) {
       own_loops_.emplace(std::clamp(count, kMinOwnLoops, kMaxOwnLoops), budgets);
@@ -160,7 +162,7 @@ Result<void> Worker::start_loops() {
     for (std::uint32_t i = 0; i < count; ++i) {
       loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, log_fd, log::format(), sampling, budgets,
                                                      own_loops_ ? &*own_loops_ : nullptr));
-      loops_.back()->start();
+      loops_.back()->start(in_batches);
     }
     std::vector<Watchdog::Target> watched;
     std::transform(loops_.begin(), loops_.end(), std::back_inserter(watched),

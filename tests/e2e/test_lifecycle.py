@@ -40,6 +40,16 @@ def begin(system, pool, data):
     return answer
 
 
+@pytest.mark.parametrize(("settings", "batches"), [("", 0), ('[worker]\nscheduling = "batch"\n', 2)])
+def test_loops_are_scheduled_as_the_manifest_says(start_system, settings, batches):
+    """Only loops: the thread that ends guests' turns must interrupt whoever computes."""
+    system = start_system(settings + TEXT_APP, "--loops", "2")
+    threads = [os.sched_getscheduler(int(thread)) for thread in os.listdir(f"/proc/{system.ready['worker']}/task")]
+    assert threads.count(os.SCHED_BATCH) == batches
+    assert threads.count(os.SCHED_OTHER) == len(threads) - batches > 1
+    assert httpx.get(f"{system.url('web')}/").text == "hi"
+
+
 def test_a_drain_lets_calls_end(sleepers):
     system = sleepers()
     with ThreadPoolExecutor(1) as pool:
