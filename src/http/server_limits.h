@@ -21,7 +21,7 @@ struct ServerLimits {
   Duration linger = std::chrono::seconds(30);        ///< a peer that goes on sending after the last answer
   Duration drain_idle = std::chrono::milliseconds(500);  ///< a connection that is idle when the server drains
   std::uint32_t streams = 100;                           ///< requests at a time on one connection of HTTP/2
-  std::uint32_t handshakes = 512;                        ///< of TLS at a time, per server; the oldest gives way
+  std::uint32_t handshakes = 256;                        ///< of TLS at a time, per server; the oldest gives way
   std::uint32_t connections = 10'000;                    ///< per server; more are closed at once
   bool h2c_upgrade = false;  ///< whether `Upgrade: h2c` is taken up (RFC 7540 section 3.2); not a limit, but a
                              ///< permission: behind a proxy that passes it on, it leads past what that proxy checks
