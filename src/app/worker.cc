@@ -20,6 +20,7 @@
 
 #include "app/admin.h"
 #include "app/manifest_settings.h"
+#include "app/reconcilers.h"
 #include "app/telemetry.h"
 #include "app/tls_files.h"
 #include "app/watchdog.h"
@@ -131,9 +132,10 @@ class Worker {
   std::optional<invoke::OwnLoops> own_loops_;  // with functions that need them; after what their calls use
   std::vector<std::unique_ptr<ServingLoop>> loops_;
   std::optional<Watchdog> watchdog_;
-  std::unique_ptr<Admin> admin_;           // on the first loop
-  std::unique_ptr<Telemetry> telemetry_;   // the same; null: nothing is exported
-  std::atomic<std::size_t> undrained_{0};  // servers' loops, and the admin listener's
+  std::unique_ptr<Admin> admin_;              // on the first loop
+  std::unique_ptr<Telemetry> telemetry_;      // the same; null: nothing is exported
+  std::unique_ptr<Reconcilers> reconcilers_;  // the same
+  std::atomic<std::size_t> undrained_{0};     // servers' loops, and the admin listener's
   std::optional<net::Acceptor> app_acceptor_;
   std::optional<net::Acceptor> admin_acceptor_;
 };
@@ -234,7 +236,12 @@ Result<void> Worker::prepare_apps() {
         is_app_channel ? has_tls(manifest_.apps[app].protocol) : manifest_.apps[app].tls.has_value();
     served.push_back({app, is_app_channel ? options_.app_token : "", is_app_channel, speaks_tls ? tls_[app] : nullptr});
   }
-  on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits, options_.other_apps); });
+  on_each_loop([&](ServingLoop& loop) {
+    loop.serve(apps, served, manifest_.server.limits, options_.other_apps);
+    if (&loop == loops_.front().get()) {
+      reconcilers_ = std::make_unique<Reconcilers>(loop.loop(), manifest_, apps, options_.beside);
+    }
+  });
   return {};
 }
 
@@ -278,6 +285,7 @@ Result<void> Worker::start_serving() {
   log::info("serving",
             {{"apps", manifest_.apps.size()}, {"functions", manifest_.functions.size()}, {"loops", loops_.size()}});
   report(Report::Serving);
+  loops_.front()->loop().post([this] { reconcilers_->start(); });
   return {};
 }
 
@@ -319,6 +327,7 @@ std::size_t Worker::live_requests() const {
 /// \return how many requests were cut off
 std::size_t Worker::drain(Wake why) {
   log::info("draining", {{"grace", trilby::format(options_.grace)}});
+  loops_.front()->loop().post([this] { reconcilers_->stop(); });
   const auto drained = [this] {
     if (undrained_.fetch_sub(1) == 1) {
       ::eventfd_write(drained_event_.get(), 1);

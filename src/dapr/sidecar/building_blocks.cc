@@ -339,4 +339,40 @@ std::shared_ptr<void> SidecarBlocks::set_recurrence(const ActorRecurrence& recur
              terms, without_answer(std::move(done)));
 }
 
+std::shared_ptr<void> SidecarBlocks::read_metadata(Terms terms, Room room, OnAnswer done) {
+  return ask({{"get metadata", {}, {}}, "GET", "/v1.0/metadata", std::nullopt, room}, terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::set_metadata(std::string_view name, SharedBytes value, Terms terms, OnDone done) {
+  std::string target = "/v1.0/metadata/";
+  append_escaped(target, name);
+  return ask(
+      {{"set metadata", name, {}}, "PUT", std::move(target), Payload{std::move(value), "text/plain"}, std::nullopt},
+      terms, without_answer(std::move(done)));
+}
+
+std::shared_ptr<void> SidecarBlocks::subscribe_configuration(std::string_view store, std::span<const std::string> keys,
+                                                             Terms terms, Room room, OnAnswer done) {
+  Query query;
+  for (const std::string& key : keys) {
+    query.add({}, "key", key);
+  }
+  return ask({{"subscribe configuration", store, {}},
+              "GET",
+              target_of("/v1.0/configuration/", store, "subscribe") + query.text(),
+              std::nullopt,
+              room},
+             terms, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::unsubscribe_configuration(std::string_view store, std::string_view id, Terms terms,
+                                                               OnDone done) {
+  return ask({{"unsubscribe configuration", store, {}},
+              "GET",
+              target_of("/v1.0/configuration/", store, id) + "/unsubscribe",
+              std::nullopt,
+              std::nullopt},
+             terms, without_answer(std::move(done)));
+}
+
 }  // namespace trilby::dapr::sidecar

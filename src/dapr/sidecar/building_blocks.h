@@ -1,11 +1,13 @@
-/// \file  Publishing, saving and sending through a sidecar's HTTP API.
+/// \file  Publishing, saving, sending and arranging through a sidecar's HTTP API.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "dapr/arrangements.h"
 #include "dapr/building_blocks.h"
 #include "dapr/sidecar/settings.h"
 #include "http/client.h"
@@ -16,8 +18,11 @@ namespace trilby::dapr::sidecar {
 
 /// Each request gets a span of its own. Threading: loop-bound. Ownership: what it is made with outlives it, and it
 /// outlives its requests.
-class SidecarBlocks final : public BuildingBlocks {
+class SidecarBlocks final : public BuildingBlocks, public Arrangements {
  public:
+  using BuildingBlocks::OnAnswer;
+  using BuildingBlocks::OnDone;
+
   /// \param tracer  null: no spans are recorded
   SidecarBlocks(net::Loop& loop, http::Client& client, std::shared_ptr<const Settings> settings,
                 observe::Tracer* tracer = nullptr)
@@ -41,6 +46,14 @@ class SidecarBlocks final : public BuildingBlocks {
                                                    OnAnswer done) override;
   [[nodiscard]] std::shared_ptr<void> set_recurrence(const ActorRecurrence& recurrence, SharedBytes what, Terms terms,
                                                      OnDone done) override;
+
+  [[nodiscard]] std::shared_ptr<void> read_metadata(Terms terms, Room room, OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> set_metadata(std::string_view name, SharedBytes value, Terms terms,
+                                                   OnDone done) override;
+  [[nodiscard]] std::shared_ptr<void> subscribe_configuration(std::string_view store, std::span<const std::string> keys,
+                                                              Terms terms, Room room, OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> unsubscribe_configuration(std::string_view store, std::string_view id,
+                                                                Terms terms, OnDone done) override;
 
  private:
   /// What is asked, as its span says it: "publish" of "broker" / "priced". Keys stay unsaid.

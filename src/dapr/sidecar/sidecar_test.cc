@@ -391,6 +391,37 @@ TEST_F(SidecarTest, SetsRemindersAndTimers) {
   EXPECT_EQ(set(Kind::Timer, nullptr), "DELETE /v1.0/actors/Counter/7/timers/daily HTTP/1.1");
 }
 
+TEST_F(SidecarTest, ReadsAndLeavesMetadata) {
+  ask_for(
+      [this](BuildingBlocks& /*to*/, auto done) { return blocks->read_metadata({}, {Bytes{1000}}, std::move(done)); });
+  EXPECT_EQ(told_after("200 OK", R"({"id":"shop"})"), R"({"id":"shop"})");
+  EXPECT_EQ(request_line(), "GET /v1.0/metadata HTTP/1.1");
+  ask([this](BuildingBlocks& /*to*/, auto done) {
+    return blocks->set_metadata("a/b", std::make_shared<const std::string>("[]"), {}, std::move(done));
+  });
+  EXPECT_EQ(told_after("204 No Content", ""), "done");
+  EXPECT_EQ(request_line(), "PUT /v1.0/metadata/a%2Fb HTTP/1.1");
+  EXPECT_EQ(seen.body, "[]");
+}
+
+TEST_F(SidecarTest, SubscribesToConfigurationAndEndsThat) {
+  const auto subscribe = [this](const std::vector<std::string>& keys) {
+    ask_for([&](BuildingBlocks& /*to*/, auto done) {
+      return blocks->subscribe_configuration("my store", keys, {}, {Bytes{1000}}, std::move(done));
+    });
+    EXPECT_EQ(told_after("200 OK", R"({"id":"7"})"), R"({"id":"7"})");
+    EXPECT_EQ(seen.field("dapr-api-token"), "secret-token");
+    return request_line();
+  };
+  EXPECT_EQ(subscribe({"a b", "c"}), "GET /v1.0/configuration/my%20store/subscribe?key=a%20b&key=c HTTP/1.1");
+  EXPECT_EQ(subscribe({}), "GET /v1.0/configuration/my%20store/subscribe HTTP/1.1") << "every key";
+  ask([this](BuildingBlocks& /*to*/, auto done) {
+    return blocks->unsubscribe_configuration("my store", "7/8", {}, std::move(done));
+  });
+  EXPECT_EQ(told_after("200 OK", R"({"ok":true})"), "done");
+  EXPECT_EQ(request_line(), "GET /v1.0/configuration/my%20store/7%2F8/unsubscribe HTTP/1.1");
+}
+
 TEST_F(SidecarTest, KeepsItsConnection) {
   publish();
   auto peer = accept();

@@ -1,0 +1,144 @@
+#include "app/configuration_subscriptions.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/json.h"
+#include "base/json_reader.h"
+#include "base/text.h"
+
+namespace trilby::app {
+namespace {
+
+constexpr std::size_t kMostNoted = 1000;  // subscriptions, and keys of one
+constexpr std::size_t kMostText = 256;    // of a name, a key, an id
+constexpr std::size_t kMostQuery = 2000;  // daprd takes heads of 4 KiB, unless it is told otherwise
+
+/// At most so long in a query: "&key=" and each byte escaped.
+std::size_t query_size(const std::string& key) {
+  constexpr std::size_t kName = 5;
+  constexpr std::size_t kEscaped = 3;
+  return kName + kEscaped * key.size();
+}
+
+std::optional<std::string> short_text(const JsonValue& value) {
+  if (value.kind() != JsonValue::Kind::Text) {
+    return std::nullopt;
+  }
+  std::string text = value.text();
+  return text.empty() || text.size() > kMostText || has_control_characters(text) ? std::nullopt
+                                                                                 : std::optional(std::move(text));
+}
+
+/// The last member of that name. \return nothing when there is none, or no object
+std::optional<JsonValue> member(const JsonValue& object, std::string_view name) {
+  std::optional<JsonValue> found;
+  if (object.kind() == JsonValue::Kind::Object) {
+    for (JsonCursor cursor(object); cursor.next();) {
+      if (cursor.key() == name) {
+        found = cursor.value();
+      }
+    }
+  }
+  return found;
+}
+
+std::optional<ConfigurationSubscription> read_noted(const JsonValue& entry) {
+  const auto text = [&](std::string_view name) {
+    const auto value = member(entry, name);
+    return value ? short_text(*value) : std::nullopt;
+  };
+  auto store = text("store");
+  auto id = text("id");
+  const auto keys = member(entry, "keys");
+  if (!store || !id || !keys || keys->kind() != JsonValue::Kind::List) {
+    return std::nullopt;
+  }
+  ConfigurationSubscription made{std::move(*store), {}, std::move(*id)};
+  for (JsonCursor cursor(*keys); cursor.next();) {
+    auto key = short_text(cursor.value());
+    if (!key || made.keys.size() == kMostNoted) {
+      return std::nullopt;
+    }
+    made.keys.push_back(std::move(*key));
+  }
+  return made;
+}
+
+}  // namespace
+
+std::vector<ConfigurationSubscription> needed_subscriptions(const App& app) {
+  std::map<std::string, std::set<std::string>> keys_of;
+  std::set<std::string> whole;  // stores of which every key is wanted
+  for (const ConfigurationTrigger& trigger : app.configurations) {
+    keys_of[trigger.store].insert(trigger.key);
+    if (trigger.key.empty()) {
+      whole.insert(trigger.store);
+    }
+  }
+  std::vector<ConfigurationSubscription> made;
+  for (const auto& [store, keys] : keys_of) {
+    made.push_back({store, {}, {}});
+    if (whole.contains(store)) {
+      continue;
+    }
+    std::size_t query = 0;
+    for (const std::string& key : keys) {
+      if (query + query_size(key) > kMostQuery) {
+        made.push_back({store, {}, {}});
+        query = 0;
+      }
+      query += query_size(key);
+      made.back().keys.push_back(key);
+    }
+  }
+  return made;
+}
+
+std::string subscriptions_note(std::span<const ConfigurationSubscription> subscriptions) {
+  std::string out;
+  JsonWriter json(out);
+  json.open_array();
+  for (const ConfigurationSubscription& one : subscriptions) {
+    json.open_object().member("store", one.store).key("keys").open_array();
+    for (const std::string& key : one.keys) {
+      json.value(key);
+    }
+    json.close_array().member("id", one.id).close_object();
+  }
+  json.close_array();
+  return out;
+}
+
+std::vector<ConfigurationSubscription> noted_subscriptions(std::string_view metadata) {
+  const auto document = parse_json(metadata);
+  const auto extended = document ? member(*document, "extended") : std::nullopt;
+  const auto note = extended ? member(*extended, kSubscriptionsNote) : std::nullopt;
+  if (!note || note->kind() != JsonValue::Kind::Text) {
+    return {};
+  }
+  const std::string text = note->text();
+  const auto list = parse_json(text);
+  if (!list || list->kind() != JsonValue::Kind::List) {
+    return {};
+  }
+  std::vector<ConfigurationSubscription> found;
+  for (JsonCursor cursor(*list); cursor.next();) {
+    auto one = read_noted(cursor.value());
+    if (!one || found.size() == kMostNoted) {
+      return {};
+    }
+    found.push_back(std::move(*one));
+  }
+  return found;
+}
+
+std::optional<std::string> subscription_id(std::string_view answer) {
+  const auto document = parse_json(answer);
+  const auto id = document ? member(*document, "id") : std::nullopt;
+  return id ? short_text(*id) : std::nullopt;
+}
+
+}  // namespace trilby::app

@@ -1,0 +1,296 @@
+#include "app/reconciler.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "net/test_loop.h"
+
+namespace trilby::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A sidecar that keeps what it is asked for. It answers in the next turn of the loop, once `is_answering`.
+class FakeSidecar final : public dapr::Arrangements {
+ public:
+  explicit FakeSidecar(net::Loop& loop) : loop_(loop) {}
+
+  std::shared_ptr<void> read_metadata(dapr::Terms /*terms*/, dapr::Room /*room*/, OnAnswer done) override {
+    ++looks;
+    std::string text;
+    JsonWriter json(text);
+    json.open_object().member("id", "shop").key("extended").open_object();
+    if (note) {
+      json.member(kSubscriptionsNote, *note);
+    }
+    json.close_object().close_object();
+    return answer("look", text, std::move(done));
+  }
+  std::shared_ptr<void> set_metadata(std::string_view name, SharedBytes value, dapr::Terms /*terms*/,
+                                     OnDone done) override {
+    EXPECT_EQ(name, kSubscriptionsNote);
+    if (!refusals.contains("note")) {
+      note = *value;
+    }
+    return answer("note", {}, [done](const auto& result) { done(result ? Result<void>() : fail(result.error())); });
+  }
+  std::shared_ptr<void> subscribe_configuration(std::string_view store, std::span<const std::string> keys,
+                                                dapr::Terms /*terms*/, dapr::Room /*room*/, OnAnswer done) override {
+    const std::string what(store);
+    if (refusals.contains(what)) {
+      return answer(what, {}, std::move(done));
+    }
+    const std::string id = fmt::format("id{}", ++ids);
+    live[id] = {what, {keys.begin(), keys.end()}, id};
+    return answer(what, fmt::format("{{\"id\":\"{}\"}}", id), std::move(done));
+  }
+  std::shared_ptr<void> unsubscribe_configuration(std::string_view store, std::string_view id, dapr::Terms /*terms*/,
+                                                  OnDone done) override {
+    const auto at = live.find(std::string(id));
+    const bool known = at != live.end() && at->second.store == store;
+    if (known) {
+      live.erase(at);
+    }
+    return answer(known ? "" : "unknown", {},
+                  [done](const auto& result) { done(result ? Result<void>() : fail(result.error())); });
+  }
+
+  /// "settings a,b, limits *", by age.
+  [[nodiscard]] std::string standing() const {
+    std::string out;
+    for (const auto& [id, one] : live) {
+      out += fmt::format("{}{} {}", out.empty() ? "" : ", ", one.store, one.keys.empty() ? "*" : one.keys.front());
+    }
+    return out;
+  }
+  /// Its process has ended, and another took its place.
+  void begin_anew() {
+    note.reset();
+    live.clear();
+  }
+
+  std::map<std::string, std::string> refusals;  // by store, "look" or "note": what it says instead
+  std::optional<std::string> note;
+  std::map<std::string, ConfigurationSubscription> live;
+  int looks = 0;
+  int ids = 0;
+
+ private:
+  std::shared_ptr<void> answer(const std::string& what, std::string text, OnAnswer done) {
+    const auto refusal = refusals.find(what);
+    Result<std::optional<WholeBody>> result = std::optional(WholeBody{std::move(text), {}});
+    if (what == "unknown" || refusal != refusals.end()) {
+      result = fail(Reason::UpstreamFailed, "the sidecar refuses: {}", what == "unknown" ? what : refusal->second);
+    }
+    auto later = std::make_shared<net::Deferred>(loop_);
+    auto kept = std::make_shared<Result<std::optional<WholeBody>>>(std::move(result));
+    later->start([done = std::move(done), kept] { done(std::move(*kept)); });
+    return later;
+  }
+
+  net::Loop& loop_;
+};
+
+const std::vector<ConfigurationSubscription> kBoth = {{"limits", {}, {}}, {"settings", {"a", "b"}, {}}};
+
+class ReconcilerTest : public testing::Test {
+ protected:
+  ReconcilerTest() {
+    testing::internal::CaptureStderr();
+    thread = std::thread([this] { loop.run(); });
+  }
+  ~ReconcilerTest() override {
+    on_loop([this] { reconciler.reset(); });
+    loop.stop();
+    thread.join();
+    if (!is_read) {
+      (void)testing::internal::GetCapturedStderr();
+    }
+  }
+
+  void on_loop(const std::function<void()>& work) { net::run_on(loop, work); }
+  void start(std::vector<ConfigurationSubscription> needed, Duration patience = 1h) {
+    on_loop([&] {
+      reconciler.reset();
+      reconciler.emplace(loop, sidecar, "shop", std::move(needed),
+                         ReconcilerPace{.look = 1ms, .failing = Backoff(1ms, 1ms), .patience = patience});
+      reconciler->start();
+    });
+  }
+  /// Waits until `condition`, asked on the loop, holds.
+  bool wait_until(const std::function<bool()>& condition) {
+    const auto until = Clock::now() + 30s;
+    bool holds = false;
+    while (!holds && Clock::now() < until) {
+      on_loop([&] { holds = condition(); });
+      std::this_thread::yield();
+    }
+    return holds;
+  }
+  /// Waits until it has looked two times more: what the first saw has been dealt with.
+  void let_it_look() {
+    int before = 0;
+    on_loop([&] { before = sidecar.looks; });
+    EXPECT_TRUE(wait_until([&] { return sidecar.looks >= before + 2; }));
+  }
+  /// Waits for as long as one that goes on takes for a few looks.
+  void let_others_look() {
+    FakeSidecar other(loop);
+    std::optional<Reconciler> going_on;
+    on_loop([&] {
+      going_on.emplace(loop, other, "other", kBoth, ReconcilerPace{.look = 1ms});
+      going_on->start();
+    });
+    EXPECT_TRUE(wait_until([&] { return other.looks >= 5; }));
+    on_loop([&] { going_on.reset(); });
+  }
+  std::string standing() {
+    let_it_look();
+    std::string out;
+    on_loop([&] { out = sidecar.standing(); });
+    return out;
+  }
+  /// How often the log has this, once everything has ended.
+  std::size_t said(const std::string& text) {
+    if (!is_read) {
+      on_loop([this] { reconciler.reset(); });
+      is_read = true;
+      log_text = testing::internal::GetCapturedStderr();
+    }
+    std::size_t count = 0;
+    for (std::size_t at = log_text.find(text); at != std::string::npos; at = log_text.find(text, at + 1)) {
+      ++count;
+    }
+    return count;
+  }
+
+  net::Loop loop;
+  FakeSidecar sidecar{loop};
+  std::optional<Reconciler> reconciler;
+  std::thread thread;
+  bool is_read = false;
+  std::string log_text;
+};
+
+TEST_F(ReconcilerTest, MakesWhatIsNeededOnce) {
+  start(kBoth);
+  EXPECT_EQ(standing(), "limits *, settings a");
+  EXPECT_EQ(standing(), "limits *, settings a");
+  on_loop([&] { EXPECT_EQ(sidecar.ids, 2); });
+  EXPECT_EQ(said("changes of configuration are subscribed to"), 1U) << log_text;
+}
+
+TEST_F(ReconcilerTest, GoesOnWithWhatAnotherWorkerMade) {
+  start(kBoth);
+  (void)standing();
+  start(kBoth);  // as after a death
+  EXPECT_EQ(standing(), "limits *, settings a");
+  on_loop([&] { EXPECT_EQ(sidecar.ids, 2) << "no change was missed, and none is told twice"; });
+}
+
+TEST_F(ReconcilerTest, EndsWhatNobodyNeedsAnyMore) {
+  start(kBoth);
+  (void)standing();
+  start({{"settings", {"a"}, {}}});
+  EXPECT_EQ(standing(), "settings a");
+  on_loop([&] { EXPECT_EQ(sidecar.live.begin()->second.keys.size(), 1U); });
+  start({});
+  EXPECT_TRUE(wait_until([&] { return sidecar.live.empty() && sidecar.note == "[]"; }));
+}
+
+TEST_F(ReconcilerTest, LooksOnceWhereNothingIsNeeded) {
+  start({});
+  let_others_look();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.looks, 1);
+    EXPECT_FALSE(sidecar.note) << "which there is no need for";
+    sidecar.refusals["look"] = "away";
+    sidecar.looks = 0;
+  });
+  start({});
+  let_others_look();
+  on_loop([&] { EXPECT_EQ(sidecar.looks, 1) << "what is away has nothing of ours when it comes back"; });
+}
+
+TEST_F(ReconcilerTest, MakesThemAgainWithASidecarThatIsNew) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] { sidecar.begin_anew(); });
+  EXPECT_EQ(standing(), "limits *, settings a");
+  on_loop([&] { EXPECT_EQ(sidecar.ids, 4); });
+}
+
+TEST_F(ReconcilerTest, MakesWhatIsWellWhileAStoreIsMissing) {
+  sidecar.refusals["limits"] = "400 ERR_CONFIGURATION_STORE_NOT_FOUND";
+  start(kBoth);
+  EXPECT_EQ(standing(), "settings a");
+  (void)standing();
+  on_loop([&] { sidecar.refusals.clear(); });
+  EXPECT_EQ(standing(), "settings a, limits *");
+  on_loop([&] { sidecar.refusals["limits"] = "400 ERR_CONFIGURATION_STORE_NOT_FOUND"; });
+  on_loop([&] { sidecar.begin_anew(); });
+  (void)standing();
+  EXPECT_EQ(said("changes of configuration are not brought"), 2U) << "once each time that it changes\n" << log_text;
+  EXPECT_EQ(said("ERR_CONFIGURATION_STORE_NOT_FOUND"), 2U) << log_text;
+  EXPECT_EQ(said("changes of configuration are subscribed to"), 1U) << log_text;
+}
+
+TEST_F(ReconcilerTest, IsPatientWithASidecarThatIsNotThereYet) {
+  sidecar.refusals["look"] = "nobody listens";
+  start(kBoth);
+  let_it_look();
+  on_loop([&] { sidecar.refusals.clear(); });
+  EXPECT_EQ(standing(), "limits *, settings a");
+  EXPECT_EQ(said("changes of configuration are not brought"), 0U) << log_text;
+}
+
+TEST_F(ReconcilerTest, SaysOnceThatASidecarIsAwayForLong) {
+  sidecar.refusals["look"] = "nobody listens";
+  start(kBoth, 0s);
+  let_it_look();
+  let_it_look();
+  EXPECT_EQ(said("changes of configuration are not brought"), 1U) << log_text;
+}
+
+TEST_F(ReconcilerTest, MakesNoMoreAndMoreWhereNoNoteCanBeLeft) {
+  sidecar.refusals["note"] = "403 ERR_FORBIDDEN";
+  start(kBoth);
+  for (int i = 0; i < 5; ++i) {
+    let_it_look();
+    on_loop([&] { EXPECT_LE(sidecar.live.size(), 2U); });
+  }
+  EXPECT_EQ(said("403 ERR_FORBIDDEN"), 1U) << log_text;
+}
+
+TEST_F(ReconcilerTest, EndsWhatTwoWorkersMadeAtOnce) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] {  // the other one's note came later
+    sidecar.live["x1"] = {"limits", {}, "x1"};
+    sidecar.live["x2"] = {"settings", {"a", "b"}, "x2"};
+    sidecar.note = subscriptions_note(std::vector{sidecar.live["x1"], sidecar.live["x2"]});
+  });
+  EXPECT_EQ(standing(), "limits *, settings a");
+  on_loop([&] { EXPECT_TRUE(sidecar.live.contains("x1") && sidecar.live.contains("x2")); });
+}
+
+TEST_F(ReconcilerTest, BeginsNothingOnceItIsStopped) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] { reconciler->stop(); });
+  int looks = 0;
+  on_loop([&] {
+    sidecar.begin_anew();
+    looks = sidecar.looks;
+  });
+  let_others_look();
+  on_loop([&] { EXPECT_EQ(sidecar.looks, looks); });
+}
+
+}  // namespace
+}  // namespace trilby::app

@@ -1,0 +1,30 @@
+#include "app/reconcilers.h"
+
+#include <algorithm>
+
+namespace trilby::app {
+namespace {
+
+constexpr http::ClientLimits kLimits = {.connections = 1, .waiting = 4, .addresses = 256};  // as many as apps
+
+}  // namespace
+
+Reconcilers::Reconcilers(net::Loop& loop, const Manifest& manifest, const std::vector<AppRoutes>& apps,
+                         bool after_another)
+    : client_(loop, kLimits) {
+  for (std::size_t i = 0; i < apps.size(); ++i) {
+    if (apps[i].sidecar && (after_another || !manifest.apps[i].configurations.empty())) {
+      all_.emplace_back(loop, client_, apps[i], manifest.apps[i]);
+    }
+  }
+}
+
+void Reconcilers::start() {
+  std::for_each(all_.begin(), all_.end(), [](One& one) { one.reconciler.start(); });
+}
+
+void Reconcilers::stop() {
+  std::for_each(all_.begin(), all_.end(), [](One& one) { one.reconciler.stop(); });
+}
+
+}  // namespace trilby::app
