@@ -24,6 +24,10 @@ class MetricsSource {
 
   /// What the worker gave up. Until it is set nothing is said of it.
   void set_wall(std::vector<observe::WallLayer> wall) { wall_ = std::move(wall); }
+  /// The certificates that are served. Until they are set nothing is said of them.
+  void set_certificates(std::vector<observe::CertificateExpiry> certificates) {
+    certificates_ = std::move(certificates);
+  }
   /// What becomes of spans. Until it is set nothing is said of them. It outlives this.
   void set_exports(const observe::ExportMetrics* exports) { exports_ = exports; }
 
@@ -38,7 +42,7 @@ class MetricsSource {
     for (const ServingLoop* loop : loops_) {
       metrics.push_back(&loop->metrics());
     }
-    return use(observe::MetricSources{labels_, metrics, version(), wall_, own_, exports_});
+    return use(observe::MetricSources{labels_, metrics, version(), wall_, own_, exports_, certificates_});
   }
 
  private:
@@ -50,6 +54,7 @@ class MetricsSource {
   const std::vector<const observe::OwnLoopMetrics*> own_;
   const observe::Labels& labels_;
   std::vector<observe::WallLayer> wall_;
+  std::vector<observe::CertificateExpiry> certificates_;
   const observe::ExportMetrics* exports_ = nullptr;
   std::vector<std::function<void()>> waiting_;
   net::Timer patience_;  // with loops that do not bring theirs

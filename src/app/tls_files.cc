@@ -10,8 +10,6 @@
 #include <utility>
 #include <variant>
 
-#include <fmt/chrono.h>
-
 #include "app/manifest_grants.h"
 #include "app/small_file.h"
 #include "app/tokens.h"
@@ -71,23 +69,21 @@ Result<void> use_file(const fs::path& file, const Take& take) {
   return {};
 }
 
-std::string day(std::chrono::system_clock::time_point time) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(time));
+/// Whether any of its listeners needs it.
+bool is_used(const App& app) {
+  return app.public_address || has_tls(app.protocol);
+}
+
+ServedCertificate certificate_of(const App& app, const net::TlsContext& context) {
+  return {app.id, app.tls->certificate.string(), context.valid_from(), context.valid_until()};
 }
 
 void warn_of_doubts(const App& app, const net::TlsContext& context) {
-  const auto now = std::chrono::system_clock::now();
-  const std::string file = app.tls->certificate.string();
-  if (context.valid_until() <= now) {
-    log::warn("the certificate has expired: callers that verify it turn away",
-              {{"app", app.id}, {"certificate", file}, {"expired", day(context.valid_until())}});
-  } else if (context.valid_from() > now) {
-    log::warn("the certificate is not valid yet: callers that verify it turn away",
-              {{"app", app.id}, {"certificate", file}, {"valid_from", day(context.valid_from())}});
-  }
-  if (!app.public_address && !has_tls(app.protocol)) {
+  const ServedCertificate certificate = certificate_of(app, context);
+  certificate.warn(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+  if (!is_used(app)) {
     log::warn("the certificate is not used: the app has no public address, and its app channel speaks no TLS",
-              {{"app", app.id}, {"certificate", file}, {"mend", R"(protocol = "https")"}});
+              {{"app", app.id}, {"certificate", certificate.file}, {"mend", R"(protocol = "https")"}});
   }
 }
 
@@ -121,6 +117,17 @@ Result<std::vector<std::shared_ptr<const net::TlsContext>>> load_all_tls(const M
     auto& one = all.emplace_back();
     if (app.tls) {
       TRILBY_ASSIGN(one, load_tls(manifest, app));
+    }
+  }
+  return all;
+}
+
+std::vector<ServedCertificate> served_certificates(const Manifest& manifest,
+                                                   const std::vector<std::shared_ptr<const net::TlsContext>>& loaded) {
+  std::vector<ServedCertificate> all;
+  for (std::size_t i = 0; i < loaded.size(); ++i) {
+    if (loaded[i] && is_used(manifest.apps[i])) {
+      all.push_back(certificate_of(manifest.apps[i], *loaded[i]));
     }
   }
   return all;

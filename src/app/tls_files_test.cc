@@ -82,6 +82,25 @@ TEST_F(TlsFilesTest, AnExpiredCertificateIsServedAllTheSame) {
   EXPECT_NE(testing::internal::GetCapturedStderr().find("the certificate has expired"), std::string::npos);
 }
 
+TEST_F(TlsFilesTest, TellsOfCertificatesThatListenersUse) {
+  const auto manifest = parse_manifest(
+      "trilby = 1\n[app.a]\nport = 1\npublic = '127.0.0.1:2'\n"
+      "tls = { certificate = 'certificate.pem', key = 'key.pem' }\n[app.b]\nport = 3\n"
+      "[app.c]\nport = 4\ntls = { certificate = 'certificate.pem', key = 'key.pem' }\n"
+      "[app.d]\nport = 5\nprotocol = 'grpcs'\ntls = { certificate = 'certificate.pem', key = 'key.pem' }\n",
+      folder / "t.toml");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  const auto loaded = load_all_tls(*manifest);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const std::vector<ServedCertificate> served = served_certificates(*manifest, *loaded);
+  ASSERT_EQ(served.size(), 2U);
+  EXPECT_EQ(served[0].app, "a");
+  EXPECT_EQ(served[1].app, "d");
+  EXPECT_EQ(served[0].file, path("certificate.pem"));
+  EXPECT_EQ(served[0].valid_until, loaded->at(0)->valid_until());
+  EXPECT_EQ(served[0].valid_from, loaded->at(0)->valid_from());
+}
+
 TEST_F(TlsFilesTest, RefusesAKeyThatARouteServes) {
   const std::string message = path("key.pem") + " lies where app.a.route[1] serves files; put it elsewhere";
   EXPECT_EQ(error("[[app.a.route]]\npath = '/*'\nfiles = '.'"), at("key") + message);

@@ -169,21 +169,22 @@ void ServingLoop::serve_listener(const AppRoutes& app, const ServedListener& lis
                                    listener.tls ? "https" : "http"};
   triggers::GrpcChannel* const grpc = listener.is_app_channel ? grpc_channels_[listener.app].get() : nullptr;
   if (grpc != nullptr) {
-    return make_server(grpc_fronts_, limits, listener.tls, triggers::GrpcFrontOptions{listener.token, request_bodies_},
+    return make_server(grpc_fronts_, limits, listener, triggers::GrpcFrontOptions{listener.token, request_bodies_},
                        *grpc, std::move(services));
   }
-  make_server(fronts_, limits, listener.tls,
+  make_server(fronts_, limits, listener,
               triggers::FrontOptions{listener.token, listener.is_app_channel ? channels_[listener.app].get() : nullptr},
               router, std::move(services));
 }
 
 template <typename Front, typename... Parts>
 void ServingLoop::make_server(std::vector<std::unique_ptr<Front>>& fronts, const http::ServerLimits& limits,
-                              const std::shared_ptr<const net::TlsContext>& tls, Parts&&... parts) {
+                              const ServedListener& listener, Parts&&... parts) {
   Front& front = *fronts.emplace_back(std::make_unique<Front>(std::forward<Parts>(parts)...));
   servers_.push_back(std::make_unique<http::Server>(
       loop_, limits, [&front](const std::shared_ptr<http::Exchange>& exchange) { front.handle(exchange); },
-      [&front](Reason reason, std::string_view detail) { return front.refuse(reason, detail); }, tls));
+      [&front](Reason reason, std::string_view detail) { return front.refuse(reason, detail); }, listener.tls,
+      listener.tls ? &metrics_.handshakes(listener.tls_label) : nullptr));
 }
 
 void ServingLoop::adopt(std::size_t listener, net::Accepted connection) {

@@ -43,6 +43,7 @@ struct ServedListener {
   std::string token;                                     ///< triggers::FrontOptions::token
   bool is_app_channel = false;                           ///< Dapr's own requests are answered there
   std::shared_ptr<const net::TlsContext> tls = nullptr;  ///< null: it speaks none
+  std::size_t tls_label = 0;                             ///< index in observe::Labels::tls_listeners(), if it does
 };
 
 /// Which spans are recorded, and where they go. Ownership: all of it outlives the loops.
@@ -111,7 +112,7 @@ class ServingLoop {
   /// Makes what answers on a listener, and the server that asks it.
   template <typename Front, typename... Parts>
   void make_server(std::vector<std::unique_ptr<Front>>& fronts, const http::ServerLimits& limits,
-                   const std::shared_ptr<const net::TlsContext>& tls, Parts&&... parts);
+                   const ServedListener& listener, Parts&&... parts);
   void log_request(const observe::AccessEntry& entry);
   void flush_log();
 

@@ -110,6 +110,12 @@ SystemLabels make_labels(const Manifest& manifest) {
     labels.actors = add_labels(made.labels, app, app.actors);
     labels.dapr = made.labels.add_route(app.id, "dapr");
     add_output_labels(made.labels, app);
+    if (has_tls(app.protocol)) {
+      labels.tls_channel = made.labels.add_tls_listener(app.id, "channel");
+    }
+    if (app.tls && app.public_address) {
+      labels.tls_public = made.labels.add_tls_listener(app.id, "public");
+    }
   }
   for (const Function& function : manifest.functions) {
     made.functions.push_back(made.labels.add_function(function.name));

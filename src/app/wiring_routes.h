@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,9 @@ struct AppLabels {
   std::vector<std::size_t> configurations;
   std::vector<std::size_t> actors;
   std::size_t dapr = 0;  ///< what Dapr asks about the app itself
+  /// Of its listeners in observe::Labels::tls_listeners(), where they speak TLS.
+  std::optional<std::size_t> tls_channel;
+  std::optional<std::size_t> tls_public;
 };
 
 struct SystemLabels {

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/expiry_reminder.h"
 #include "app/manifest_settings.h"
 #include "app/reconcilers.h"
 #include "app/telemetry.h"
@@ -67,7 +68,7 @@ class Worker {
     if (!options_.beside) {
       TRILBY_CHECK(admin_acceptor_->start());
     }
-    TRILBY_ASSIGN(tls_, load_all_tls(manifest_));
+    TRILBY_CHECK(prepare_tls());
     TRILBY_ASSIGN(runtime_, Runtime::load(manifest_, options_.aot_cache));
     prepare_telemetry();
     TRILBY_CHECK(prepare_apps());
@@ -88,6 +89,7 @@ class Worker {
  private:
   Result<void> start_loops();
   Result<void> prepare_admin();
+  Result<void> prepare_tls();
   Result<void> prepare_apps();
   void prepare_telemetry();
   Result<void> lock_down();
@@ -118,6 +120,15 @@ class Worker {
     }
     std::for_each(done.begin(), done.end(), [](std::future<void>& one) { one.wait(); });
   }
+  /// The same on the first loop, which has what is there once.
+  template <typename Work>
+  void on_home_loop(const Work& work) {
+    on_each_loop([&](ServingLoop& loop) {
+      if (&loop == loops_.front().get()) {
+        work(loop);
+      }
+    });
+  }
 
   const Manifest& manifest_;
   WorkerOptions options_;
@@ -135,6 +146,7 @@ class Worker {
   std::unique_ptr<Admin> admin_;              // on the first loop
   std::unique_ptr<Telemetry> telemetry_;      // the same; null: nothing is exported
   std::unique_ptr<Reconcilers> reconcilers_;  // the same
+  std::optional<ExpiryReminder> reminder_;    // the same; with TLS
   std::atomic<std::size_t> undrained_{0};     // servers' loops, and the admin listener's
   std::optional<net::Acceptor> app_acceptor_;
   std::optional<net::Acceptor> admin_acceptor_;
@@ -187,13 +199,9 @@ Result<void> Worker::prepare_admin() {
   for (std::size_t i = 0; own_loops_ && i < own_loops_->count(); ++i) {
     own.push_back(&own_loops_->metrics(i));
   }
-  ServingLoop& home = *loops_.front();
-  on_each_loop([&](const ServingLoop& loop) {
-    if (&loop == &home) {
-      admin_ = std::make_unique<Admin>(home, all, own, labels_.labels, state_, *watchdog_);
-    }
-  });
-  admin_acceptor_.emplace(std::vector{&home.loop()});
+  on_home_loop(
+      [&](ServingLoop& home) { admin_ = std::make_unique<Admin>(home, all, own, labels_.labels, state_, *watchdog_); });
+  admin_acceptor_.emplace(std::vector{&loops_.front()->loop()});
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
     if (options_.listeners[i].kind == ListenerKind::Admin) {
       admin_acceptor_->add(std::move(sockets_[i]), [this](std::size_t /*loop*/, net::Accepted connection) {
@@ -201,6 +209,23 @@ Result<void> Worker::prepare_admin() {
       });
     }
   }
+  return {};
+}
+
+Result<void> Worker::prepare_tls() {
+  TRILBY_ASSIGN(tls_, load_all_tls(manifest_));
+  const std::vector<ServedCertificate> served = served_certificates(manifest_, tls_);
+  if (served.empty()) {
+    return {};
+  }
+  std::vector<observe::CertificateExpiry> expiries;
+  std::transform(served.begin(), served.end(), std::back_inserter(expiries), [](const ServedCertificate& one) {
+    return observe::CertificateExpiry{one.app, one.valid_until.time_since_epoch().count()};
+  });
+  on_home_loop([&](ServingLoop& home) {
+    admin_->metrics().set_certificates(std::move(expiries));
+    reminder_.emplace(home.loop(), served);
+  });
   return {};
 }
 
@@ -232,9 +257,9 @@ Result<void> Worker::prepare_apps() {
                        [this, index = served.size()](std::size_t loop, net::Accepted connection) {
                          loops_[loop]->adopt(index, std::move(connection));
                        });
-    const bool speaks_tls =
-        is_app_channel ? has_tls(manifest_.apps[app].protocol) : manifest_.apps[app].tls.has_value();
-    served.push_back({app, is_app_channel ? options_.app_token : "", is_app_channel, speaks_tls ? tls_[app] : nullptr});
+    const auto tls_label = is_app_channel ? labels_.apps[app].tls_channel : labels_.apps[app].tls_public;
+    served.push_back({app, is_app_channel ? options_.app_token : "", is_app_channel, tls_label ? tls_[app] : nullptr,
+                      tls_label.value_or(0)});
   }
   on_each_loop([&](ServingLoop& loop) {
     loop.serve(apps, served, manifest_.server.limits, options_.other_apps);
@@ -249,12 +274,9 @@ void Worker::prepare_telemetry() {
   if (!manifest_.observe.traces && !manifest_.observe.metrics) {
     return;
   }
-  ServingLoop& home = *loops_.front();
-  on_each_loop([&](const ServingLoop& loop) {
-    if (&loop == &home) {
-      telemetry_ = std::make_unique<Telemetry>(manifest_, options_.traces_headers, options_.metrics_headers, home,
-                                               admin_->metrics());
-    }
+  on_home_loop([&](ServingLoop& home) {
+    telemetry_ = std::make_unique<Telemetry>(manifest_, options_.traces_headers, options_.metrics_headers, home,
+                                             admin_->metrics());
   });
   if (const auto spans = telemetry_->span_export()) {
     on_each_loop([&](ServingLoop& loop) { loop.trace(*spans, manifest_.apps.size()); });
@@ -268,11 +290,7 @@ Result<void> Worker::lock_down() {
   std::vector<observe::WallLayer> wall;
   std::transform(kLayers.begin(), kLayers.end(), std::back_inserter(wall),
                  [&](Layer layer) { return observe::WallLayer{name(layer), lockdown[layer].on}; });
-  on_each_loop([&](const ServingLoop& loop) {
-    if (&loop == loops_.front().get()) {
-      admin_->metrics().set_wall(wall);
-    }
-  });
+  on_home_loop([&](const ServingLoop& /*home*/) { admin_->metrics().set_wall(std::move(wall)); });
   return {};
 }
 

@@ -68,6 +68,7 @@ void Connection::close() {
 void Connection::on_input(net::Stream::Input input) {
   const auto self = shared_from_this();
   if (input == net::Stream::Input::Failed) {
+    count_handshake(wire_->stream.handshake_failure());
     return fail();
   }
   input_ended_ = input == net::Stream::Input::End;
@@ -133,6 +134,7 @@ void Connection::on_time() {
   if (phase_ == Phase::Exchange) {
     give(core_->too_slow());
   } else if (handshake_) {
+    count_handshake(observe::HandshakeEnd::Timeout);
     fail();
   } else if ((phase_ == Phase::Start || phase_ == Phase::Head) && head_started_) {
     refuse(Reason::RequestTimeout, "The head of the request took too long");
@@ -180,6 +182,7 @@ void Connection::begin() {
   if (wire_->stream.is_shaking_hands()) {
     return await_handshake();
   }
+  count_handshake(observe::HandshakeEnd::Done);
   end_handshake();
   const std::string_view chosen = wire_->stream.protocol();
   if (chosen == "h2") {
@@ -213,10 +216,18 @@ void Connection::await_handshake() {
     handshake_ = core_->shaking_hands.insert(core_->shaking_hands.end(), this);
     start_timer(core_->draining ? core_->limits.drain_idle : core_->limits.head_timeout);
     if (core_->shaking_hands.size() > core_->limits.handshakes) {
+      count_handshake(observe::HandshakeEnd::Crowded);  // not this one, but for the same listener
       core_->shaking_hands.front()->fail();
     }
   }
   listen();
+}
+
+/// That it ends, when one is under way.
+void Connection::count_handshake(observe::HandshakeEnd end) const {
+  if (handshake_ && core_->handshakes != nullptr) {
+    core_->handshakes->count(end);
+  }
 }
 
 void Connection::end_handshake() {

@@ -77,6 +77,7 @@ class Connection final : public ServerConnection,
   void begin();
   void await_handshake();
   void end_handshake();
+  void count_handshake(observe::HandshakeEnd end) const;
   void become_http2();
   bool take_up_http2();
   void hand_over(const std::shared_ptr<Http2Connection>& successor);

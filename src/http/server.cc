@@ -12,13 +12,14 @@ struct Server::Impl {
 };
 
 Server::Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPage refusal_page,
-               std::shared_ptr<const net::TlsContext> tls)
+               std::shared_ptr<const net::TlsContext> tls, observe::HandshakeMetrics* handshakes)
     : impl_(std::make_unique<Impl>()) {
   impl_->core = std::make_shared<ServerCore>(ServerCore{.loop = loop,
                                                         .limits = limits,
                                                         .handler = std::move(handler),
                                                         .refusal_page = std::move(refusal_page),
-                                                        .tls = std::move(tls)});
+                                                        .tls = std::move(tls),
+                                                        .handshakes = handshakes});
 }
 
 Server::~Server() {

@@ -16,6 +16,7 @@
 #include "net/accepted.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
+#include "observe/handshake.h"
 
 namespace trilby::http {
 
@@ -58,8 +59,9 @@ inline constexpr std::array<std::string_view, 2> kServedProtocols = {"h2", "http
 class Server {
  public:
   /// \param tls  null: without
+  /// \param handshakes  where they are counted that ended; outlives it; null: nowhere
   Server(net::Loop& loop, ServerLimits limits, Handler handler, RefusalPage refusal_page,
-         std::shared_ptr<const net::TlsContext> tls = nullptr);
+         std::shared_ptr<const net::TlsContext> tls = nullptr, observe::HandshakeMetrics* handshakes = nullptr);
   ~Server();  ///< closes every connection at once, as if the peers had gone
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -13,6 +13,7 @@
 #include "http/server.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
+#include "observe/handshake.h"
 
 namespace trilby::http {
 
@@ -51,6 +52,7 @@ struct ServerCore {
   const Handler handler;
   const RefusalPage refusal_page;
   const std::shared_ptr<const net::TlsContext> tls;  // null: none is spoken
+  observe::HandshakeMetrics* const handshakes;       // null: nobody counts them
   DateCache date{};
   std::string head{};  // scratch: the head being made
   std::unordered_set<std::shared_ptr<ServerConnection>> connections{};

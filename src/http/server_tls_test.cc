@@ -1,3 +1,5 @@
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +14,8 @@
 namespace trilby::http {
 namespace {
 
+using observe::HandshakeEnd;
+
 constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const std::string kBothProtocols = "\x02h2\x08http/1.1";
@@ -23,7 +27,18 @@ class ServerTlsTest : public testing::Test {
         [](const std::shared_ptr<Exchange>& exchange) {
           exchange->respond(text_response("to " + exchange->head().target));
         },
-        limits, net::make_test_context({kServedProtocols.begin(), kServedProtocols.end()}));
+        limits, net::make_test_context({kServedProtocols.begin(), kServedProtocols.end()}), &handshakes);
+  }
+  /// Waits until that many handshakes ended so, and no other did.
+  bool have_ended(const std::map<observe::HandshakeEnd, std::uint64_t>& expected) const {
+    return server->wait_until([&] {
+      bool is_so = true;
+      for (std::size_t i = 0; i < handshakes.ended.size(); ++i) {
+        const auto at = expected.find(static_cast<observe::HandshakeEnd>(i));
+        is_so = is_so && handshakes.ended.at(i).value() == (at == expected.end() ? 0 : at->second);
+      }
+      return is_so;
+    });
   }
   net::TlsTestClient connect(const std::string& protocols = {}) const {
     return net::TlsTestClient(server->connect_socket(), {.protocols = protocols});
@@ -42,6 +57,7 @@ class ServerTlsTest : public testing::Test {
     return answer.size() >= 9 && answer[3] == 4 && answer.substr(5, 4) == std::string(4, '\0');
   }
 
+  observe::HandshakeMetrics handshakes;
   std::unique_ptr<TestServer> server;
 };
 
@@ -58,6 +74,7 @@ TEST_F(ServerTlsTest, ServesRequestAfterRequest) {
       EXPECT_TRUE(answer.ends_with("to /")) << answer;
     }
   }
+  EXPECT_TRUE(have_ended({{HandshakeEnd::Done, 2}})) << "one a connection";
 }
 
 TEST_F(ServerTlsTest, SpeaksHttp2WithWhoChoosesItAndWithWhoBeginsWithIt) {
@@ -106,6 +123,7 @@ TEST_F(ServerTlsTest, AHandshakeHasTheTimeOfAHead) {
   EXPECT_TRUE(ended(silent));
   EXPECT_TRUE(ended(slow));
   EXPECT_TRUE(server->wait_until([&] { return server->server().connections() == 0; }));
+  EXPECT_TRUE(have_ended({{HandshakeEnd::Timeout, 2}}));
 }
 
 TEST_F(ServerTlsTest, TheTimeOfAHandshakeIsNotThatOfWhatComesAfterIt) {
@@ -140,6 +158,7 @@ TEST_F(ServerTlsTest, TheOldestOfTooManyHandshakesGivesWay) {
   }
   pollfd others[] = {{open[1].get(), POLLIN, 0}, {open[2].get(), POLLIN, 0}};
   EXPECT_EQ(poll(others, 2, 0), 0);
+  EXPECT_TRUE(have_ended({{HandshakeEnd::Done, 2}, {HandshakeEnd::Crowded, 1}}));
 }
 
 TEST_F(ServerTlsTest, ADrainEndsHandshakesThatDoNotEnd) {
@@ -169,6 +188,26 @@ TEST_F(ServerTlsTest, PlainHttpIsNotAnswered) {
   TestClient client = server->connect();
   client.send(kRequest);
   EXPECT_TRUE(client.at_end());
+  EXPECT_TRUE(have_ended({{HandshakeEnd::Protocol, 1}}));
+}
+
+TEST_F(ServerTlsTest, CountsWhoLeavesAndWhoDoesNotTrustTheCertificate) {
+  serve();
+  server->connect_socket().close();
+  ASSERT_TRUE(have_ended({{HandshakeEnd::Closed, 1}}));
+  net::TlsTestClient distrustful = connect();
+  SSL_set_verify(distrustful.ssl(), SSL_VERIFY_PEER, nullptr);
+  EXPECT_FALSE(distrustful.shake_hands());
+  EXPECT_TRUE(have_ended({{HandshakeEnd::Closed, 1}, {HandshakeEnd::Refused, 1}}));
+}
+
+TEST_F(ServerTlsTest, FailuresOfLaterAreNoHandshakes) {
+  serve();
+  net::TlsTestClient client = connect();
+  ASSERT_TRUE(client.shake_hands());
+  client.reset();
+  ASSERT_TRUE(server->wait_until([&] { return server->server().connections() == 0; }));
+  EXPECT_TRUE(have_ended({{HandshakeEnd::Done, 1}}));
 }
 
 TEST_F(ServerTlsTest, ServersWithHandshakesUnderWayMayBeDestroyed) {

@@ -203,7 +203,8 @@ void TestPeer::reset() {
   socket_.close();
 }
 
-TestServer::TestServer(Handler handler, ServerLimits limits, std::shared_ptr<const net::TlsContext> tls)
+TestServer::TestServer(Handler handler, ServerLimits limits, std::shared_ptr<const net::TlsContext> tls,
+                       observe::HandshakeMetrics* handshakes)
     : listening_(net::listen_tcp("127.0.0.1", 0).value()) {
   server_.emplace(
       loop_, limits, std::move(handler),
@@ -212,7 +213,7 @@ TestServer::TestServer(Handler handler, ServerLimits limits, std::shared_ptr<con
         page.status = info(reason).status;
         return page;
       },
-      std::move(tls));
+      std::move(tls), handshakes);
   thread_ = std::thread([this] { loop_.run(); });
 }
 

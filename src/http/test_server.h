@@ -68,7 +68,8 @@ class TestClient final : public TestPeer {
 /// Serves `handler` on 127.0.0.1 until it is destroyed. Refusals are text: "reason: detail".
 class TestServer {
  public:
-  explicit TestServer(Handler handler, ServerLimits limits = {}, std::shared_ptr<const net::TlsContext> tls = nullptr);
+  explicit TestServer(Handler handler, ServerLimits limits = {}, std::shared_ptr<const net::TlsContext> tls = nullptr,
+                      observe::HandshakeMetrics* handshakes = nullptr);
   ~TestServer();
 
   [[nodiscard]] TestClient connect();

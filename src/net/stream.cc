@@ -190,6 +190,10 @@ bool Stream::is_shaking_hands() const {
   return impl_->tls && impl_->tls->is_shaking_hands();
 }
 
+observe::HandshakeEnd Stream::handshake_failure() const {
+  return impl_->tls ? impl_->tls->handshake_failure() : observe::HandshakeEnd::Closed;
+}
+
 std::string_view Stream::protocol() const {
   return impl_->tls ? impl_->tls->protocol() : std::string_view();
 }

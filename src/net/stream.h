@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "net/socket.h"
 #include "net/tls_context.h"
+#include "observe/handshake.h"
 
 namespace trilby::net {
 
@@ -59,6 +60,8 @@ class Stream {
 
   /// Whether TLS is to come and does not stand yet.
   [[nodiscard]] bool is_shaking_hands() const;
+  /// Why it never will, after Input::Failed: HandshakeEnd::Protocol, Refused or Closed.
+  [[nodiscard]] observe::HandshakeEnd handshake_failure() const;
   /// What ALPN came to; empty without TLS, and when the peer asked for nothing.
   [[nodiscard]] std::string_view protocol() const;
 

@@ -397,11 +397,12 @@ TEST_F(StreamTlsTest, GivesNothingToResumeWith) {
 /// What never becomes a connection.
 class FailedHandshakeTest : public StreamTlsTest {
  protected:
-  void expect_failure() {
+  void expect_failure(observe::HandshakeEnd why) {
     std::string text;
     EXPECT_EQ(run_to_end(text), Stream::Input::Failed);
     EXPECT_EQ(text, "");
     EXPECT_TRUE(stream->is_shaking_hands());
+    EXPECT_EQ(stream->handshake_failure(), why);
     stream->close();
   }
   /// The client tries, and is told why it fails.
@@ -412,7 +413,18 @@ class FailedHandshakeTest : public StreamTlsTest {
           EXPECT_EQ(peer.error(), why);
         },
         options);
-    expect_failure();
+    expect_failure(observe::HandshakeEnd::Protocol);
+  }
+  /// It is the client that says no.
+  void expect_distrust(int version) {
+    with_client(
+        [](TlsTestClient& peer) {
+          SSL_set_verify(peer.ssl(), SSL_VERIFY_PEER, nullptr);
+          EXPECT_FALSE(peer.shake_hands());
+          EXPECT_EQ(peer.error(), "certificate verify failed");
+        },
+        {.least = version, .most = version});
+    expect_failure(observe::HandshakeEnd::Refused);
   }
 };
 
@@ -429,7 +441,7 @@ TEST_F(FailedHandshakeTest, WithARequestOfPlainHttp) {
     constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     EXPECT_EQ(::send(peer.get(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL), std::ssize(kRequest));
   });
-  expect_failure();
+  expect_failure(observe::HandshakeEnd::Protocol);
 }
 
 TEST_F(FailedHandshakeTest, WithGarbage) {
@@ -440,7 +452,7 @@ TEST_F(FailedHandshakeTest, WithGarbage) {
     }
     EXPECT_GT(::send(peer.get(), garbage.data(), garbage.size(), MSG_NOSIGNAL), 0);
   });
-  expect_failure();
+  expect_failure(observe::HandshakeEnd::Protocol);
 }
 
 TEST_F(FailedHandshakeTest, WithARecordThatIsTooLarge) {
@@ -449,7 +461,7 @@ TEST_F(FailedHandshakeTest, WithARecordThatIsTooLarge) {
     record.resize(5 + 0xffff, 'x');
     EXPECT_GT(::send(peer.get(), record.data(), record.size(), MSG_NOSIGNAL), 0);
   });
-  expect_failure();
+  expect_failure(observe::HandshakeEnd::Protocol);
 }
 
 TEST_F(FailedHandshakeTest, WithMoreBytesThanAHandshakeNeeds) {
@@ -472,7 +484,7 @@ TEST_F(FailedHandshakeTest, WithMoreBytesThanAHandshakeNeeds) {
       left.remove_prefix(static_cast<std::size_t>(sent));
     }
   });
-  expect_failure();
+  expect_failure(observe::HandshakeEnd::Protocol);
 }
 
 TEST_F(FailedHandshakeTest, WithAPeerThatLeavesOrResetsInTheMiddle) {
@@ -481,7 +493,7 @@ TEST_F(FailedHandshakeTest, WithAPeerThatLeavesOrResetsInTheMiddle) {
     EXPECT_EQ(::send(peer.get(), kBeginning.data(), kBeginning.size(), MSG_NOSIGNAL), std::ssize(kBeginning));
     TlsTestClient(std::move(peer)).reset();
   });
-  expect_failure();
+  expect_failure(observe::HandshakeEnd::Closed);
 }
 
 TEST_F(FailedHandshakeTest, WithAnEndInTheMiddle) {
@@ -489,7 +501,15 @@ TEST_F(FailedHandshakeTest, WithAnEndInTheMiddle) {
     EXPECT_EQ(::send(peer.get(), "\x16\x03", 2, MSG_NOSIGNAL), 2);
     peer.close();
   });
-  expect_failure();
+  expect_failure(observe::HandshakeEnd::Closed);
+}
+
+TEST_F(FailedHandshakeTest, WithAPeerThatDoesNotTrustTheCertificate) {
+  expect_distrust(TLS1_3_VERSION);
+}
+
+TEST_F(FailedHandshakeTest, WithAPeerOfTls12ThatDoesNotTrustTheCertificate) {
+  expect_distrust(TLS1_2_VERSION);
 }
 
 TEST_F(StreamTlsTest, ABrokenRecordEndsTheConnection) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <climits>
 #include <ctime>
+#include <optional>
 #include <utility>
 
 #include <openssl/pem.h>
@@ -37,9 +38,11 @@ OwnedBio reader_of(std::string_view text) {
   return OwnedBio(BIO_new_mem_buf(text.data(), static_cast<int>(std::min<std::size_t>(text.size(), INT_MAX))));
 }
 
-std::chrono::system_clock::time_point moment(const ASN1_TIME* time, std::chrono::system_clock::time_point otherwise) {
+std::optional<std::chrono::sys_seconds> moment(const ASN1_TIME* time) {
   std::tm parts{};
-  return ASN1_TIME_to_tm(time, &parts) == 1 ? std::chrono::system_clock::from_time_t(timegm(&parts)) : otherwise;
+  return ASN1_TIME_to_tm(time, &parts) == 1
+             ? std::optional(std::chrono::sys_seconds(std::chrono::seconds(timegm(&parts))))
+             : std::nullopt;
 }
 
 /// Nobody is there to be asked for a passphrase.
@@ -104,8 +107,14 @@ Result<void> TlsContext::use_certificates(std::string_view pem) {
     if (!is_taken) {
       return fail(Reason::Manifest, "holds a certificate that OpenSSL refuses: {}", openssl_error());
     }
-    valid_from_ = std::max(valid_from_, moment(X509_get0_notBefore(certificate.get()), valid_from_));
-    valid_until_ = std::min(valid_until_, moment(X509_get0_notAfter(certificate.get()), valid_until_));
+    const auto from = moment(X509_get0_notBefore(certificate.get()));
+    const auto until = moment(X509_get0_notAfter(certificate.get()));
+    if (!from || !until) {
+      ERR_clear_error();
+      return fail(Reason::Manifest, "holds a certificate that does not say when it is valid");
+    }
+    valid_from_ = std::max(valid_from_, *from);
+    valid_until_ = std::min(valid_until_, *until);
   }
   if (!is_end_of_pem()) {
     return fail(Reason::Manifest, "holds a certificate that cannot be read");

@@ -30,17 +30,18 @@ class TlsContext {
   /// After use_certificates(). \return Reason::Manifest when it is none in PEM, has a passphrase, or is another's
   [[nodiscard]] Result<void> use_key(std::string_view pem);
 
-  /// When the first of the certificates that are sent ends to be valid, and when the last begins to be.
-  [[nodiscard]] std::chrono::system_clock::time_point valid_until() const { return valid_until_; }
-  [[nodiscard]] std::chrono::system_clock::time_point valid_from() const { return valid_from_; }
+  /// When the first of the certificates that are sent ends to be valid, and when the last begins to be; after
+  /// use_certificates(). From the year 0 to 9999, which is more than a clock of nanoseconds can say.
+  [[nodiscard]] std::chrono::sys_seconds valid_until() const { return valid_until_; }
+  [[nodiscard]] std::chrono::sys_seconds valid_from() const { return valid_from_; }
 
  private:
   friend class TlsSession;
   struct Impl;
   TlsContext();
   std::unique_ptr<Impl> impl_;
-  std::chrono::system_clock::time_point valid_from_ = std::chrono::system_clock::time_point::min();
-  std::chrono::system_clock::time_point valid_until_ = std::chrono::system_clock::time_point::max();
+  std::chrono::sys_seconds valid_from_ = std::chrono::sys_seconds::min();
+  std::chrono::sys_seconds valid_until_ = std::chrono::sys_seconds::max();
 };
 
 }  // namespace trilby::net

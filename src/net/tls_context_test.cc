@@ -29,10 +29,11 @@ TEST_F(TlsContextTest, TakesACertificateAndItsKey) {
     auto fresh = TlsContext::create({}).value();
     EXPECT_TRUE(fresh->use_certificates(pair.certificate));
     EXPECT_TRUE(fresh->use_key(pair.key));
-    const auto left = fresh->valid_until() - std::chrono::system_clock::now();
+    const auto now = std::chrono::system_clock::now();
+    const auto left = fresh->valid_until() - now;
     EXPECT_GT(left, std::chrono::minutes(50));
     EXPECT_LE(left, std::chrono::minutes(61));
-    EXPECT_LT(fresh->valid_from(), std::chrono::system_clock::now() - std::chrono::minutes(100));
+    EXPECT_LT(fresh->valid_from(), now - std::chrono::minutes(100));
   }
 }
 
@@ -42,6 +43,15 @@ TEST_F(TlsContextTest, TakesTheShortestValidityOfAChain) {
   EXPECT_EQ(certificates_error(own.certificate + "a remark between them\n" + issuer.certificate), "");
   EXPECT_EQ(key_error(own.key), "");
   EXPECT_LT(context->valid_until(), std::chrono::system_clock::now());
+}
+
+TEST_F(TlsContextTest, KnowsOfCertificatesThatAreMeantToLastForEver) {
+  using std::chrono::sys_days;
+  constexpr auto kEnd = sys_days(std::chrono::year(9999) / 12 / 31) + std::chrono::hours(24) - std::chrono::seconds(1);
+  const auto left = kEnd - std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  ASSERT_EQ(certificates_error(make_test_certificate(left).certificate), "");
+  EXPECT_LE(context->valid_until(), kEnd);
+  EXPECT_GT(context->valid_until(), kEnd - std::chrono::minutes(10));
 }
 
 TEST_F(TlsContextTest, SaysWhatIsNoCertificate) {

@@ -19,6 +19,14 @@ constexpr std::size_t kMostHandshakeInput = 64 * 1024;
 // Handshake messages in a row without text. A handshake has seven at most, and keys change once in many megabytes.
 constexpr int kMostMessages = 32;
 
+using observe::HandshakeEnd;
+
+/// Whether what OpenSSL said last is that an alert came.
+bool is_alert() {
+  const unsigned long error = ERR_peek_last_error();
+  return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET;
+}
+
 }  // namespace
 
 /// What OpenSSL reads from and writes to.
@@ -130,7 +138,7 @@ void TlsSession::end_input() {
 TlsSession::Outcome TlsSession::read(std::span<char> into, std::size_t& got) {
   got = 0;
   if (is_broken_ || (is_shaking_hands_ && handshake_input_ > kMostHandshakeInput)) {
-    return broken();
+    return broken(HandshakeEnd::Protocol);
   }
   ERR_clear_error();
   const int returned = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
@@ -140,7 +148,7 @@ TlsSession::Outcome TlsSession::read(std::span<char> into, std::size_t& got) {
     // The beginning of a handshake's message, without its end. Nobody sends one so, and OpenSSL would keep room for all
     // that it announces and write nothing before it has come.
     const bool is_cut = outcome == Outcome::WantsInput && !is_shaking_hands_ && SSL_in_init(ssl_.get()) == 1;
-    return is_cut ? broken() : outcome;
+    return is_cut ? broken(HandshakeEnd::Protocol) : outcome;
   }
   messages_ = 0;
   wants_input_ = begin_ == end_ && !input_ended_ && SSL_has_pending(ssl_.get()) == 0;
@@ -155,16 +163,18 @@ TlsSession::Outcome TlsSession::outcome_of(int returned) {
     case SSL_ERROR_WANT_WRITE:
       return Outcome::WantsRoom;
     case SSL_ERROR_ZERO_RETURN:
-      if (!is_shaking_hands_) {
-        return Outcome::Ended;
-      }
-      [[fallthrough]];
+      return is_shaking_hands_ ? broken(HandshakeEnd::Closed) : Outcome::Ended;
+    case SSL_ERROR_SYSCALL:  // ours: the socket is gone, or it was enough
+      return broken(messages_ > kMostMessages ? HandshakeEnd::Protocol : HandshakeEnd::Closed);
     default:
-      return broken();
+      return broken(is_alert() ? HandshakeEnd::Refused : HandshakeEnd::Protocol);
   }
 }
 
-TlsSession::Outcome TlsSession::broken() {
+TlsSession::Outcome TlsSession::broken(HandshakeEnd why) {
+  if (!is_broken_) {
+    failure_ = why;
+  }
   is_broken_ = true;
   wants_input_ = false;
   return Outcome::Failed;
@@ -201,7 +211,7 @@ std::optional<std::size_t> TlsSession::write(std::span<const std::string_view> p
       if (outcome_of(returned) == Outcome::WantsRoom) {
         return taken;
       }
-      broken();  // also when it asks for input, which no socket that takes more would bring
+      broken(HandshakeEnd::Closed);  // also when it asks for input, which no socket that takes more would bring
       return std::nullopt;
     }
     taken += written;

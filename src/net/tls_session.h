@@ -10,6 +10,7 @@
 
 #include "net/tls_context.h"
 #include "net/tls_openssl.h"
+#include "observe/handshake.h"
 
 namespace trilby::net {
 
@@ -47,12 +48,14 @@ class TlsSession {
   void end_output();
 
   [[nodiscard]] bool is_shaking_hands() const { return is_shaking_hands_; }
+  /// Why hands were not shaken, after Outcome::Failed or when the socket is gone.
+  [[nodiscard]] observe::HandshakeEnd handshake_failure() const { return failure_; }
   [[nodiscard]] std::string_view protocol() const;
 
  private:
   friend struct TlsBio;
   [[nodiscard]] Outcome outcome_of(int returned);
-  Outcome broken();
+  Outcome broken(observe::HandshakeEnd why);
 
   const std::shared_ptr<const TlsContext> context_;
   const int socket_;
@@ -66,7 +69,8 @@ class TlsSession {
   bool wants_input_ = true;
   bool is_shaking_hands_ = true;
   bool is_broken_ = false;
-  OwnedSsl ssl_;  // goes first: it may still look at the rest
+  observe::HandshakeEnd failure_ = observe::HandshakeEnd::Closed;  // until there is another
+  OwnedSsl ssl_;                                                   // goes first: it may still look at the rest
 };
 
 }  // namespace trilby::net

@@ -55,8 +55,16 @@ std::size_t Labels::add_output(std::string_view app, std::string_view kind, std:
   return outputs_.size() - 1;
 }
 
+std::size_t Labels::add_tls_listener(std::string_view app, std::string_view listener) {
+  tls_listeners_.push_back({std::string(app), std::string(listener)});
+  return tls_listeners_.size() - 1;
+}
+
 LoopMetrics::LoopMetrics(const Labels& labels)
-    : routes_(labels.routes().size()), functions_(labels.functions().size()), outputs_(labels.outputs().size()) {}
+    : routes_(labels.routes().size()),
+      functions_(labels.functions().size()),
+      outputs_(labels.outputs().size()),
+      handshakes_(labels.tls_listeners().size()) {}
 
 void LoopMetrics::count_request(const RequestSample& sample) {
   RouteMetrics* route = routes_[sample.route].load(std::memory_order_relaxed);
@@ -118,6 +126,7 @@ class Page {
     requests();
     calls();
     outputs();
+    tls();
     worker(sources_.version);
     spans();
     own_loops(sources_.own);
@@ -299,6 +308,33 @@ class Page {
                 "Time until what was sent on was acknowledged, or failed.");
     for (std::size_t output = 0; output < labels_.outputs().size(); ++output) {
       histogram(labels(output), output, &OutputMetrics::duration, kNanoseconds);
+    }
+  }
+
+  void tls() {
+    const auto& listeners = labels_.tls_listeners();
+    if (!listeners.empty()) {
+      out_.family("trilby_tls_handshakes_total", MetricType::Counter, "", "Handshakes of TLS, by how they ended.");
+    }
+    for (std::size_t listener = 0; listener < listeners.size(); ++listener) {
+      for (std::size_t end = 0; end < kHandshakeEnds.size(); ++end) {
+        std::uint64_t count = 0;
+        for (const LoopMetrics* loop : loops_) {
+          count += loop->handshakes_[listener].ended.at(end).value();
+        }
+        out_.sample(LabelSet()
+                        .add("app", listeners[listener].app)
+                        .add("listener", listeners[listener].listener)
+                        .add("result", kHandshakeEnds.at(end)),
+                    count);
+      }
+    }
+    if (!sources_.certificates.empty()) {
+      out_.family("trilby_tls_certificate_expiration_timestamp_seconds", MetricType::Gauge, "seconds",
+                  "When the certificate that is served ends to be valid, or the first of those that are sent with it.");
+    }
+    for (const CertificateExpiry& certificate : sources_.certificates) {
+      out_.sample(LabelSet().add("app", certificate.app), certificate.valid_until);
     }
   }
 

@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "call/call.h"
 #include "observe/exposition.h"
+#include "observe/handshake.h"
 #include "observe/metric.h"
 
 namespace trilby::observe {
@@ -41,20 +42,28 @@ class Labels {
     std::string kind;  ///< "publish", "state", "binding", "invoke"
     std::string to;    ///< as in the manifest
   };
+  /// A listener that speaks TLS.
+  struct TlsListener {
+    std::string app;
+    std::string listener;  ///< "channel", "public"
+  };
 
   /// \return the index; that of the earlier one when the same was added before
   std::size_t add_route(std::string_view app, std::string_view route);
   std::size_t add_function(std::string_view name);
   std::size_t add_output(std::string_view app, std::string_view kind, std::string_view to);
+  std::size_t add_tls_listener(std::string_view app, std::string_view listener);
 
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
   [[nodiscard]] const std::vector<std::string>& functions() const { return functions_; }
   [[nodiscard]] const std::vector<Output>& outputs() const { return outputs_; }
+  [[nodiscard]] const std::vector<TlsListener>& tls_listeners() const { return tls_listeners_; }
 
  private:
   std::vector<Route> routes_;
   std::vector<std::string> functions_;
   std::vector<Output> outputs_;
+  std::vector<TlsListener> tls_listeners_;
 };
 
 /// One answered request.
@@ -85,6 +94,9 @@ class LoopMetrics {
   void call_started(std::size_t function);
   void call_ended(std::size_t function, Reason reason, const Record& record);
   void output_ended(std::size_t output, Reason reason, Duration duration);
+
+  /// \param listener  an index of Labels::tls_listeners()
+  [[nodiscard]] HandshakeMetrics& handshakes(std::size_t listener) { return handshakes_[listener]; }
 
   Gauge connections;
   Gauge live_requests;
@@ -127,6 +139,7 @@ class LoopMetrics {
   std::vector<std::unique_ptr<RouteMetrics>> owned_routes_;
   std::vector<FunctionMetrics> functions_;
   std::vector<OutputMetrics> outputs_;
+  std::vector<HandshakeMetrics> handshakes_;
 };
 
 /// The counts of one of the loops that run the calls of functions with files and with much memory. Threading:
@@ -140,6 +153,12 @@ struct OwnLoopMetrics {
 struct WallLayer {
   std::string_view name;
   bool on = false;
+};
+
+/// A certificate that is served.
+struct CertificateExpiry {
+  std::string app;
+  std::int64_t valid_until = 0;  ///< seconds since the epoch; of what is sent with it too
 };
 
 /// What became of spans that were handed over. Threading: written on the loop that exports them; read by anyone.
@@ -157,6 +176,7 @@ struct MetricSources {
   std::span<const WallLayer> wall;             ///< empty before there is one
   std::span<const OwnLoopMetrics* const> own;  ///< empty where no function needs such loops
   const ExportMetrics* exports = nullptr;      ///< null where no spans are exported
+  std::span<const CertificateExpiry> certificates = {};
 };
 void write_metrics(const MetricSources& sources, MetricWriter& out);
 
@@ -166,7 +186,7 @@ void write_metrics(const MetricSources& sources, MetricWriter& out);
                                                 std::string_view version, TextFormat format,
                                                 std::span<const WallLayer> wall = {},
                                                 std::span<const OwnLoopMetrics* const> own = {}) {
-  return render_metrics(MetricSources{labels, loops, version, wall, own, nullptr}, format);
+  return render_metrics(MetricSources{labels, loops, version, wall, own}, format);
 }
 
 }  // namespace trilby::observe

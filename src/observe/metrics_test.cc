@@ -53,6 +53,33 @@ TEST(Metrics, TellWhatBecameOfSpansWhereTheyAreExported) {
   EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="unreachable"} 3)")) << page;
 }
 
+TEST(Metrics, TellHowHandshakesEndedAndWhenCertificatesExpire) {
+  EXPECT_EQ(Fixture().page().find("trilby_tls"), std::string::npos) << "nobody speaks TLS";
+  Labels labels;
+  const std::size_t channel = labels.add_tls_listener("web", "channel");
+  const std::size_t open = labels.add_tls_listener("web", "public");
+  LoopMetrics one(labels);
+  LoopMetrics two(labels);
+  one.handshakes(open).count(HandshakeEnd::Done);
+  two.handshakes(open).count(HandshakeEnd::Done);
+  two.handshakes(open).count(HandshakeEnd::Refused);
+  one.handshakes(channel).count(HandshakeEnd::Crowded);
+  const std::array<const LoopMetrics*, 2> loops = {&one, &two};
+  const std::vector<CertificateExpiry> certificates = {{"web", 253402300799}};
+  MetricSources sources{labels, loops, "1", {}, {}};
+  sources.certificates = certificates;
+  const std::string page = render_metrics(sources, TextFormat::Prometheus);
+  const auto expect = [&](const std::string& labelled, int count) {
+    EXPECT_TRUE(has_line(page, "trilby_tls_handshakes_total{app=\"web\"," + labelled + "} " + std::to_string(count)))
+        << page;
+  };
+  expect(R"(listener="public",result="ok")", 2);
+  expect(R"(listener="public",result="refused")", 1);
+  expect(R"(listener="public",result="crowded")", 0);
+  expect(R"(listener="channel",result="crowded")", 1);
+  EXPECT_TRUE(has_line(page, R"(trilby_tls_certificate_expiration_timestamp_seconds{app="web"} 253402300799)")) << page;
+}
+
 TEST(Metrics, TellOfEachLoopForFilesAndMuchMemory) {
   const Fixture f;
   EXPECT_EQ(f.page().find("trilby_own_loop"), std::string::npos) << "there are none";

@@ -14,13 +14,15 @@ DOCS = Path(__file__).parents[2] / "docs/metrics.md"
 
 
 @pytest.fixture(scope="module")
-def system(start_system, guests):
+def system(start_system, guests, make_certificate, tmp_path_factory):
     text = manifests.of_guests(guests, ["echo", "exit", "unreachable", "flood"], limits='request_body = "1KiB"\nlog_lines_per_second = 5\n')
     text += f'[function.large]\nmodule = "{guests}/echo.wasm"\nlimits = {{ memory = "129MiB" }}\n'  # so that all series are there
     text += '[[app.api.route]]\nmethod = "POST"\npath = "/sent-on"\nfunction = "echo"\noutput = [{ invoke = "taker/echo" }]\n'
     text += '[app.taker]\nport = 2\n[[app.taker.route]]\nmethod = "POST"\npath = "/echo"\nfunction = "echo"\n'
+    folder = make_certificate(tmp_path_factory.mktemp("safe")).parent
+    text += f'[app.safe]\nport = 3\npublic = "127.0.0.1:0"\ntls = {{ certificate = "{folder}/certificate.pem", key = "{folder}/key.pem" }}\n'
     # Spans are for a collector that is not there: what counts them is.
-    return start_system(text, "--loops", "2", env={"TRILBY_LOG_FORMAT": "json", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9/v1/traces"})
+    return start_system(text, "--loops", "2", "--port", "safe.public=0", env={"TRILBY_LOG_FORMAT": "json", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9/v1/traces"})
 
 
 @pytest.fixture

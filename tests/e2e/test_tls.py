@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from observed import metric, wait_until
 from raw_http import request
 
 TEXT = """
@@ -158,9 +159,49 @@ def test_handshakes_that_never_end_keep_nobody_out(system):
         open_now = sum(int(value) for value in re.findall(r"^trilby_http_connections(?:\{[^}]*\})? (\d+)$", metrics, re.M))
         assert 0 < open_now <= 2 * 256 + 10, "256 for each loop"
         assert anonymous_memory(system.ready["worker"]) - before < 2 * 256 * (256 << 10), "50 MiB for each loop, and some room"
+        wait_until(lambda: handshakes(system, "crowded") > 0, "that is why they ended")
     finally:
         for one in held:
             one.close()
+
+
+def handshakes(system, result, listener="public"):
+    return metric(system, "trilby_tls_handshakes_total", app="web", listener=listener, result=result)
+
+
+def test_metrics_tell_how_handshakes_ended(start):
+    system = start()
+    curl = ["curl", "-sS", "-o", "/dev/null", system.url("web") + "/text"]
+    assert subprocess.run([*curl, "--cacert", system.folder / "certificate.pem"], check=False).returncode == 0
+    wait_until(lambda: handshakes(system, "ok") == 1, "one went well")
+    assert subprocess.run(curl, check=False, capture_output=True).returncode == 60, "the certificate is its own"
+    wait_until(lambda: handshakes(system, "refused") == 1, "curl says why")
+    s_client(system, "-tls1_1")
+    wait_until(lambda: handshakes(system, "protocol") == 1, "nothing so old is spoken")
+    socket.create_connection(system.address("web"), timeout=60).close()
+    wait_until(lambda: handshakes(system, "closed") == 1, "that was a probe")
+    assert [handshakes(system, result) for result in ("ok", "refused", "protocol", "closed", "timeout", "crowded")] == [1, 1, 1, 1, 0, 0]
+    assert "channel" not in httpx.get(f"{system.admin}/metrics").text, "that speaks no TLS"
+    assert system.stop() == 0
+
+
+def not_after(folder):
+    shown = subprocess.run(["openssl", "x509", "-noout", "-enddate", "-in", folder / "certificate.pem"], capture_output=True, text=True, check=True)
+    return ssl.cert_time_to_seconds(shown.stdout.strip().removeprefix("notAfter="))
+
+
+def test_metrics_and_the_log_tell_of_certificates_that_were_not_renewed(start, make_certificate):
+    system = start(protocol="https")
+    assert metric(system, "trilby_tls_certificate_expiration_timestamp_seconds", app="web") == not_after(system.folder)
+    assert "expires soon" not in system.log()
+    make_certificate(system.folder, 2, days=30, age=24)
+    system.wait_for_log("the certificate expires soon, and was not renewed")
+    wait_for_serial(system, 2)
+    wait_until(lambda: metric(system, "trilby_tls_certificate_expiration_timestamp_seconds", app="web") == not_after(system.folder), "of the new one")
+    assert not_after(system.folder) < time.time() + 7 * 24 * 3600
+    httpx.get(system.ready["apps"]["web"]["channel"] + "/text", verify=False)
+    wait_until(lambda: handshakes(system, "ok", listener="channel") == 1, "the app channel is a listener of its own")
+    assert system.stop() == 0
 
 
 def test_the_app_channel_speaks_tls_when_its_protocol_says_so(start):
