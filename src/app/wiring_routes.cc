@@ -95,6 +95,10 @@ Result<triggers::FunctionTarget> FunctionTargets::target(std::string_view name,
                                   make_outputs(labels_.labels, app_.id, outputs)};
 }
 
+bool gives_up(const App& app, const TopicTrigger& trigger) {
+  return app.sidecar && !app.sidecar->retry_store.empty() && !trigger.is_raw();
+}
+
 SystemLabels make_labels(const Manifest& manifest) {
   SystemLabels made;
   for (const App& app : manifest.apps) {
@@ -104,6 +108,11 @@ SystemLabels make_labels(const Manifest& manifest) {
       labels.routes.push_back(made.labels.add_route(app.id, label_of(route)));
     }
     labels.topics = add_labels(made.labels, app, app.topics);
+    for (std::size_t i = 0; i < app.topics.size(); ++i) {
+      if (gives_up(app, app.topics[i])) {
+        made.labels.set_gives_up(labels.topics[i]);
+      }
+    }
     labels.bindings = add_labels(made.labels, app, app.bindings);
     labels.jobs = add_labels(made.labels, app, app.jobs);
     labels.configurations = add_labels(made.labels, app, app.configurations);

@@ -41,6 +41,9 @@ struct SystemLabels {
 
 [[nodiscard]] SystemLabels make_labels(const Manifest& manifest);
 
+/// Whether its events are counted, and given up when they fail too often.
+[[nodiscard]] bool gives_up(const App& app, const TopicTrigger& trigger);
+
 /// What a loop needs to know of an app. Immutable; shared by all loops.
 struct AppRoutes {
   std::string app;

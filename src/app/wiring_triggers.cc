@@ -104,7 +104,7 @@ Result<std::shared_ptr<const triggers::AppTriggers>> make_triggers(const Manifes
   for (std::size_t i = 0; i < app.topics.size(); ++i) {
     const TopicTrigger& one = app.topics[i];
     EventTrigger trigger = make(Kind::Topic, one.path, one.pubsub, one.topic, one.actions, labels.topics[i]);
-    if (app.sidecar && !one.is_raw()) {
+    if (gives_up(app, one)) {
       trigger.retries = {app.sidecar->retry_store, one.max_retries};
     }
     trigger.has_dead_letter = has_dead_letter(app, one);

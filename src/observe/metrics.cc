@@ -31,7 +31,7 @@ std::size_t Labels::add_route(std::string_view app, std::string_view route) {
   if (at != routes_.end()) {
     return static_cast<std::size_t>(at - routes_.begin());
   }
-  routes_.push_back({std::string(app), std::string(route)});
+  routes_.push_back({std::string(app), std::string(route), false});
   return routes_.size() - 1;
 }
 
@@ -64,7 +64,8 @@ LoopMetrics::LoopMetrics(const Labels& labels)
     : routes_(labels.routes().size()),
       functions_(labels.functions().size()),
       outputs_(labels.outputs().size()),
-      handshakes_(labels.tls_listeners().size()) {}
+      handshakes_(labels.tls_listeners().size()),
+      given_up_(labels.routes().size()) {}
 
 void LoopMetrics::count_request(const RequestSample& sample) {
   RouteMetrics* route = routes_[sample.route].load(std::memory_order_relaxed);
@@ -125,6 +126,7 @@ class Page {
   void write() {
     requests();
     calls();
+    events();
     outputs();
     tls();
     worker(sources_.version);
@@ -284,6 +286,25 @@ class Page {
     per_function("trilby_call_output_bytes", "bytes", "Bytes that a call wrote.", &FunctionMetrics::output, 1);
     per_function("trilby_call_inference_seconds", "seconds", "Time that a call waited for its inferences.",
                  &FunctionMetrics::inference, kNanoseconds);
+  }
+
+  void events() {
+    const auto& routes = labels_.routes();
+    if (std::none_of(routes.begin(), routes.end(), [](const Labels::Route& route) { return route.gives_up; })) {
+      return;
+    }
+    out_.family("trilby_events_given_up_total", MetricType::Counter, "",
+                "Events that failed as often as they may and were dropped.");
+    for (std::size_t route = 0; route < routes.size(); ++route) {
+      if (!routes[route].gives_up) {
+        continue;
+      }
+      std::uint64_t count = 0;
+      for (const LoopMetrics* loop : loops_) {
+        count += loop->given_up_[route].value();
+      }
+      out_.sample(LabelSet().add("app", routes[route].app).add("trigger", routes[route].route), count);
+    }
   }
 
   void outputs() {

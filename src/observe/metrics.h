@@ -34,7 +34,8 @@ class Labels {
  public:
   struct Route {
     std::string app;
-    std::string route;  ///< as in the manifest; "" for requests that match no route
+    std::string route;      ///< as in the manifest; "" for requests that match no route
+    bool gives_up = false;  ///< it is a trigger whose events come to an end (LoopMetrics::event_given_up)
   };
   /// Where what functions returned goes.
   struct Output {
@@ -50,6 +51,7 @@ class Labels {
 
   /// \return the index; that of the earlier one when the same was added before
   std::size_t add_route(std::string_view app, std::string_view route);
+  void set_gives_up(std::size_t route) { routes_[route].gives_up = true; }
   std::size_t add_function(std::string_view name);
   std::size_t add_output(std::string_view app, std::string_view kind, std::string_view to);
   std::size_t add_tls_listener(std::string_view app, std::string_view listener);
@@ -94,6 +96,7 @@ class LoopMetrics {
   void call_started(std::size_t function);
   void call_ended(std::size_t function, Reason reason, const Record& record);
   void output_ended(std::size_t output, Reason reason, Duration duration);
+  void event_given_up(std::size_t route) { given_up_[route].add(); }
 
   /// \param listener  an index of Labels::tls_listeners()
   [[nodiscard]] HandshakeMetrics& handshakes(std::size_t listener) { return handshakes_[listener]; }
@@ -140,6 +143,7 @@ class LoopMetrics {
   std::vector<FunctionMetrics> functions_;
   std::vector<OutputMetrics> outputs_;
   std::vector<HandshakeMetrics> handshakes_;
+  std::vector<Counter> given_up_;  // events, of each route
 };
 
 /// The counts of one of the loops that run the calls of functions with files and with much memory. Threading:

@@ -53,6 +53,23 @@ TEST(Metrics, TellWhatBecameOfSpansWhereTheyAreExported) {
   EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="unreachable"} 3)")) << page;
 }
 
+TEST(Metrics, TellOfEventsThatWereGivenUpWhereSomeMayBe) {
+  EXPECT_EQ(Fixture().page().find("trilby_events"), std::string::npos);
+  Fixture f;
+  const std::size_t orders = f.labels.add_route("web", "topic broker/orders");
+  f.labels.set_gives_up(orders);
+  LoopMetrics one(f.labels);
+  LoopMetrics two(f.labels);
+  const std::array<const LoopMetrics*, 2> loops = {&one, &two};
+  const auto page = [&] { return render_metrics(f.labels, loops, "1", TextFormat::Prometheus); };
+  const std::string series = R"(trilby_events_given_up_total{app="web",trigger="topic broker/orders"} )";
+  EXPECT_TRUE(has_line(page(), series + "0")) << "before the first, so that its coming is an increase";
+  EXPECT_EQ(page().find(R"(trigger="POST /api/hello")"), std::string::npos);
+  one.event_given_up(orders);
+  two.event_given_up(orders);
+  EXPECT_TRUE(has_line(page(), series + "2"));
+}
+
 TEST(Metrics, TellHowHandshakesEndedAndWhenCertificatesExpire) {
   EXPECT_EQ(Fixture().page().find("trilby_tls"), std::string::npos) << "nobody speaks TLS";
   Labels labels;

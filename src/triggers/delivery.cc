@@ -352,6 +352,7 @@ void Deliveries::end(const EventTrigger& trigger, const std::string& event_id, c
                    if (*before < trigger.retries.most) {
                      return done(std::move(*kept), Verdict::Retry);
                    }
+                   router_.metrics().event_given_up(trigger.label);
                    log::error("an event is given up", {{"app", router_.app_id()},
                                                        {"trigger", trigger.path},
                                                        {"event", event_id},

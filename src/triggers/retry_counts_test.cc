@@ -1,7 +1,10 @@
 #include "triggers/retry_counts.h"
 
+#include <array>
 #include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include <gtest/gtest.h>
 
@@ -74,6 +77,8 @@ class RetryCountsTest : public testing::Test {
   void SetUp() override {
     trigger.path = "/dapr/topic/p/t/f";
     trigger.function = {nullptr, Bytes{1024}, labels.add_function("f")};
+    trigger.label = labels.add_route("shop", "topic p/t");
+    labels.set_gives_up(trigger.label);
     trigger.retries = {"store", 2};
     make(&store);
   }
@@ -105,6 +110,16 @@ class RetryCountsTest : public testing::Test {
     return told;
   }
 
+  /// What the page of metrics says.
+  [[nodiscard]] std::uint64_t given_up() const {
+    const std::array<const observe::LoopMetrics*, 1> loops = {&*metrics};
+    const std::string page = observe::render_metrics(labels, loops, "1", observe::TextFormat::Prometheus);
+    constexpr std::string_view kSeries = R"(trilby_events_given_up_total{app="shop",trigger="topic p/t"} )";
+    const std::size_t at = page.find(kSeries);
+    EXPECT_NE(at, std::string::npos) << page;
+    return at == std::string::npos ? 0 : std::stoull(page.substr(at + kSeries.size()));
+  }
+
   observe::Labels labels;
   std::optional<observe::LoopMetrics> metrics;
   observe::IdSource ids;
@@ -125,6 +140,7 @@ TEST_F(RetryCountsTest, GiveAnEventUpThatAlwaysFails) {
   EXPECT_EQ(bring("7"), "DROP: it was brought again 2 times: why");
   EXPECT_EQ(bring("7"), "DROP: it was brought again 2 times: why");
   EXPECT_EQ(bring("8"), "RETRY: why");
+  EXPECT_EQ(given_up(), 2U) << "each time that it comes";
   EXPECT_EQ(store.values.at("store trilby-retries~.2Fdapr.2Ftopic.2Fp.2Ft.2Ff~7"), "2");
 }
 
@@ -177,6 +193,7 @@ TEST_F(RetryCountsTest, DoNotCountWhatIsNotTheEventsFault) {
   trigger.retries.store.clear();
   EXPECT_EQ(bring("7", false), "RETRY: why") << "nothing is counted";
   EXPECT_TRUE(store.values.empty());
+  EXPECT_EQ(given_up(), 0U);
 }
 
 TEST_F(RetryCountsTest, LoseNoEventWhenTheStoreFails) {

@@ -45,6 +45,7 @@ class Router {
   [[nodiscard]] dapr::BuildingBlocks* blocks() const { return services_.blocks; }
   /// Null: no spans are recorded.
   [[nodiscard]] observe::Tracer* tracer() const { return services_.tracer; }
+  [[nodiscard]] observe::LoopMetrics& metrics() const { return services_.metrics; }
 
   /// The route that `call` takes; null for none.
   [[nodiscard]] const Route* match(const Call& call) const { return table_->find(call.method, call.path, call.fields); }

@@ -246,6 +246,7 @@ def test_an_event_that_always_fails_is_given_up_even_by_the_next_worker(desk):
     desk.wait_for_events(lambda event: event.function == "undertaker" and event.variables["CE_ID"] == "poison one")
     given_up = next(line for line in desk.lines() if line["message"] == "an event is given up" and line["trigger"] == path)
     assert (given_up["level"], given_up["event"], given_up["brought_again"], given_up["dead_letter"]) == ("error", "poison one", "2", "true")
+    assert desk.metric("trilby_events_given_up_total", app="shop", trigger="topic broker/poisoned") == 1
     desk.trilby.process.send_signal(signal.SIGHUP)
     desk.trilby.wait_for_another_worker()
     publish_poison()

@@ -21,6 +21,7 @@ def system(start_system, guests, make_certificate, tmp_path_factory):
     text += '[app.taker]\nport = 2\n[[app.taker.route]]\nmethod = "POST"\npath = "/echo"\nfunction = "echo"\n'
     folder = make_certificate(tmp_path_factory.mktemp("safe")).parent
     text += f'[app.safe]\nport = 3\npublic = "127.0.0.1:0"\ntls = {{ certificate = "{folder}/certificate.pem", key = "{folder}/key.pem" }}\n'
+    text += '[app.desk]\nport = 4\nsidecar = { http = 3500, retry_store = "store" }\n[[app.desk.topic]]\npubsub = "broker"\ntopic = "orders"\nfunction = "echo"\n'
     # Spans are for a collector that is not there: what counts them is.
     return start_system(text, "--loops", "2", "--port", "safe.public=0", env={"TRILBY_LOG_FORMAT": "json", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9/v1/traces"})
 
