@@ -31,6 +31,9 @@ class MetricsSource {
   /// What becomes of spans. Until it is set nothing is said of them. It outlives this.
   void set_exports(const observe::ExportMetrics* exports) { exports_ = exports; }
 
+  /// What the supervisor counts; null: nothing is said of it. It outlives this.
+  void set_supervisor(const observe::SupervisorMetrics* supervisor) { supervisor_ = supervisor; }
+
   /// Lets each loop bring its own numbers up to date, and then runs `ready`, later and once. A loop that does not turn
   /// is not waited for: its numbers are then as old as its standstill.
   void gather(std::function<void()> ready);
@@ -42,7 +45,7 @@ class MetricsSource {
     for (const ServingLoop* loop : loops_) {
       metrics.push_back(&loop->metrics());
     }
-    return use(observe::MetricSources{labels_, metrics, version(), wall_, own_, exports_, certificates_});
+    return use(observe::MetricSources{labels_, metrics, version(), wall_, own_, exports_, certificates_, supervisor_});
   }
 
  private:
@@ -56,6 +59,7 @@ class MetricsSource {
   std::vector<observe::WallLayer> wall_;
   std::vector<observe::CertificateExpiry> certificates_;
   const observe::ExportMetrics* exports_ = nullptr;
+  const observe::SupervisorMetrics* supervisor_ = nullptr;
   std::vector<std::function<void()>> waiting_;
   net::Timer patience_;  // with loops that do not bring theirs
 };

@@ -17,6 +17,7 @@
 
 #include "app/backoff.h"
 #include "app/file_watch.h"
+#include "app/shared_counts.h"
 #include "app/supervisor_memory.h"
 #include "app/supervisor_process.h"
 #include "app/supervisor_sidecar_wait.h"
@@ -97,8 +98,11 @@ void log_lines(std::string_view message, const Error& error) {
 
 class Supervisor {
  public:
-  Supervisor(SupervisorOptions options, Signals signals, std::optional<FileWatch> watch)
-      : options_(std::move(options)), signals_(std::move(signals)), watch_(std::move(watch)) {
+  Supervisor(SupervisorOptions options, Signals signals, SharedCounts counts, std::optional<FileWatch> watch)
+      : options_(std::move(options)),
+        signals_(std::move(signals)),
+        counts_(std::move(counts)),
+        watch_(std::move(watch)) {
     system_.supervisor = getpid();
     if (options_.sidecars) {
       sidecars_.emplace(std::move(*options_.sidecars));
@@ -107,7 +111,7 @@ class Supervisor {
 
   Result<int> run() {
     TRILBY_ASSIGN(in_force_, load());
-    TRILBY_CHECK(start(in_force_));
+    TRILBY_CHECK(start(in_force_, Why::Start));
     if (sidecars_) {
       sidecars_->set(in_force_->sidecars, Clock::now());
     }
@@ -132,8 +136,10 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
 
  private:
+  enum class Why : std::uint8_t { Start, Reload, Renewal };  // a worker is started
   struct Worker {
     WorkerProcess process;
+    Why why = Why::Start;
     std::shared_ptr<const Generation> generation;  // none once it leaves
     MemoryKills kills_before;
     bool told_to_serve = false;  // from then on it may have taken connections
@@ -219,8 +225,9 @@ class Supervisor {
     reload_wanted_ = renewal_wanted_ = false;
     log::info("reloading");
     auto loaded = load();
-    auto started = loaded ? start(*loaded) : Result<void>(fail(loaded.error()));
+    auto started = loaded ? start(*loaded, Why::Reload) : Result<void>(fail(loaded.error()));
     if (!started) {
+      count(Why::Reload, false);
       log_lines("the reload failed; what serves goes on", started.error());
       renewal_wanted_ = certificates_unserved_;
       return begin_renewal();
@@ -234,7 +241,8 @@ class Supervisor {
     if (!std::exchange(renewal_wanted_, false)) {
       return;
     }
-    if (const auto started = start(in_force_); !started) {
+    if (const auto started = start(in_force_, Why::Renewal); !started) {
+      count(Why::Renewal, false);
       log_lines("no worker can be started with the new certificate; what serves goes on", started.error());
       return renew_later();
     }
@@ -269,16 +277,27 @@ class Supervisor {
 
   // ---- workers
 
-  Result<void> start(const std::shared_ptr<const Generation>& generation) {
+  Result<void> start(const std::shared_ptr<const Generation>& generation, Why why) {
     Handover handover = generation->handover();
+    handover.counts_fd = counts_.file.get();
     handover.beside = serving_.has_value();
     const MemoryKills kills = count_memory_kills();
     TRILBY_ASSIGN(WorkerProcess process, start_worker(std::move(handover), options_.worker_arguments));
     starting_.emplace();
     starting_->process = std::move(process);
+    starting_->why = why;
     starting_->generation = generation;
     starting_->kills_before = kills;
     return {};
+  }
+
+  /// How it ended that a worker was to take the place of one that serves.
+  void count(Why why, bool well) {
+    if (why == Why::Reload) {
+      counts_.counts->reloads.count(well);
+    } else if (why == Why::Renewal) {
+      counts_.counts->renewals.count(well);
+    }
   }
 
   void on_report() {
@@ -297,6 +316,7 @@ class Supervisor {
   void on_serving() {
     Worker next = *std::exchange(starting_, std::nullopt);
     next.serving_since = Clock::now();
+    count(next.why, true);
     certificates_unserved_ = renewal_wanted_;  // what has changed since it was started is wanted still
     renew_at_.reset();
     renewal_backoff_.reset();
@@ -495,6 +515,7 @@ class Supervisor {
       }
       return;
     }
+    count(worker.why, false);
     const bool is_reload = worker.generation != in_force_;
     if (is_reload || serving_) {
       log::error("the reload failed: the new worker ended while it started; what serves goes on",
@@ -513,6 +534,7 @@ class Supervisor {
   }
 
   void on_crash(const Worker& worker, int status, const rusage& usage) {
+    counts_.counts->crashes.add();
     if (Clock::now() - worker.serving_since > kHealthyAfter) {
       backoff_.reset();
     }
@@ -643,7 +665,7 @@ class Supervisor {
     }
     if (restart_at_ && now >= *restart_at_) {
       restart_at_.reset();
-      if (const auto started = start(in_force_); !started) {
+      if (const auto started = start(in_force_, Why::Start); !started) {
         log_lines("no worker can be started; trying again", started.error());
         restart_at_ = now + backoff_.longest();
       }
@@ -710,6 +732,7 @@ class Supervisor {
 
   SupervisorOptions options_;
   Signals signals_;
+  SharedCounts counts_;
   std::optional<FileWatch> watch_;
   std::optional<FileWatch> certificate_watch_;  // once a manifest named some
   std::optional<SidecarWait> awaited_;
@@ -744,6 +767,7 @@ class Supervisor {
 
 Result<int> supervise(SupervisorOptions options) {
   TRILBY_ASSIGN(Signals signals, Signals::watch());
+  TRILBY_ASSIGN(SharedCounts counts, make_shared_counts());
   std::optional<FileWatch> watch;
   if (options.watch) {
     TRILBY_ASSIGN(watch, FileWatch::create());
@@ -752,7 +776,7 @@ Result<int> supervise(SupervisorOptions options) {
     unlink(options.ready_file.c_str());  // of one that was killed: who waits for the file would take it for ours
   }
   const log::Background log_goes_on;  // whoever reads it: signals and crashes must not wait for that
-  return Supervisor(std::move(options), std::move(signals), std::move(watch)).run();
+  return Supervisor(std::move(options), std::move(signals), std::move(counts), std::move(watch)).run();
 }
 
 }  // namespace trilby::app

@@ -45,7 +45,9 @@ std::vector<std::string> to_arguments(const Handover& handover) {
                                   "--reports-fd",
                                   std::to_string(handover.reports_fd),
                                   "--orders-fd",
-                                  std::to_string(handover.orders_fd)};
+                                  std::to_string(handover.orders_fd),
+                                  "--counts-fd",
+                                  std::to_string(handover.counts_fd)};
   if (handover.beside) {
     out.emplace_back("--beside");
   }

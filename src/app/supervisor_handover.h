@@ -20,6 +20,7 @@ struct Handover {
   int manifest_fd = -1;  ///< a sealed memfd, so that every worker of one supervisor serves the same manifest
   int reports_fd = -1;   ///< a pipe: the worker writes its Reports
   int orders_fd = -1;    ///< a pipe: see WorkerOptions::orders
+  int counts_fd = -1;    ///< SharedCounts::file
   std::vector<Listener> listeners;
   /// Where sidecars are, whatever the manifest says: an app-id and a port of 127.0.0.1 each.
   std::vector<std::pair<std::string, std::uint16_t>> sidecars;

@@ -23,11 +23,11 @@ TEST(Handover, OtherTextIsRefused) {
 }
 
 TEST(Handover, ArgumentsNameTheHiddenCommandFirst) {
-  const Handover handover{"/s/trilby.toml", 3, 4, 5, {{ListenerKind::Admin, "", 6}}, {{"web", 3501}}, true, true};
+  const Handover handover{"/s/trilby.toml", 3, 4, 5, 7, {{ListenerKind::Admin, "", 6}}, {{"web", 3501}}, true, true};
   EXPECT_EQ(to_arguments(handover),
             (std::vector<std::string>{"worker", "--manifest", "/s/trilby.toml", "--manifest-fd", "3", "--reports-fd",
-                                      "4", "--orders-fd", "5", "--beside", "--through-sidecars", "--listener",
-                                      "admin:=6", "--port", "web.sidecar=3501"}));
+                                      "4", "--orders-fd", "5", "--counts-fd", "7", "--beside", "--through-sidecars",
+                                      "--listener", "admin:=6", "--port", "web.sidecar=3501"}));
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ Result<WorkerProcess> start_worker(Handover handover, const std::vector<std::str
   child.arguments = to_arguments(handover);
   child.arguments.insert(child.arguments.begin(), "trilby");
   child.arguments.insert(child.arguments.end(), more.begin(), more.end());
-  child.inherited = {handover.manifest_fd, handover.reports_fd, handover.orders_fd};
+  child.inherited = {handover.manifest_fd, handover.reports_fd, handover.orders_fd, handover.counts_fd};
   for (const Listener& listener : handover.listeners) {
     child.inherited.push_back(listener.socket);
   }

@@ -22,6 +22,7 @@
 #include "app/expiry_reminder.h"
 #include "app/manifest_settings.h"
 #include "app/reconcilers.h"
+#include "app/shared_counts.h"
 #include "app/telemetry.h"
 #include "app/tls_files.h"
 #include "app/watchdog.h"
@@ -132,6 +133,7 @@ class Worker {
 
   const Manifest& manifest_;
   WorkerOptions options_;
+  ReadCounts counts_;                 // the supervisor's; may be null
   std::vector<net::Socket> sockets_;  // in the order of options_.listeners, until an acceptor has them
   std::atomic<WorkerState> state_{WorkerState::Starting};
   net::Socket drained_event_;
@@ -193,14 +195,19 @@ Result<void> Worker::start_loops() {
 }
 
 Result<void> Worker::prepare_admin() {
+  if (const net::Socket counts(std::exchange(options_.counts, -1)); counts) {
+    TRILBY_ASSIGN(counts_, read_counts(counts.get()));
+  }
   std::vector<ServingLoop*> all;
   std::transform(loops_.begin(), loops_.end(), std::back_inserter(all), [](const auto& loop) { return loop.get(); });
   std::vector<const observe::OwnLoopMetrics*> own;
   for (std::size_t i = 0; own_loops_ && i < own_loops_->count(); ++i) {
     own.push_back(&own_loops_->metrics(i));
   }
-  on_home_loop(
-      [&](ServingLoop& home) { admin_ = std::make_unique<Admin>(home, all, own, labels_.labels, state_, *watchdog_); });
+  on_home_loop([&](ServingLoop& home) {
+    admin_ = std::make_unique<Admin>(home, all, own, labels_.labels, state_, *watchdog_);
+    admin_->metrics().set_supervisor(counts_.get());
+  });
   admin_acceptor_.emplace(std::vector{&loops_.front()->loop()});
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
     if (options_.listeners[i].kind == ListenerKind::Admin) {

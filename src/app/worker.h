@@ -58,6 +58,7 @@ struct WorkerOptions {
       std::chrono::seconds(10);  ///< how long calls may go on once the worker drains; then they are cancelled
   /// A descriptor that gives one Order a read; the end of the file is Order::Stop. The caller closes it.
   int orders = -1;
+  int counts = -1;  ///< SharedCounts::file, which the worker closes; -1: nobody counts
   /// Another worker serves the same system until this one does, so the admin listener is left to it until Order::Serve.
   /// Otherwise it is served while everything else loads.
   bool beside = false;

@@ -76,6 +76,7 @@ class Worker final : public Command {
          {std::begin(app::kProtocols), std::end(app::kProtocols)}},
         {"--reports-fd", "N", "a descriptor for what it reports", &reports_fd_, {}, {}},
         {"--orders-fd", "N", "a descriptor for what it is told", &orders_fd_, {}, {}},
+        {"--counts-fd", "N", "a descriptor of what its supervisor counts", &counts_fd_, {}, {}},
         {"--beside", {}, "another one serves until this one does", &beside_, {}, {}},
         {"--through-sidecars", {}, "apps reach each other through their sidecars", &through_sidecars_, {}, {}},
         {"--listener", "KIND:APP=N", "a listening socket; may be repeated", &listeners_, {}, {}},
@@ -116,6 +117,7 @@ class Worker final : public Command {
     options.app_token = std::move(tokens.app);
     options.dapr_token = std::move(tokens.dapr);
     TRILBY_ASSIGN(options.orders, parse_number("--orders-fd", orders_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(options.counts, parse_number("--counts-fd", counts_fd_, kMaxDescriptor));
     options.beside = beside_;
     options.other_apps = through_sidecars_ ? app::OtherApps::ThroughSidecars : app::OtherApps::InProcess;
     set_close_on_exec(reports_fd);
@@ -165,6 +167,7 @@ class Worker final : public Command {
   std::string manifest_fd_;
   std::string reports_fd_;
   std::string orders_fd_;
+  std::string counts_fd_;
   bool beside_ = false;
   bool through_sidecars_ = false;
   std::vector<std::string> listeners_;

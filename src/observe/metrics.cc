@@ -130,6 +130,7 @@ class Page {
     outputs();
     tls();
     worker(sources_.version);
+    supervisor();
     spans();
     own_loops(sources_.own);
     lockdown(sources_.wall);
@@ -403,6 +404,23 @@ class Page {
         static_cast<double>(longest_wait) / kNanoseconds);
     out_.family("trilby_build_info", MetricType::Gauge, "", "Always 1; the labels say what runs.");
     out_.sample(LabelSet().add("version", version), 1);
+  }
+
+  void attempts(std::string_view name, std::string_view help, const SupervisorMetrics::Attempts& counts) {
+    out_.family(name, MetricType::Counter, "", help);
+    out_.sample(LabelSet().add("result", "ok"), counts.done.value());
+    out_.sample(LabelSet().add("result", "failed"), counts.failed.value());
+  }
+
+  void supervisor() {
+    if (sources_.supervisor == nullptr) {
+      return;
+    }
+    attempts("trilby_reloads_total", "Reloads of the manifest and all that it names.", sources_.supervisor->reloads);
+    attempts("trilby_certificate_renewals_total", "New workers for certificates that had changed.",
+             sources_.supervisor->renewals);
+    one("trilby_worker_crashes_total", MetricType::Counter, "", "Workers that died while they served.",
+        sources_.supervisor->crashes.value());
   }
 
   void spans() {

@@ -18,6 +18,7 @@
 #include "observe/exposition.h"
 #include "observe/handshake.h"
 #include "observe/metric.h"
+#include "observe/supervisor_metrics.h"
 
 namespace trilby::observe {
 
@@ -181,6 +182,7 @@ struct MetricSources {
   std::span<const OwnLoopMetrics* const> own;  ///< empty where no function needs such loops
   const ExportMetrics* exports = nullptr;      ///< null where no spans are exported
   std::span<const CertificateExpiry> certificates = {};
+  const SupervisorMetrics* supervisor = nullptr;  ///< null where there is none
 };
 void write_metrics(const MetricSources& sources, MetricWriter& out);
 

@@ -53,6 +53,25 @@ TEST(Metrics, TellWhatBecameOfSpansWhereTheyAreExported) {
   EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="unreachable"} 3)")) << page;
 }
 
+TEST(Metrics, TellWhatTheSupervisorCounts) {
+  const Fixture f;
+  EXPECT_EQ(f.page().find("trilby_reloads"), std::string::npos);
+  SupervisorMetrics counts;
+  counts.reloads.count(true);
+  counts.reloads.count(true);
+  counts.reloads.count(false);
+  counts.renewals.count(false);
+  counts.crashes.add(4);
+  MetricSources sources{f.labels, {}, "1", {}, {}};
+  sources.supervisor = &counts;
+  const std::string page = render_metrics(sources, TextFormat::Prometheus);
+  EXPECT_TRUE(has_line(page, R"(trilby_reloads_total{result="ok"} 2)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_reloads_total{result="failed"} 1)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_certificate_renewals_total{result="ok"} 0)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_certificate_renewals_total{result="failed"} 1)")) << page;
+  EXPECT_TRUE(has_line(page, "trilby_worker_crashes_total 4")) << page;
+}
+
 TEST(Metrics, TellOfEventsThatWereGivenUpWhereSomeMayBe) {
   EXPECT_EQ(Fixture().page().find("trilby_events"), std::string::npos);
   Fixture f;

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import manifests
 import pytest
+from observed import metric
 from raw_http import Peer, ask, request
 
 TEXT_APP = '[app.web]\nport = 1\n[[app.web.route]]\npath = "/"\ntext = "hi"\n'
@@ -122,6 +123,7 @@ def test_only_requests_under_way_fail_when_a_worker_dies(sleepers):
         os.kill(system.ready["worker"], signal.SIGKILL)
         assert lost.exception() is not None or lost.result() is None
         assert ask(system.address("api"), request("POST", "/echo", body=b"x")).body == b"x"
+    assert metric(system, "trilby_worker_crashes_total") == 1, "the next one tells"
     assert system.stop() == 0
 
 

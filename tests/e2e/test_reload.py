@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import manifests
 import pytest
+from observed import metric
 from raw_http import Peer, ask, request
 
 GET = request("GET", "/")
@@ -23,6 +24,11 @@ def rewrite(system, text):
     new = system.manifest.with_suffix(".new")
     new.write_text("trilby = 1\n" + text)
     new.rename(system.manifest)
+
+
+def reloads(system):
+    """As the worker shows them that serves: those that went well, and the others."""
+    return [metric(system, "trilby_reloads_total", result=result) for result in ("ok", "failed")]
 
 
 def wait_until_it_sleeps(system):
@@ -126,9 +132,11 @@ def test_what_cannot_be_loaded_leaves_the_old_worker_serving(start_system, text,
     assert ask(system.address("web"), GET).body == b"old"
     assert httpx.get(f"{system.admin}/readyz").status_code == 200
     assert system.reread()["worker"] == worker
+    assert reloads(system) == [0, 1], "the old worker tells"
     rewrite(system, saying("mended"))
     reload(system)
     assert ask(system.address("web"), GET).body == b"mended"
+    assert reloads(system) == [1, 1]
     assert system.stop() == 0
 
 

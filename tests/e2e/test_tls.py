@@ -282,6 +282,9 @@ def test_a_broken_pair_leaves_the_old_one_serving_until_it_is_mended(start, make
     system.wait_for_log("the reload failed: the new worker ended while it started; what serves goes on")
     (system.folder / "other.pem").rename(certificate)
     wait_for_serial(system, 7)
+    wait_until(lambda: metric(system, "trilby_certificate_renewals_total", result="ok") == 1, "the new worker tells of both")
+    assert metric(system, "trilby_certificate_renewals_total", result="failed") >= 2
+    assert metric(system, "trilby_reloads_total") == 0
     assert system.stop() == 0
 
 
