@@ -65,13 +65,34 @@ Result<Event> told_event(Result<Event> event, const EventTrigger& trigger, std::
   return event;
 }
 
+/// "process topic broker/orders", "process reminder Counter".
+std::string span_name_of(const observe::Labels& labels, const EventTrigger& trigger, std::string_view recurrence) {
+  return recurrence.empty() ? fmt::format("process {}", labels.routes()[trigger.label].route)
+                            : fmt::format("process {} {}", recurrence, trigger.component);
+}
+
+/// What an actor is called for at its time, as an event is brought; empty for its methods and its deactivation, which
+/// are calls.
+std::string_view recurrence_of(const EventTrigger& trigger, const Result<Event>& event) {
+  if (trigger.kind != Kind::Actor || !event) {
+    return {};
+  }
+  return event->variables.find("DAPR_ACTOR_REMINDER") != nullptr ? "reminder"
+         : event->variables.find("DAPR_ACTOR_TIMER") != nullptr  ? "timer"
+                                                                 : std::string_view();
+}
+
 /// The span of one event. A trace of its own led to it: that of whoever published it, and the sidecar's, which brought
 /// it, is another where the broker or the sidecar began one.
 class EventSpan {
  public:
   EventSpan(observe::Tracer& tracer, const EventTrigger& trigger, std::string_view app, const Result<Event>& event,
             Call& call)
-      : tracer_(tracer), trigger_(trigger), app_(app), ids_(tracer.begin_child(call.trace, call.trace)) {
+      : tracer_(tracer),
+        trigger_(trigger),
+        app_(app),
+        ids_(tracer.begin_child(call.trace, call.trace)),
+        recurrence_(recurrence_of(trigger, event)) {
     if (!ids_.is_recorded() || !event) {
       return;
     }
@@ -87,7 +108,7 @@ class EventSpan {
   [[nodiscard]] bool is_recorded() const { return ids_.is_recorded(); }
 
   void end(const Outcome& outcome, Verdict verdict) const {
-    const std::string span_name = fmt::format("process {}", tracer_.labels().routes()[trigger_.label].route);
+    const std::string span_name = span_name_of(tracer_.labels(), trigger_, recurrence_);
     tracer_.record(ids_, observe::SpanKind::Consumer, span_name, began_, Clock::now(), [&](observe::SpanWriter& span) {
       span.attribute("messaging.system", std::string_view("dapr"));
       span.attribute("messaging.operation.type", std::string_view("process"));
@@ -116,6 +137,7 @@ class EventSpan {
   const EventTrigger& trigger_;
   const std::string_view app_;
   const observe::SpanIds ids_;
+  const std::string_view recurrence_;
   const Clock::time_point began_ = Clock::now();
   std::optional<observe::ParsedTraceparent> publisher_;
   std::string id_;
@@ -306,7 +328,7 @@ void Deliveries::bring(const EventTrigger& trigger, Result<Event> event, Call ca
   call.caller = kCaller;
   call.script = trigger.path.ends_with("/*") ? trigger.path.size() - 2 : call.path.size();
   auto told = told_event(std::move(event), trigger, call.path);
-  if (router_.tracer() != nullptr && trigger.kind != Kind::Actor) {  // which is called, and brought no event
+  if (router_.tracer() != nullptr && (trigger.kind != Kind::Actor || !recurrence_of(trigger, told).empty())) {
     EventSpan span(*router_.tracer(), trigger, router_.app_id(), told, call);
     if (span.is_recorded()) {
       done = [span = std::move(span), done = std::move(done)](Outcome outcome, Verdict verdict) {

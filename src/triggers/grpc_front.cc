@@ -152,6 +152,9 @@ void GrpcFront::handle(const std::shared_ptr<http::Exchange>& exchange) {
     outcome.status = 501;
     return exchange->respond(respond(request, std::move(outcome)));
   }
+  if (services_.tracer != nullptr) {
+    request->rpc = request->target.substr(1);
+  }
   if (GrpcChannel::has_token(*method) && !has_token(head.fields, options_.token)) {
     return exchange->respond(respond_refusal(request, Reason::Unauthorized, {}));
   }

@@ -53,6 +53,24 @@ std::string_view route_path(std::string_view label) {
   return is_route ? label.substr(slash) : std::string_view();
 }
 
+/// OpenTelemetry's word for a method that nobody knows, so that no caller can add names.
+constexpr std::string_view kOther = "_OTHER";
+
+bool is_known_method(std::string_view method) {
+  return observe::method_class(method) + 1 < observe::kMethodClasses.size();
+}
+
+/// \param rpc  as ServedRequest::rpc
+void write_rpc(observe::SpanWriter& span, std::string_view rpc, http::GrpcStatus status) {
+  const std::size_t slash = rpc.find('/');
+  span.attribute("rpc.system", std::string_view("grpc"));
+  if (slash != std::string_view::npos) {
+    span.attribute("rpc.service", rpc.substr(0, slash));
+  }
+  span.attribute("rpc.method", slash == std::string_view::npos ? kOther : rpc.substr(slash + 1));
+  span.attribute("rpc.grpc.status_code", static_cast<std::int64_t>(status));
+}
+
 /// OpenTelemetry's conventions of gRPC.
 bool is_failure(http::GrpcStatus status) {
   switch (status) {
@@ -200,45 +218,49 @@ std::string_view ServedRequest::path() const {
   return std::string_view(target).substr(0, target.find('?'));
 }
 
+/// As OpenTelemetry's semantic conventions have it, of few values.
+std::string_view ServedRequest::span_name() const {
+  if (grpc_status) {
+    return rpc.empty() ? kOther : std::string_view(rpc);
+  }
+  const std::string_view label = services_.tracer->labels().routes()[route].route;
+  if (!label.empty()) {
+    return label;
+  }
+  return is_known_method(method) ? std::string_view(method) : "HTTP";
+}
+
 /// OpenTelemetry's semantic conventions of HTTP and gRPC, and what is our own.
 void ServedRequest::record_span(Clock::time_point ended) const {
   if (!span_.is_recorded()) {
     return;
   }
-  const std::string_view label = services_.tracer->labels().routes()[route].route;
-  const std::size_t known_method = observe::method_class(method);
-  const bool is_known = known_method + 1 < observe::kMethodClasses.size();
-  const std::string_view method_name = is_known ? std::string_view(method) : "_OTHER";
+  const std::string_view template_ = route_path(services_.tracer->labels().routes()[route].route);
   const int status = grpc_status ? static_cast<int>(*grpc_status) : outcome.status;
   const bool failed =
       grpc_status ? is_failure(*grpc_status) : observe::is_failure(observe::SpanKind::Server, outcome.status);
-  services_.tracer->record(span_, observe::SpanKind::Server,
-                           !label.empty() ? label
-                           : is_known     ? method_name
-                                          : "HTTP",
-                           start, ended, [&](observe::SpanWriter& span) {
-                             span.attribute("http.request.method", method_name);
-                             span.attribute("url.scheme", services_.scheme);
-                             span.attribute("url.path", path());
-                             if (const std::string_view template_ = route_path(label); !template_.empty()) {
-                               span.attribute("http.route", template_);
-                             }
-                             if (grpc_status) {
-                               span.attribute("rpc.system", std::string_view("grpc"));
-                               span.attribute("rpc.grpc.status_code", std::int64_t{status});
-                             } else {
-                               span.attribute("http.response.status_code", std::int64_t{status});
-                             }
-                             span.attribute("trilby.app", services_.app);
-                             span.attribute("trilby.reason", name(outcome.reason));
-                             span.attribute("trilby.request_id", std::string_view(id));
-                             if (!outcome.function.empty()) {
-                               span.attribute("trilby.function", std::string_view(outcome.function));
-                             }
-                             if (failed || broke_off) {
-                               span.fail(outcome.reason, status);
-                             }
-                           });
+  services_.tracer->record(span_, observe::SpanKind::Server, span_name(), start, ended, [&](observe::SpanWriter& span) {
+    span.attribute("http.request.method", is_known_method(method) ? std::string_view(method) : kOther);
+    span.attribute("url.scheme", services_.scheme);
+    span.attribute("url.path", path());
+    if (!template_.empty()) {
+      span.attribute("http.route", template_);
+    }
+    if (grpc_status) {
+      write_rpc(span, rpc, *grpc_status);
+    } else {
+      span.attribute("http.response.status_code", std::int64_t{status});
+    }
+    span.attribute("trilby.app", services_.app);
+    span.attribute("trilby.reason", name(outcome.reason));
+    span.attribute("trilby.request_id", std::string_view(id));
+    if (!outcome.function.empty()) {
+      span.attribute("trilby.function", std::string_view(outcome.function));
+    }
+    if (failed || broke_off) {
+      span.fail(outcome.reason, status);
+    }
+  });
 }
 
 http::Response refuse_unread(const FrontServices& services, Reason reason, std::string_view detail) {

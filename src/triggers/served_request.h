@@ -60,10 +60,12 @@ class ServedRequest {
   std::uint64_t response_bytes = 0;
   Outcome outcome = refusal(Reason::Cancelled);  ///< until there is another; what is sent of it is gone from here
   std::optional<http::GrpcStatus> grpc_status;   ///< set: whoever asks is told this, and not `outcome.status`
+  std::string rpc;  ///< for its span: "dapr.proto.runtime.v1.AppCallback/OnInvoke"; empty: no method that there is
   bool broke_off = false;  ///< its answer, after the head, and not because whoever asked went away
 
  private:
   void record_span(Clock::time_point ended) const;
+  [[nodiscard]] std::string_view span_name() const;
   [[nodiscard]] std::string_view path() const;
 
   observe::SpanIds span_;

@@ -39,6 +39,12 @@ class SpansTest : public testing::Test {
     trigger.event_limit = trigger.bulk_limit = 8_KiB;
     trigger.at_once = 2;
     trigger.label = labels.add_route("api", "topic p/t");
+    EventTrigger& actor = settings.actors.emplace_back(trigger);
+    actor.kind = EventTrigger::Kind::Actor;
+    actor.path = "/actors/Counter";
+    actor.component = "Counter";
+    actor.subject.clear();
+    actor.label = labels.add_route("api", "actor Counter");
     settings.health_path = "/healthz";
     settings.own_label = labels.add_route("api", "dapr");
     const std::size_t unmatched = labels.add_route("api", "");
@@ -241,6 +247,26 @@ TEST_F(SpansTest, EachOfManyEventsHasItsOwn) {
   EXPECT_EQ(all.at(1).links.size(), 1U);
   EXPECT_TRUE(all.at(3).links.empty());
   EXPECT_NE(all.at(0).parent, all.at(2).parent);
+}
+
+TEST_F(SpansTest, RemindersAndTimersOfActorsAreEvents) {
+  for (const auto& [path, what] : {std::pair{"remind", "reminder"}, std::pair{"timer", "timer"}}) {
+    send("PUT", fmt::format("/actors/Counter/7/method/{}/wake", path), {{"traceparent", kParent}},
+         R"({"data":"trap"})");
+    const auto all = spans();
+    EXPECT_EQ(shape(all),
+              fmt::format("event (1) below process {0} Counter\nprocess {0} Counter (5) below actor Counter\n"
+                          "actor Counter (2) below 00f067aa0ba902b7\n",
+                          what));
+    EXPECT_EQ(all.at(1).attributes.at("trilby.component"), "Counter");
+    EXPECT_EQ(all.at(1).attributes.at("messaging.destination.name"), "Counter");
+    EXPECT_EQ(all.at(1).attributes.count("trilby.verdict"), 1U);
+  }
+}
+
+TEST_F(SpansTest, MethodsOfActorsAreCalls) {
+  send("PUT", "/actors/Counter/7/method/wake", {{"traceparent", kParent}}, "x");
+  EXPECT_EQ(shape(spans()), "event (1) below actor Counter\nactor Counter (2) below 00f067aa0ba902b7\n");
 }
 
 TEST_F(SpansTest, NothingIsRecordedOfATraceThatIsNot) {

@@ -1,4 +1,5 @@
-"""One trace through real sidecars, Trilby, and what its guests ask; sidecars and Trilby export to one receiver, which reads the published schema."""
+"""One trace through real sidecars, Trilby, and what its guests ask; sidecars and Trilby export to one receiver, which reads the published schema.
+Over both protocols of an app channel."""
 
 import json
 
@@ -13,6 +14,7 @@ from world import FAR, World
 SHOP_APP, FAR_APP = own("traced-shop"), own("traced-far")
 
 PARENT = "00f067aa0ba902b7"
+SERVICE = "dapr.proto.runtime.v1.AppCallback"
 API_TOKEN = "api-token-of-a-trace"
 MANIFEST = """
 trilby = 1
@@ -20,6 +22,7 @@ trilby = 1
 otlp = "{collector}"
 [app.{shop}]
 port = 1
+protocol = "{protocol}"
 public = "127.0.0.1:0"
 sidecar = {{ http = {port}, timeout = "10s" }}
 [[app.{shop}.route]]
@@ -42,9 +45,9 @@ CONFIGURATION = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "met
 
 
 class Traced(World):
-    """Two apps, each with a sidecar of its own; all four of them export their spans."""
+    """Two apps, each with a sidecar of its own; all four of them export their spans. The one's app channel speaks `protocol`."""
 
-    def __init__(self, system_class, sidecar_class, guests, scratch, redis, collector):
+    def __init__(self, system_class, sidecar_class, guests, scratch, redis, collector, protocol):
         self.collector = collector
         resources = scratch / "resources"
         write_resources(resources, {
@@ -53,7 +56,7 @@ class Traced(World):
         })
         compile_c(ROOT / "tests/dapr/guests/ask.c", scratch)
         (port,) = free_ports(1)
-        words = {"port": port, "folder": scratch, "guests": guests, "shop": SHOP_APP, "far": FAR_APP, "collector": collector.url}
+        words = {"port": port, "folder": scratch, "guests": guests, "shop": SHOP_APP, "far": FAR_APP, "collector": collector.url, "protocol": protocol}
         manifest = scratch / "trilby.toml"
         manifest.write_text(MANIFEST.format(**words))
         (scratch / "far").mkdir()
@@ -63,10 +66,10 @@ class Traced(World):
             "samplingRate": "1", "otel": {"endpointAddress": collector.url.removeprefix("http://"), "isSecure": False, "protocol": "http"}}}}))
         environment = {"TRILBY_LOG_FORMAT": "json", "OTEL_METRICS_EXPORTER": "none"}
         trilby = system_class(manifest, scratch, ["--port", f"{SHOP_APP}.public=0"], env={"DAPR_API_TOKEN": API_TOKEN, **environment})
-        super().__init__(trilby, None, redis, None, scratch, resources, app=SHOP_APP)
+        super().__init__(trilby, None, redis, None, scratch, resources, protocol=protocol, app=SHOP_APP)
         self.far = system_class(scratch / "far/trilby.toml", scratch / "far", env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **environment})
         self.sidecar = sidecar_class(SHOP_APP, self.channel.rpartition(":")[2], resources, scratch, ["--config", config], api_token=API_TOKEN,
-                                     http_port=port)
+                                     http_port=port, protocol=protocol)
         self.far_sidecar = sidecar_class(FAR_APP, self.far.address(FAR_APP)[1], resources, scratch, ["--config", config])
 
     def stop(self):
@@ -74,23 +77,27 @@ class Traced(World):
             sidecar.stop()
         assert [self.trilby.stop(), self.far.stop()] == [0, 0]
 
+    def served(self, http_name, method):
+        """What a span of the app channel is called."""
+        return http_name if self.protocol == "http" else f"{SERVICE}/{method}"
+
     def wait_for_whole(self, trace, names):
         """The spans of a trace, once there are some whose names begin so."""
         return self.collector.wait_for(
             lambda: (spans := self.collector.spans(trace)) and all(any(span.name.startswith(name) for span in spans) for name in names) and spans, 60)
 
 
-@pytest.fixture(scope="module")
-def traced(system_class, sidecar_class, guests, tmp_path_factory):
+@pytest.fixture(scope="module", params=["http", "grpc"])
+def traced(request, system_class, sidecar_class, guests, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("traced")
     redis = Redis(scratch)
     collector = Collector()
-    made = Traced(system_class, sidecar_class, guests, scratch, redis, collector)
+    made = Traced(system_class, sidecar_class, guests, scratch, redis, collector, request.param)
     yield made
     made.stop()
     redis.stop()
     collector.stop()
-    assert not [request for request in collector.requests if API_TOKEN.encode() in request.body]
+    assert not [asked for asked in collector.requests if API_TOKEN.encode() in asked.body]
 
 
 def ancestors(span, spans):
@@ -100,6 +107,14 @@ def ancestors(span, spans):
     while span := by_id.get(span.parent):
         found.append(span)
     return found
+
+
+def check_rpc(traced, span, method):
+    """The conventions of gRPC, where that is spoken."""
+    said = {name: value for name, value in span.attributes.items() if name.startswith("rpc.")}
+    expected = {"rpc.system": "grpc", "rpc.service": SERVICE, "rpc.method": method, "rpc.grpc.status_code": 0}
+    assert said == (expected if traced.protocol == "grpc" else {})
+    assert ("http.response.status_code" in span.attributes) == (traced.protocol == "http")
 
 
 def shown(spans):
@@ -121,13 +136,19 @@ def test_one_trace_leads_from_the_caller_to_the_last_app(traced):
 
     spans, above = traced.collector.wait_for(whole, 60)
     ours = [(span.kind, span.name) for span in above if span.resource.get("telemetry.sdk.name") == "trilby"]
-    assert ours == [("server", "/echo"), ("client", f"invoke {FAR_APP}"), ("internal", "ask"), ("server", "POST /ask")], shown(spans)
+    assert ours == [("server", "/echo"), ("client", f"invoke {FAR_APP}"), ("internal", "ask"), ("server", traced.served("POST /ask", "OnInvoke"))], shown(spans)
+    first = next(span for span in above if span.name == traced.served("POST /ask", "OnInvoke"))
+    assert first.attributes["http.route"] == "/ask"
+    check_rpc(traced, first, "OnInvoke")
     # The sidecars' own spans stand between: below the caller, and between the two apps.
     of_dapr = [span for span in above if span.resource.get("telemetry.sdk.name") != "trilby"]
     between = above[above.index(next(span for span in above if span.name == "/echo")) + 1:above.index(next(
         span for span in above if span.name == f"invoke {FAR_APP}"))]
     assert between and all(span in of_dapr for span in between), shown(spans)
-    assert above[-1] in of_dapr, shown(spans)
+    if traced.protocol == "http":
+        assert above[-1] in of_dapr, shown(spans)
+    else:  # an app that is asked over gRPC is told the caller's span, and not the sidecar's
+        assert above[-1] is first, shown(spans)
 
 
 def test_an_event_is_a_span_linked_to_its_publishers(traced):
@@ -149,6 +170,9 @@ def test_an_event_is_a_span_linked_to_its_publishers(traced):
     call = next(span for span in spans if span.kind == "internal" and span.name == "event")
     served = next(span for span in spans if span.id == consumed.parent)
     assert (call.parent, served.kind) == (consumed.id, "server")
+    assert served.name == traced.served("topic broker/granted", "OnTopicEvent")
+    check_rpc(traced, served, "OnTopicEvent")
+    traced.collector.wait_for(lambda: ancestors(served, traced.collector.spans(consumed.trace)), 60)  # the sidecar's delivery
 
 
 def test_what_a_guest_asks_of_dapr_is_below_its_call(traced):
