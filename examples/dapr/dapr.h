@@ -6,7 +6,8 @@
  * answer holds the host keeps until the next request; take it with dapr_answer_size() and dapr_answer_read(). What a
  * request gives, and what it is answered, has at most 4 MiB.
  *
- *   names (app_id, store, pubsub, binding, operation)   1 to 128 of: letters, digits, -._
+ *   names (app_id, store, pubsub, binding, operation,
+ *   job)                                                1 to 128 of: letters, digits, -._
  *   keys                                                1 to 256 of: letters, digits, -._~:@+=,
  *   topics and methods                                  keys with single '/' between them, 256 bytes together
  *   none is ".", and nowhere are two points in a row
@@ -31,6 +32,7 @@ enum dapr_errno {
   DAPR_FAILED = 5,     /* Dapr, or who is behind it, refuses or does not answer in time */
   DAPR_BUSY = 6,       /* too much is asked at once; may be tried again */
   DAPR_NO_SIDECAR = 7, /* there is nobody to ask */
+  DAPR_CONFLICT = 8,   /* somebody else has it, or it changed meanwhile */
 };
 
 #define DAPR_IMPORT(name) __attribute__((import_module("dapr"), import_name(name)))
@@ -54,6 +56,22 @@ enum dapr_errno dapr_state_save(const char* store, size_t store_length, const ch
 DAPR_IMPORT("state_delete")
 enum dapr_errno dapr_state_delete(const char* store, size_t store_length, const char* key, size_t key_length);
 
+/* Saves and deletes 1 to 128 states of a store together, each key once, where the manifest grants every single one; a
+ * JSON text as Dapr has it, in which a request may have "etag", "options" and, when it saves, a time to live:
+ *   [{"operation":"upsert","request":{"key":"k","value":1,"etag":"7","metadata":{"ttlInSeconds":"60"},
+ *     "options":{"concurrency":"first-write","consistency":"strong"}}},
+ *    {"operation":"delete","request":{"key":"l"}}]
+ * DAPR_CONFLICT: an etag is not that of its state any more. (What the others come to then is the store's: Redis' makes
+ * them all the same.) */
+DAPR_IMPORT("state_transaction")
+enum dapr_errno dapr_state_transaction(const char* store, size_t store_length, const void* operations, size_t length);
+
+/* Reads 1 to 100 states of a store, ["k","l"], each key once, where the manifest grants every single one. The answer is
+ *   [{"key":"k","data":1,"etag":"7"},{"key":"l"}]
+ * in any order, without data and etag where there is no such state. */
+DAPR_IMPORT("state_get_bulk")
+enum dapr_errno dapr_state_get_bulk(const char* store, size_t store_length, const void* keys, size_t keys_length);
+
 /* Data of any content type; empty: application/octet-stream. */
 DAPR_IMPORT("publish")
 enum dapr_errno dapr_publish(const char* pubsub, size_t pubsub_length, const char* topic, size_t topic_length,
@@ -68,6 +86,31 @@ enum dapr_errno dapr_binding(const char* name, size_t name_length, const char* o
 /* The answer is the value of the secret; a JSON object of texts where the store keeps several under that key. */
 DAPR_IMPORT("secret")
 enum dapr_errno dapr_secret(const char* store, size_t store_length, const char* key, size_t key_length);
+
+/* The answer is the value of a configuration. DAPR_NOT_FOUND: there is none. */
+DAPR_IMPORT("configuration_get")
+enum dapr_errno dapr_configuration_get(const char* store, size_t store_length, const char* key, size_t key_length);
+
+/* Locks a resource (a key) for an owner (a key too: what nobody else calls himself), for 1 to 86400 seconds; then it is
+ * free by itself. DAPR_CONFLICT: it is locked already, be it by the same owner. */
+DAPR_IMPORT("lock")
+enum dapr_errno dapr_lock(const char* store, size_t store_length, const char* resource, size_t resource_length,
+                          const char* owner, size_t owner_length, uint32_t seconds);
+
+/* Frees it. DAPR_NOT_FOUND: it is not locked (any more). DAPR_CONFLICT: another owner has it. */
+DAPR_IMPORT("unlock")
+enum dapr_errno dapr_unlock(const char* store, size_t store_length, const char* resource, size_t resource_length,
+                            const char* owner, size_t owner_length);
+
+/* Has Dapr's scheduler bring the app a job; a JSON text, each member of it or not, but one of the first two:
+ *   {"schedule":"@every 1m","dueTime":"10s","repeats":5,"ttl":"1h","data":{"any":"JSON"},"overwrite":true,
+ *    "failurePolicy":{"constant":{"interval":"5s","maxRetries":3}}}                      or {"drop":{}}
+ * Without data it brings null. DAPR_CONFLICT: there is a job of that name, and it is not to be overwritten. */
+DAPR_IMPORT("job_schedule")
+enum dapr_errno dapr_job_schedule(const char* name, size_t name_length, const void* what, size_t what_length);
+
+/* DAPR_SUCCESS also when there is no such job. */
+DAPR_IMPORT("job_delete") enum dapr_errno dapr_job_delete(const char* name, size_t name_length);
 
 /* What follows is for functions that Dapr calls as an actor ([[app.ID.actor]]): each is about that actor and no other,
  * and needs no grant. DAPR_DENIED: the function is not called as one. (A deactivated actor may read its state still.)

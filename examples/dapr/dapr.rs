@@ -15,6 +15,8 @@ mod raw {
             store: *const u8, store_length: usize, key: *const u8, key_length: usize, value: *const u8, value_length: usize,
         ) -> u32;
         pub fn state_delete(store: *const u8, store_length: usize, key: *const u8, key_length: usize) -> u32;
+        pub fn state_transaction(store: *const u8, store_length: usize, operations: *const u8, length: usize) -> u32;
+        pub fn state_get_bulk(store: *const u8, store_length: usize, keys: *const u8, keys_length: usize) -> u32;
         pub fn publish(
             pubsub: *const u8, pubsub_length: usize, topic: *const u8, topic_length: usize, content_type: *const u8,
             content_type_length: usize, data: *const u8, data_length: usize,
@@ -31,6 +33,16 @@ mod raw {
             kind: *const u8, kind_length: usize, id: *const u8, id_length: usize, method: *const u8, method_length: usize,
             content_type: *const u8, content_type_length: usize, data: *const u8, data_length: usize,
         ) -> u32;
+        pub fn configuration_get(store: *const u8, store_length: usize, key: *const u8, key_length: usize) -> u32;
+        pub fn lock(
+            store: *const u8, store_length: usize, resource: *const u8, resource_length: usize, owner: *const u8, owner_length: usize,
+            seconds: u32,
+        ) -> u32;
+        pub fn unlock(
+            store: *const u8, store_length: usize, resource: *const u8, resource_length: usize, owner: *const u8, owner_length: usize,
+        ) -> u32;
+        pub fn job_schedule(name: *const u8, name_length: usize, what: *const u8, what_length: usize) -> u32;
+        pub fn job_delete(name: *const u8, name_length: usize) -> u32;
         pub fn answer_size() -> usize;
         pub fn answer_read(from: usize, buffer: *mut u8, length: usize) -> u32;
     }
@@ -45,6 +57,7 @@ pub enum Error {
     Failed,
     Busy,
     NoSidecar,
+    Conflict,
 }
 
 fn check(errno: u32) -> Result<(), Error> {
@@ -56,6 +69,7 @@ fn check(errno: u32) -> Result<(), Error> {
         5 => Err(Error::Failed),
         6 => Err(Error::Busy),
         7 => Err(Error::NoSidecar),
+        8 => Err(Error::Conflict),
         _ => Err(Error::Invalid),
     }
 }
@@ -96,6 +110,17 @@ pub fn state_delete(store: &str, key: &str) -> Result<(), Error> {
     check(unsafe { raw::state_delete(store.as_ptr(), store.len(), key.as_ptr(), key.len()) })
 }
 
+/// `operations`: a JSON text, as `dapr.h` has it. Error::Conflict when an etag is not that of its state any more.
+pub fn state_transaction(store: &str, operations: &[u8]) -> Result<(), Error> {
+    check(unsafe { raw::state_transaction(store.as_ptr(), store.len(), operations.as_ptr(), operations.len()) })
+}
+
+/// `keys`: a JSON text, as in `["k","l"]`; so is what it gives, as `dapr.h` has it.
+pub fn state_get_bulk(store: &str, keys: &[u8]) -> Result<Vec<u8>, Error> {
+    check(unsafe { raw::state_get_bulk(store.as_ptr(), store.len(), keys.as_ptr(), keys.len()) })?;
+    answer()
+}
+
 pub fn publish(pubsub: &str, topic: &str, content_type: &str, data: &[u8]) -> Result<(), Error> {
     check(unsafe {
         raw::publish(
@@ -114,6 +139,36 @@ pub fn binding(name: &str, operation: &str, data: &[u8]) -> Result<Vec<u8>, Erro
 pub fn secret(store: &str, key: &str) -> Result<Vec<u8>, Error> {
     check(unsafe { raw::secret(store.as_ptr(), store.len(), key.as_ptr(), key.len()) })?;
     answer()
+}
+
+/// The value of a configuration; None when there is none.
+pub fn configuration_get(store: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    match check(unsafe { raw::configuration_get(store.as_ptr(), store.len(), key.as_ptr(), key.len()) }) {
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => answer().map(Some),
+    }
+}
+
+/// `seconds`: 1 to 86400. Error::Conflict when it is locked already, be it by the same owner.
+pub fn lock(store: &str, resource: &str, owner: &str, seconds: u32) -> Result<(), Error> {
+    check(unsafe {
+        raw::lock(store.as_ptr(), store.len(), resource.as_ptr(), resource.len(), owner.as_ptr(), owner.len(), seconds)
+    })
+}
+
+/// Error::NotFound when it is not locked, Error::Conflict when another owner has it.
+pub fn unlock(store: &str, resource: &str, owner: &str) -> Result<(), Error> {
+    check(unsafe { raw::unlock(store.as_ptr(), store.len(), resource.as_ptr(), resource.len(), owner.as_ptr(), owner.len()) })
+}
+
+/// `what`: a JSON text, as `dapr.h` has it.
+pub fn job_schedule(name: &str, what: &[u8]) -> Result<(), Error> {
+    check(unsafe { raw::job_schedule(name.as_ptr(), name.len(), what.as_ptr(), what.len()) })
+}
+
+pub fn job_delete(name: &str) -> Result<(), Error> {
+    check(unsafe { raw::job_delete(name.as_ptr(), name.len()) })
 }
 
 /// The JSON text under a key of the actor that is called; None when there is none.

@@ -59,11 +59,10 @@ void read_state(Section& section, policy::DaprGrants& grants) {
 
 /// Whether only a sidecar can give what is granted.
 bool needs_sidecar(const policy::DaprGrants& grants, const std::set<std::string_view>& apps) {
-  const bool only_invokes = grants.publish.empty() && grants.bindings.empty() && grants.secrets.empty() &&
-                            grants.actors.empty() && grants.state.empty();
-  return !only_invokes || std::any_of(grants.invoke.begin(), grants.invoke.end(), [&](const std::string& grant) {
-    return !apps.contains(std::string_view(grant).substr(0, grant.find('/')));
-  });
+  return !grants.only_invokes() ||
+         std::any_of(grants.invoke.begin(), grants.invoke.end(), [&](const std::string& grant) {
+           return !apps.contains(std::string_view(grant).substr(0, grant.find('/')));
+         });
 }
 
 }  // namespace
@@ -74,6 +73,9 @@ void read_dapr_grants(Section& section, policy::DaprGrants& grants) {
   read_list(section, "bindings", "mail/create", policy::DaprRest::Key, grants.bindings);
   read_list(section, "secrets", "vault/db-password", policy::DaprRest::Secret, grants.secrets);
   read_list(section, "actors", "Counter/increment", policy::DaprRest::Key, grants.actors);
+  read_list(section, "configuration", "settings/limit-*", policy::DaprRest::Key, grants.configuration);
+  read_list(section, "locks", "locks/order-*", policy::DaprRest::Key, grants.locks);
+  read_list(section, "jobs", "remind-*", policy::DaprRest::None, grants.jobs);
   if (auto state = section.table("state", kMaxListed)) {
     read_state(*state, grants);
   }
@@ -120,6 +122,9 @@ std::string describe(const policy::DaprGrants& grants) {
   add("bindings", grants.bindings);
   add("Dapr secrets", grants.secrets);
   add("actors", grants.actors);
+  add("configuration", grants.configuration);
+  add("locks", grants.locks);
+  add("jobs", grants.jobs);
   std::vector<std::string> state;
   for (const auto& grant : grants.state) {
     const auto* const known = std::find_if(kAccess.begin(), kAccess.end(), [&grant](const Access& row) {

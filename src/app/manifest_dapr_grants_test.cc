@@ -37,6 +37,9 @@ publish = ["broker/orders", "broker/audit"]
 bindings = ["mail/create"]
 secrets = ["vault/db"]
 actors = ["Counter/*"]
+configuration = ["settings/limit-*"]
+locks = ["locks/order-*"]
+jobs = ["remind-*", "daily"]
 state = { "store/order-*" = "read-write", "store/settings" = "read-only", "log/*" = "write-only" }
 )")
                                 .value();
@@ -48,13 +51,20 @@ state = { "store/order-*" = "read-write", "store/settings" = "read-only", "log/*
   EXPECT_TRUE(policy::is_granted(grants.secrets, "vault/db"));
   EXPECT_TRUE(policy::is_granted(grants.actors, "Counter/add"));
   EXPECT_FALSE(policy::is_granted(grants.actors, "Other/add"));
+  EXPECT_TRUE(policy::is_granted(grants.configuration, "settings/limit-7"));
+  EXPECT_FALSE(policy::is_granted(grants.configuration, "settings/other"));
+  EXPECT_TRUE(policy::is_granted(grants.locks, "locks/order-7"));
+  EXPECT_FALSE(policy::is_granted(grants.locks, "settings/limit-7"));
+  EXPECT_TRUE(policy::is_granted(grants.jobs, "daily"));
+  EXPECT_FALSE(policy::is_granted(grants.jobs, "daily-7"));
   EXPECT_TRUE(policy::may_write_state(grants, "store/order-1"));
   EXPECT_FALSE(policy::may_write_state(grants, "store/settings"));
   EXPECT_FALSE(policy::may_read_state(grants, "log/1"));
   EXPECT_EQ(
       describe_grants(manifest.functions[0]),
       "invoke billing/orders/*; publish broker/audit, broker/orders; bindings mail/create; Dapr secrets vault/db; "
-      "actors Counter/*; state log/* (write-only), store/order-* (read-write), store/settings (read-only)");
+      "actors Counter/*; configuration settings/limit-*; locks locks/order-*; jobs daily, remind-*; state log/* "
+      "(write-only), store/order-* (read-write), store/settings (read-only)");
 }
 
 TEST(ManifestDaprGrants, ThatAreNoneAreTold) {
@@ -63,6 +73,11 @@ TEST(ManifestDaprGrants, ThatAreNoneAreTold) {
   EXPECT_EQ(error_of("allow.dapr.invoke = [\"a/../b\"]"),
             "/m/trilby.toml:10: function.f.allow.dapr.invoke: \"a/../b\" must have 1 to 256 letters, digits, "
             "'-._~:@+=,' and single '/' behind its name, as in \"billing/orders/*\"");
+  EXPECT_EQ(error_of("allow.dapr.jobs = [\"jobs/daily\"]"),
+            "/m/trilby.toml:10: function.f.allow.dapr.jobs: \"jobs/daily\" must be 1 to 128 letters, digits and "
+            "'-._', with a '*' behind them or not, as in \"remind-*\"");
+  EXPECT_NE(error_of("allow.dapr.locks = [\"order-7\"]").find("lacks a '/'"), std::string::npos);
+  EXPECT_NE(error_of("allow.dapr.configuration = [\"settings/a/b\"]").find("behind its first '/'"), std::string::npos);
   EXPECT_EQ(error_of("allow.dapr.secrets = [7]"),
             "/m/trilby.toml:10: function.f.allow.dapr.secrets: must be a list of names in quotes, as in "
             "[\"vault/db-password\"]");

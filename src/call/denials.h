@@ -21,13 +21,17 @@ enum class Grant : std::uint8_t {
   DaprSecret,
   DaprActor,
   DaprActorState,
+  DaprConfiguration,
+  DaprLock,
+  DaprJob,
 };
-inline constexpr std::size_t kGrantKinds = 10;
+inline constexpr std::size_t kGrantKinds = 13;
 
 [[nodiscard]] constexpr std::string_view name(Grant kind) {
   constexpr std::array<std::string_view, kGrantKinds> kNames = {
-      "model",        "directory",    "socket",      "dapr-invoke", "dapr-state",
-      "dapr-publish", "dapr-binding", "dapr-secret", "dapr-actor",  "dapr-actor-state"};
+      "model",        "directory",   "socket",     "dapr-invoke",      "dapr-state",         "dapr-publish",
+      "dapr-binding", "dapr-secret", "dapr-actor", "dapr-actor-state", "dapr-configuration", "dapr-lock",
+      "dapr-job"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -2,6 +2,7 @@
 /// https://docs.dapr.io/concepts/building-blocks-concept/
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -51,6 +52,13 @@ struct StateKey {
   std::string key;
 };
 
+/// One who locks something, of whatever a lock store keeps apart.
+struct LockRequest {
+  std::string store;
+  std::string resource;
+  std::string owner;
+};
+
 struct BindingRequest {
   std::string binding;
   std::string operation;
@@ -81,6 +89,13 @@ struct ActorRecurrence {
   std::string name;
 };
 
+/// What became of what others may have changed meanwhile.
+enum class Change : std::uint8_t {
+  Made,
+  Missing,   ///< there is no such thing to change
+  Conflict,  ///< it is somebody else's, or is another by now
+};
+
 /// For whom something is asked.
 struct Terms {
   Clock::time_point deadline = Clock::time_point::max();  ///< whoever asks gives up then
@@ -105,6 +120,7 @@ class BuildingBlocks {
  public:
   using OnDone = std::function<void(Result<void>)>;
   using OnAnswer = std::function<void(Result<std::optional<WholeBody>>)>;
+  using OnChange = std::function<void(Result<Change>)>;
   using OnValue = std::function<void(Result<std::string>)>;  ///< as OnDone, with what Dapr says
 
   virtual ~BuildingBlocks() = default;
@@ -137,6 +153,27 @@ class BuildingBlocks {
   /// \param what  of it, as Dapr has it, a JSON text; null: there is to be none of that name any more
   [[nodiscard]] virtual std::shared_ptr<void> set_recurrence(const ActorRecurrence& recurrence, SharedBytes what,
                                                              Terms terms, OnDone done) = 0;
+
+  /// All of it or nothing, as far as the store keeps that. Conflict: an etag is not that of the state any more.
+  /// \param operations  as Dapr has them, a JSON text
+  [[nodiscard]] virtual std::shared_ptr<void> change_states(std::string_view store, SharedBytes operations, Terms terms,
+                                                            OnChange done) = 0;
+  /// [{"key":"k","data":1,"etag":"7"}], without data and etag where there is no such state; all of them or an error.
+  /// \param keys  a JSON text, ["k"]
+  [[nodiscard]] virtual std::shared_ptr<void> read_states(std::string_view store, SharedBytes keys, Terms terms,
+                                                          Room room, OnAnswer done) = 0;
+  /// The value alone, and of one key alone.
+  [[nodiscard]] virtual std::shared_ptr<void> read_configuration(std::string_view store, std::string_view key,
+                                                                 Terms terms, Room room, OnAnswer done) = 0;
+  /// Conflict: somebody has locked it, the same owner too. \param time  whole seconds, at least one; then it is free
+  [[nodiscard]] virtual std::shared_ptr<void> lock(const LockRequest& request, std::chrono::seconds time, Terms terms,
+                                                   OnChange done) = 0;
+  /// Missing: nobody has locked it. Conflict: another owner has.
+  [[nodiscard]] virtual std::shared_ptr<void> unlock(const LockRequest& request, Terms terms, OnChange done) = 0;
+  /// A job of the app. Conflict: there is one of that name, and it is not to be overwritten.
+  /// \param what  of it, as Dapr has it, a JSON text; null: there is to be none of that name any more
+  [[nodiscard]] virtual std::shared_ptr<void> set_job(std::string_view name, SharedBytes what, Terms terms,
+                                                      OnChange done) = 0;
 };
 
 }  // namespace trilby::dapr

@@ -21,6 +21,18 @@ constexpr std::uint32_t code(DaprErrno error) {
   return static_cast<std::uint32_t>(error);
 }
 
+DaprErrno errno_of(dapr::Change change) {
+  switch (change) {
+    case dapr::Change::Made:
+      return DaprErrno::Success;
+    case dapr::Change::Missing:
+      return DaprErrno::NotFound;
+    case dapr::Change::Conflict:
+      return DaprErrno::Conflict;
+  }
+  return DaprErrno::Failed;
+}
+
 DaprErrno errno_of(Reason reason) {
   switch (reason) {
     case Reason::BodyTooLarge:
@@ -54,6 +66,11 @@ class DaprSession::Request : public std::enable_shared_from_this<Request> {
   [[nodiscard]] dapr::BuildingBlocks::OnDone on_done() {
     return [self = shared_from_this()](const Result<void>& result) {
       self->finish(result ? DaprErrno::Success : errno_of(result.error().reason), {});
+    };
+  }
+  [[nodiscard]] dapr::BuildingBlocks::OnChange on_change() {
+    return [self = shared_from_this()](const Result<dapr::Change>& result) {
+      self->finish(result ? errno_of(*result) : errno_of(result.error().reason), {});
     };
   }
   [[nodiscard]] dapr::BuildingBlocks::OnAnswer on_answer() {
@@ -232,22 +249,30 @@ struct Given {
   BodyBudget::Share share;
 };
 
-/// \return nothing when the guest has its answer
-std::optional<Given> take_data(Guest& guest, Span data, std::string_view type) {
+/// Data where the guest has them. \return nothing when it has its answer
+std::optional<std::string_view> look_at(Guest& guest, Span data) {
   const auto bytes = guest.memory().text(data.at, data.length);
   if (!bytes || bytes->size() > kMaxDaprBytes.count) {
     refuse(guest, bytes ? DaprErrno::TooLarge : DaprErrno::Invalid);
     return std::nullopt;
   }
-  if (!guest.charge(bytes->size() / 1024)) {
-    return std::nullopt;
-  }
+  return guest.charge(bytes->size() / 1024) ? bytes : std::nullopt;
+}
+
+/// \return nothing when the guest has its answer
+std::optional<Given> give(Guest& guest, std::string bytes, std::string_view type) {
   BodyBudget::Share share(guest.host<Host>().dapr->caller().bodies);
-  if (!share.resize(bytes->size())) {
+  if (!share.resize(bytes.size())) {
     refuse(guest, DaprErrno::Busy);
     return std::nullopt;
   }
-  return Given{{std::make_shared<const std::string>(*bytes), std::string(type)}, std::move(share)};
+  return Given{{std::make_shared<const std::string>(std::move(bytes)), std::string(type)}, std::move(share)};
+}
+
+/// \return nothing when the guest has its answer
+std::optional<Given> take_data(Guest& guest, Span data, std::string_view type) {
+  const auto bytes = look_at(guest, data);
+  return bytes ? give(guest, std::string(*bytes), type) : std::nullopt;
 }
 
 /// The same for what has to be JSON.
@@ -527,6 +552,141 @@ void actor_invoke(Guest& guest, std::uint32_t type, std::uint32_t type_length, s
   }
 }
 
+/// What a guest asks of several states of a store at once, as `check` gives it back, where it may of every single one.
+/// They are named in the data, which are looked at first therefore. \return nothing when the guest has its answer
+std::optional<Given> take_keyed(Guest& guest, std::string_view store, Span data,
+                                std::optional<KeyedText> (*check)(std::string_view),
+                                bool (*may)(const policy::DaprGrants&, std::string_view)) {
+  const auto bytes = look_at(guest, data);
+  if (!bytes) {
+    return std::nullopt;
+  }
+  auto checked = check(*bytes);
+  if (!checked) {
+    refuse(guest, DaprErrno::Invalid);
+    return std::nullopt;
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  const auto denied = std::find_if_not(checked->keys.begin(), checked->keys.end(), [&](const std::string& key) {
+    return may(grants, DaprAddress{store, key}.text());
+  });
+  const bool is_granted = denied == checked->keys.end();
+  if (!may_ask(guest, Grant::DaprState, is_granted, {store, is_granted ? checked->keys.front() : *denied}, true)) {
+    return std::nullopt;
+  }
+  return give(guest, std::move(checked->text), "application/json");
+}
+
+void state_transaction(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t operations,
+                       std::uint32_t operations_length) {
+  const auto address = decode_address(guest.memory(), {store, store_length}, {}, DaprRest::None);
+  if (!address) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  if (auto given = take_keyed(guest, address->name, {operations, operations_length}, checked_transaction,
+                              policy::may_write_state)) {
+    const auto request = begin(guest, std::move(given->share));
+    request->hold(blocks_of(guest).change_states(address->name, std::move(given->payload.bytes), request->terms(),
+                                                 request->on_change()));
+  }
+}
+
+void state_get_bulk(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t keys,
+                    std::uint32_t keys_length) {
+  const auto address = decode_address(guest.memory(), {store, store_length}, {}, DaprRest::None);
+  if (!address) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  if (auto given = take_keyed(guest, address->name, {keys, keys_length}, checked_keys, policy::may_read_state)) {
+    const auto request = begin(guest, std::move(given->share));
+    request->hold(blocks_of(guest).read_states(address->name, std::move(given->payload.bytes), request->terms(),
+                                               request->room(), request->on_answer()));
+  }
+}
+
+void configuration_get(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t key,
+                       std::uint32_t key_length) {
+  const auto address = decode_address(guest.memory(), {store, store_length}, {key, key_length}, DaprRest::Key);
+  if (!address) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (may_ask(guest, Grant::DaprConfiguration, policy::is_granted(grants.configuration, address->text()), *address,
+              true)) {
+    const auto request = begin(guest);
+    request->hold(blocks_of(guest).read_configuration(address->name, address->rest, request->terms(), request->room(),
+                                                      request->on_answer()));
+  }
+}
+
+/// What is to be locked or unlocked, where the guest may do that. \return nothing when it has its answer
+std::optional<dapr::LockRequest> own_lock(Guest& guest, Span store, Span resource, Span owner) {
+  const auto address = decode_address(guest.memory(), store, resource, DaprRest::Key);
+  const auto whose = decode_key(guest.memory(), owner);
+  if (!address || !whose) {
+    refuse(guest, DaprErrno::Invalid);
+    return std::nullopt;
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  if (!may_ask(guest, Grant::DaprLock, policy::is_granted(grants.locks, address->text()), *address, true)) {
+    return std::nullopt;
+  }
+  return dapr::LockRequest{std::string(address->name), std::string(address->rest), std::string(*whose)};
+}
+
+void lock(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t resource,
+          std::uint32_t resource_length, std::uint32_t owner, std::uint32_t owner_length, std::uint32_t seconds) {
+  if (seconds == 0 || seconds > kMaxLockSeconds) {
+    return refuse(guest, DaprErrno::Invalid);
+  }
+  if (const auto wanted = own_lock(guest, {store, store_length}, {resource, resource_length}, {owner, owner_length})) {
+    const auto request = begin(guest);
+    request->hold(
+        blocks_of(guest).lock(*wanted, std::chrono::seconds(seconds), request->terms(), request->on_change()));
+  }
+}
+
+void unlock(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t resource,
+            std::uint32_t resource_length, std::uint32_t owner, std::uint32_t owner_length) {
+  if (const auto held = own_lock(guest, {store, store_length}, {resource, resource_length}, {owner, owner_length})) {
+    const auto request = begin(guest);
+    request->hold(blocks_of(guest).unlock(*held, request->terms(), request->on_change()));
+  }
+}
+
+/// The name of a job that the guest may schedule and delete. \return nothing when it has its answer
+std::optional<std::string_view> own_job(Guest& guest, Span name) {
+  const auto address = decode_address(guest.memory(), name, {}, DaprRest::None);
+  if (!address) {
+    refuse(guest, DaprErrno::Invalid);
+    return std::nullopt;
+  }
+  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
+  return may_ask(guest, Grant::DaprJob, policy::is_granted(grants.jobs, address->text()), *address, true)
+             ? std::optional(address->name)
+             : std::nullopt;
+}
+
+void job_schedule(Guest& guest, std::uint32_t name, std::uint32_t name_length, std::uint32_t what,
+                  std::uint32_t what_length) {
+  const auto job = own_job(guest, {name, name_length});
+  if (!job) {
+    return;
+  }
+  if (auto given = take_checked(guest, {what, what_length}, checked_job)) {
+    const auto request = begin(guest, std::move(given->share));
+    request->hold(
+        blocks_of(guest).set_job(*job, std::move(given->payload.bytes), request->terms(), request->on_change()));
+  }
+}
+
+void job_delete(Guest& guest, std::uint32_t name, std::uint32_t name_length) {
+  if (const auto job = own_job(guest, {name, name_length})) {
+    const auto request = begin(guest);
+    request->hold(blocks_of(guest).set_job(*job, nullptr, request->terms(), request->on_change()));
+  }
+}
+
 std::uint32_t answer_size(Guest& guest) {
   const Host& host = guest.host<Host>();
   return host.dapr ? static_cast<std::uint32_t>(host.dapr->answer().size()) : 0;
@@ -552,6 +712,8 @@ void define_dapr(const wasm::Linker& linker) {
   wasm::define_async<&state_get>(linker, kDaprModule, "state_get");
   wasm::define_async<&state_save>(linker, kDaprModule, "state_save");
   wasm::define_async<&state_delete>(linker, kDaprModule, "state_delete");
+  wasm::define_async<&state_transaction>(linker, kDaprModule, "state_transaction");
+  wasm::define_async<&state_get_bulk>(linker, kDaprModule, "state_get_bulk");
   wasm::define_async<&publish>(linker, kDaprModule, "publish");
   wasm::define_async<&binding>(linker, kDaprModule, "binding");
   wasm::define_async<&secret>(linker, kDaprModule, "secret");
@@ -560,15 +722,37 @@ void define_dapr(const wasm::Linker& linker) {
   wasm::define_async<&actor_reminder>(linker, kDaprModule, "actor_reminder");
   wasm::define_async<&actor_timer>(linker, kDaprModule, "actor_timer");
   wasm::define_async<&actor_invoke>(linker, kDaprModule, "actor_invoke");
+  wasm::define_async<&configuration_get>(linker, kDaprModule, "configuration_get");
+  wasm::define_async<&lock>(linker, kDaprModule, "lock");
+  wasm::define_async<&unlock>(linker, kDaprModule, "unlock");
+  wasm::define_async<&job_schedule>(linker, kDaprModule, "job_schedule");
+  wasm::define_async<&job_delete>(linker, kDaprModule, "job_delete");
   wasm::define<&answer_size>(linker, kDaprModule, "answer_size");
   wasm::define<&answer_read>(linker, kDaprModule, "answer_read");
 }
 
 bool dapr_provides(std::string_view name) {
-  static constexpr std::array<std::string_view, 14> kNames = {
-      "invoke",      "state_get",    "state_save",      "state_delete",       "publish",
-      "binding",     "secret",       "actor_state_get", "actor_state_change", "actor_reminder",
-      "actor_timer", "actor_invoke", "answer_size",     "answer_read"};
+  static constexpr std::array<std::string_view, 21> kNames = {"invoke",
+                                                              "state_get",
+                                                              "state_save",
+                                                              "state_delete",
+                                                              "state_transaction",
+                                                              "state_get_bulk",
+                                                              "publish",
+                                                              "binding",
+                                                              "secret",
+                                                              "actor_state_get",
+                                                              "actor_state_change",
+                                                              "actor_reminder",
+                                                              "actor_timer",
+                                                              "actor_invoke",
+                                                              "configuration_get",
+                                                              "lock",
+                                                              "unlock",
+                                                              "job_schedule",
+                                                              "job_delete",
+                                                              "answer_size",
+                                                              "answer_read"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 

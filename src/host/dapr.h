@@ -27,10 +27,12 @@ enum class DaprErrno : std::uint32_t {
   Failed = 5,     ///< Dapr, or who is behind it, refuses or does not answer in time
   Busy = 6,       ///< too much is asked at once; may be tried again
   NoSidecar = 7,  ///< there is nobody to ask
+  Conflict = 8,   ///< somebody else has it, or it changed meanwhile
 };
 
 /// Of what a guest gives in one request, and of what it is answered.
 inline constexpr Bytes kMaxDaprBytes = 4_MiB;
+inline constexpr std::uint32_t kMaxLockSeconds = 86400;
 
 /// What one call asks Dapr: one request at a time, and the answer to the last one.
 /// Ownership: the Host's. Threading: loop-bound; destroying it gives up what is under way. That is how the call's own

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <initializer_list>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/json.h"
@@ -27,16 +30,119 @@ bool is_query(std::string_view text) {
          });
 }
 
-struct Operation {
-  std::string key;
-  std::optional<JsonValue> value;  // nothing: it deletes
+/// Appends a value as it is to be sent. \return false when it is not what it has to be
+using Append = bool (*)(std::string& out, const JsonValue& value);
+struct Member {
+  std::string_view name;
+  Append append;
 };
 
-/// \return nothing when it is not exactly what it has to be
-std::optional<Operation> read_operation(const JsonValue& one) {
+bool append_any(std::string& out, const JsonValue& value) {
+  out += value.raw();
+  return true;
+}
+bool append_text(std::string& out, const JsonValue& value) {
+  return value.kind() == JsonValue::Kind::Text && value.raw().size() <= kMaxText && append_any(out, value);
+}
+bool append_flag(std::string& out, const JsonValue& value) {
+  return value.kind() == JsonValue::Kind::Flag && append_any(out, value);
+}
+/// A whole number of 32 bits.
+bool append_count(std::string& out, const JsonValue& value) {
+  const std::string_view digits = value.raw();
+  std::uint32_t number = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return read.ec == std::errc() && read.ptr == digits.data() + digits.size() && append_any(out, value);
+}
+/// An object that has some of the members that are known, each once, and no others.
+bool append_object(std::string& out, const JsonValue& object, std::span<const Member> known) {
+  if (object.kind() != JsonValue::Kind::Object) {
+    return false;
+  }
+  out += '{';
+  std::set<std::string> seen;
+  for (JsonCursor member(object); member.next();) {
+    const std::string key = member.key();
+    const auto found = std::find_if(known.begin(), known.end(), [&](const Member& one) { return one.name == key; });
+    if (found == known.end() || !seen.insert(key).second) {
+      return false;
+    }
+    out += seen.size() > 1 ? "," : "";
+    append_json_string(out, key);
+    out += ':';
+    if (!found->append(out, member.value())) {
+      return false;
+    }
+  }
+  out += '}';
+  return true;
+}
+
+/// A key, written anew.
+bool append_key(std::string& out, const JsonValue& value) {
+  const std::string key = value.kind() == JsonValue::Kind::Text ? value.text() : std::string();
+  append_json_string(out, key);
+  return policy::is_dapr_key(key);
+}
+bool append_etag(std::string& out, const JsonValue& value) {
+  return value.kind() == JsonValue::Kind::Text && !value.text().empty() && append_text(out, value);
+}
+/// {"ttlInSeconds":"60"}, as a text, for so are all metadata of Dapr's; "-1": for ever.
+bool append_metadata(std::string& out, const JsonValue& value) {
+  static constexpr std::array<Member, 1> kMembers = {
+      {{"ttlInSeconds", [](std::string& to, const JsonValue& ttl) {
+          const std::string text = ttl.kind() == JsonValue::Kind::Text ? ttl.text() : std::string();
+          std::int32_t seconds = 0;
+          const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
+          append_json_string(to, text);
+          return read.ec == std::errc() && read.ptr == text.data() + text.size() && (seconds > 0 || text == "-1");
+        }}}};
+  return append_object(out, value, kMembers);
+}
+/// One of two texts.
+bool append_choice(std::string& out, const JsonValue& value, std::string_view one, std::string_view other) {
+  const std::string text = value.kind() == JsonValue::Kind::Text ? value.text() : std::string();
+  append_json_string(out, text);
+  return text == one || text == other;
+}
+/// {"concurrency":"first-write","consistency":"strong"}, or the others.
+bool append_options(std::string& out, const JsonValue& value) {
+  static constexpr std::array<Member, 2> kMembers = {
+      {{"concurrency",
+        [](std::string& to, const JsonValue& given) { return append_choice(to, given, "first-write", "last-write"); }},
+       {"consistency",
+        [](std::string& to, const JsonValue& given) { return append_choice(to, given, "eventual", "strong"); }}}};
+  return append_object(out, value, kMembers);
+}
+
+/// How many members of an object have one of these names.
+std::size_t count_of(const JsonValue& object, std::initializer_list<std::string_view> names) {
+  std::size_t count = 0;
+  for (JsonCursor member(object); member.next();) {
+    count += std::find(names.begin(), names.end(), member.key()) != names.end() ? 1 : 0;
+  }
+  return count;
+}
+
+/// {"drop":{}} or {"constant":{"interval":"5s","maxRetries":3}}: one of the two.
+bool append_failure_policy(std::string& out, const JsonValue& value) {
+  static constexpr std::array<Member, 2> kConstant = {{{"interval", append_text}, {"maxRetries", append_count}}};
+  static constexpr std::array<Member, 2> kPolicies = {
+      {{"drop", [](std::string& to, const JsonValue& drop) { return append_object(to, drop, {}); }},
+       {"constant",
+        [](std::string& to, const JsonValue& constant) { return append_object(to, constant, kConstant); }}}};
+  return append_object(out, value, kPolicies) && count_of(value, {"drop", "constant"}) == 1;
+}
+
+/// What an operation of a transaction may have, for one that saves and one that deletes.
+struct Operations {
+  std::span<const Member> upsert;
+  std::span<const Member> deletion;
+};
+
+/// Appends {"operation":"upsert","request":{...}}. \return the key; nothing when it is not what it has to be
+std::optional<std::string> append_operation(std::string& out, const JsonValue& one, const Operations& known) {
   std::optional<std::string> what;
-  std::optional<std::string> key;
-  std::optional<JsonValue> value;
   std::optional<JsonValue> request;
   if (one.kind() != JsonValue::Kind::Object) {
     return std::nullopt;
@@ -45,35 +151,57 @@ std::optional<Operation> read_operation(const JsonValue& one) {
     const std::string name = member.key();
     if (name == "operation" && !what && member.value().kind() == JsonValue::Kind::Text) {
       what = member.value().text();
-    } else if (name == "request" && !request && member.value().kind() == JsonValue::Kind::Object) {
+    } else if (name == "request" && !request) {
       request = member.value();
     } else {
       return std::nullopt;
     }
   }
-  if (!what || !request) {
+  const bool is_upsert = what == "upsert";
+  if (!request || (!is_upsert && what != "delete")) {
     return std::nullopt;
   }
+  out += is_upsert ? R"({"operation":"upsert","request":)" : R"({"operation":"delete","request":)";
+  if (!append_object(out, *request, is_upsert ? known.upsert : known.deletion) ||
+      count_of(*request, {"value"}) != (is_upsert ? 1U : 0U)) {
+    return std::nullopt;
+  }
+  out += '}';
   for (JsonCursor member(*request); member.next();) {
-    const std::string name = member.key();
-    if (name == "key" && !key && member.value().kind() == JsonValue::Kind::Text) {
-      key = member.value().text();
-    } else if (name == "value" && !value) {
-      value = member.value();
-    } else {
-      return std::nullopt;
+    if (member.key() == "key") {
+      return member.value().text();
     }
   }
-  const bool fits = value ? *what == "upsert" : *what == "delete";
-  return fits && key && policy::is_dapr_key(*key) ? std::optional(Operation{std::move(*key), value}) : std::nullopt;
+  return std::nullopt;
+}
+
+std::optional<KeyedText> checked_list(std::string_view text, const Operations& known) {
+  const auto list = parse_json(text);
+  if (!list || list->kind() != JsonValue::Kind::List) {
+    return std::nullopt;
+  }
+  KeyedText checked{"[", {}};
+  std::set<std::string> seen;
+  for (JsonCursor one(*list); one.next();) {
+    checked.text += seen.empty() ? "" : ",";
+    auto key = append_operation(checked.text, one.value(), known);
+    if (!key || seen.size() == kMaxOperations || !seen.insert(*key).second) {
+      return std::nullopt;
+    }
+    checked.keys.push_back(std::move(*key));
+  }
+  checked.text += ']';
+  return seen.empty() ? std::nullopt : std::optional(std::move(checked));
 }
 
 }  // namespace
 
 std::string DaprAddress::text() const {
   std::string text(name);
-  text += '/';
-  text += rest;
+  if (!rest.empty()) {
+    text += '/';
+    text += rest;
+  }
   return text;
 }
 
@@ -117,52 +245,65 @@ std::optional<std::string_view> decode_content_type(const wasm::GuestMemory& mem
 }
 
 std::optional<std::string> checked_operations(std::string_view text) {
+  static constexpr std::array<Member, 2> kUpsert = {{{"key", append_key}, {"value", append_any}}};
+  static constexpr std::array<Member, 1> kDelete = {{{"key", append_key}}};
+  auto checked = checked_list(text, {kUpsert, kDelete});
+  return checked ? std::optional(std::move(checked->text)) : std::nullopt;
+}
+
+std::optional<KeyedText> checked_transaction(std::string_view text) {
+  static constexpr std::array<Member, 5> kUpsert = {{{"key", append_key},
+                                                     {"value", append_any},
+                                                     {"etag", append_etag},
+                                                     {"metadata", append_metadata},
+                                                     {"options", append_options}}};
+  static constexpr std::array<Member, 3> kDelete = {
+      {{"key", append_key}, {"etag", append_etag}, {"options", append_options}}};
+  return checked_list(text, {kUpsert, kDelete});
+}
+
+std::optional<KeyedText> checked_keys(std::string_view text) {
   const auto list = parse_json(text);
   if (!list || list->kind() != JsonValue::Kind::List) {
     return std::nullopt;
   }
-  std::string out;
-  JsonWriter json(out);
-  json.open_array();
-  std::set<std::string> keys;
+  KeyedText checked{"[", {}};
+  std::set<std::string> seen;
   for (JsonCursor one(*list); one.next();) {
-    auto operation = read_operation(one.value());
-    if (!operation || keys.size() == kMaxActorOperations || !keys.insert(operation->key).second) {
+    checked.text += seen.empty() ? "" : ",";
+    if (seen.size() == kMaxKeys || !append_key(checked.text, one.value()) || !seen.insert(one.value().text()).second) {
       return std::nullopt;
     }
-    json.open_object().member("operation", operation->value ? "upsert" : "delete");
-    json.key("request").open_object().member("key", operation->key);
-    if (operation->value) {
-      json.key("value");
-      out += operation->value->raw();
-    }
-    json.close_object().close_object();
+    checked.keys.push_back(one.value().text());
   }
-  json.close_array();
-  return keys.empty() ? std::nullopt : std::optional(std::move(out));
+  checked.text += ']';
+  return seen.empty() ? std::nullopt : std::optional(std::move(checked));
 }
 
 std::optional<std::string> checked_recurrence(std::string_view text) {
+  static constexpr std::array<Member, 4> kMembers = {
+      {{"dueTime", append_text}, {"period", append_text}, {"ttl", append_text}, {"data", append_any}}};
   const auto document = parse_json(text);
-  if (!document || document->kind() != JsonValue::Kind::Object) {
-    return std::nullopt;
+  std::string out;
+  return document && append_object(out, *document, kMembers) ? std::optional(std::move(out)) : std::nullopt;
+}
+
+std::optional<std::string> checked_job(std::string_view text) {
+  static constexpr std::array<Member, 7> kMembers = {{{"schedule", append_text},
+                                                      {"dueTime", append_text},
+                                                      {"repeats", append_count},
+                                                      {"ttl", append_text},
+                                                      {"data", append_any},
+                                                      {"overwrite", append_flag},
+                                                      {"failurePolicy", append_failure_policy}}};
+  const auto document = parse_json(text);
+  std::string out;
+  const bool is_job =
+      document && append_object(out, *document, kMembers) && count_of(*document, {"schedule", "dueTime"}) != 0;
+  if (is_job && count_of(*document, {"data"}) == 0) {
+    out.insert(out.size() - 1, R"(,"data":null)");  // one without never comes to an app over HTTP (daprd 1.18.1)
   }
-  static constexpr std::array<std::string_view, 3> kTexts = {"dueTime", "period", "ttl"};
-  std::string out = "{";
-  std::set<std::string> known;
-  for (JsonCursor member(*document); member.next();) {
-    const std::string key = member.key();
-    const bool is_text = std::find(kTexts.begin(), kTexts.end(), key) != kTexts.end();
-    if (!known.insert(key).second || (!is_text && key != "data") ||
-        (is_text && member.value().kind() != JsonValue::Kind::Text)) {
-      return std::nullopt;
-    }
-    out += known.size() > 1 ? "," : "";
-    append_json_string(out, key);
-    out += ':';
-    out += member.value().raw();
-  }
-  return out + '}';
+  return is_job ? std::optional(std::move(out)) : std::nullopt;
 }
 
 }  // namespace trilby::host

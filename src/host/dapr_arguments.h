@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "policy/dapr_grants.h"
 #include "wasm/guest_memory.h"
@@ -20,7 +21,7 @@ struct Span {
 // Valid until the guest runs again. What they hold needs no escaping to be one part of a URL's path each, and no part
 // of it leads up or away (policy/dapr_grants.h).
 
-/// NAME/REST: a component, a topic, a key.
+/// NAME/REST: a component, a topic, a key; a job is NAME alone.
 struct DaprAddress {
   std::string_view name;
   std::string_view rest;
@@ -46,14 +47,31 @@ using policy::DaprRest;
 /// A content type; empty: "application/octet-stream".
 [[nodiscard]] std::optional<std::string_view> decode_content_type(const wasm::GuestMemory& memory, Span type);
 
-inline constexpr std::size_t kMaxActorOperations = 128;  ///< in one transaction
+inline constexpr std::size_t kMaxOperations = 128;  ///< in one transaction
+inline constexpr std::size_t kMaxKeys = 100;        ///< that are read at once
+
+/// A JSON text that names keys, and which these are: at least one, each once, in its order.
+struct KeyedText {
+  std::string text;
+  std::vector<std::string> keys;
+};
 
 /// A transaction of an actor's state, as Dapr has it: [{"operation":"upsert","request":{"key":"k","value":1}},
 /// {"operation":"delete","request":{"key":"l"}}]. \return the same, with nothing in it but that; nothing when it is not
 /// of this form, when its keys are not keys, or when one is there twice
 [[nodiscard]] std::optional<std::string> checked_operations(std::string_view text);
+/// The same of an app's states, where a request may also have "etag":"7", "options":{"concurrency":"first-write",
+/// "consistency":"strong"} and, when it saves, "metadata":{"ttlInSeconds":"60"}.
+[[nodiscard]] std::optional<KeyedText> checked_transaction(std::string_view text);
+/// ["k","l"]
+[[nodiscard]] std::optional<KeyedText> checked_keys(std::string_view text);
 /// What a reminder is made of: {"dueTime":"10s","period":"1m","ttl":"1h","data":1}, each of them or not.
 /// \return the same, with nothing in it but that; nothing when it is not of this form
 [[nodiscard]] std::optional<std::string> checked_recurrence(std::string_view text);
+/// What a job is made of: {"schedule":"@every 1m","dueTime":"10s","repeats":5,"ttl":"1h","data":1,"overwrite":true,
+/// "failurePolicy":{"constant":{"interval":"5s","maxRetries":3}}}, each of them or not, but one of the first two.
+/// \return the same, with nothing in it but that, and data that are null where there are none; nothing when it is not
+/// of this form
+[[nodiscard]] std::optional<std::string> checked_job(std::string_view text);
 
 }  // namespace trilby::host

@@ -100,7 +100,7 @@ TEST_F(DaprArguments, OfAContentTypeAreOneLine) {
 TEST_F(DaprArguments, OfATransactionAreAListOfUpsertsAndDeletes) {
   EXPECT_EQ(checked_operations(R"( [ {"request":{"value": {"a" :1e9} ,"key":"k"},"operation":"upsert"},
                                     {"operation":"delete","request":{"key":"l"}} ] )"),
-            R"([{"operation":"upsert","request":{"key":"k","value":{"a" :1e9}}},)"
+            R"([{"operation":"upsert","request":{"value":{"a" :1e9},"key":"k"}},)"
             R"({"operation":"delete","request":{"key":"l"}}])");
   EXPECT_EQ(checked_operations(R"([{"operation":"upsert","request":{"key":"k","value":null}}])"),
             R"([{"operation":"upsert","request":{"key":"k","value":null}}])");
@@ -128,11 +128,124 @@ TEST_F(DaprArguments, OfATransactionAreAListOfUpsertsAndDeletes) {
     EXPECT_FALSE(checked_operations(bad)) << bad;
   }
   std::string many;
-  for (std::size_t i = 0; i < kMaxActorOperations; ++i) {
+  for (std::size_t i = 0; i < kMaxOperations; ++i) {
     many += fmt::format(R"({}{{"operation":"delete","request":{{"key":"{}"}}}})", i == 0 ? "" : ",", i);
   }
   EXPECT_TRUE(checked_operations("[" + many + "]"));
   EXPECT_FALSE(checked_operations("[" + many + R"(,{"operation":"delete","request":{"key":"k"}}])"));
+}
+
+TEST_F(DaprArguments, OfAJobAreANameAlone) {
+  const auto job = decode_address(memory(), put("remind-7"), {}, DaprRest::None);
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->text(), "remind-7");
+  for (const std::string_view bad : {"", ".", "a/b", "a:b", "a||b", "a*", "a..b", "a%2fb"}) {
+    EXPECT_FALSE(decode_address(memory(), put(bad), {}, DaprRest::None)) << bad;
+  }
+  EXPECT_FALSE(decode_address(memory(), kOutside, {}, DaprRest::None));
+}
+
+TEST_F(DaprArguments, OfAJobAreWhenAndWithWhat) {
+  EXPECT_EQ(checked_job(R"({"dueTime":"0s"})"), R"({"dueTime":"0s","data":null})");
+  EXPECT_EQ(checked_job(R"( { "schedule" : "@every 1m", "repeats":4294967295, "ttl":"1h", "data": [1, 2],
+                              "overwrite": true, "failurePolicy" : { "constant" : { "maxRetries": 0 } } } )"),
+            R"({"schedule":"@every 1m","repeats":4294967295,"ttl":"1h","data":[1, 2],"overwrite":true,)"
+            R"("failurePolicy":{"constant":{"maxRetries":0}}})");
+  EXPECT_EQ(checked_job(R"({"dueTime":"1s","failurePolicy":{"drop": {}}})"),
+            R"({"dueTime":"1s","failurePolicy":{"drop":{}},"data":null})");
+  for (const std::string_view bad : {"",
+                                     "[]",
+                                     "{}",
+                                     R"({"data":1})",
+                                     R"({"dueTime":1})",
+                                     R"({"schedule":null})",
+                                     R"({"dueTime":"1s","name":"x"})",
+                                     R"({"dueTime":"1s","dueTime":"2s"})",
+                                     R"({"due_time":"1s"})",
+                                     R"({"dueTime":"1s","repeats":-1})",
+                                     R"({"dueTime":"1s","repeats":4294967296})",
+                                     R"({"dueTime":"1s","repeats":"5"})",
+                                     R"({"dueTime":"1s","repeats":1.5})",
+                                     R"({"dueTime":"1s","repeats":1e2})",
+                                     R"({"dueTime":"1s","overwrite":1})",
+                                     R"({"dueTime":"1s","failurePolicy":{}})",
+                                     R"({"dueTime":"1s","failurePolicy":"drop"})",
+                                     R"({"dueTime":"1s","failurePolicy":{"drop":{},"constant":{}}})",
+                                     R"({"dueTime":"1s","failurePolicy":{"drop":{"x":1}}})",
+                                     R"({"dueTime":"1s","failurePolicy":{"constant":{"interval":5}}})"}) {
+    EXPECT_FALSE(checked_job(bad)) << bad;
+  }
+  EXPECT_FALSE(checked_job(fmt::format(R"({{"dueTime":"{}"}})", std::string(2000, '1'))));
+}
+
+TEST_F(DaprArguments, OfATransactionOfStatesMayHaveMore) {
+  const auto checked = checked_transaction(
+      R"([{"operation":"upsert","request":{"key":"a","value":1,"etag":"7","metadata":{"ttlInSeconds":"60"},)"
+      R"("options":{"concurrency" : "first-write","consistency":"strong"}}},)"
+      R"({"request":{"options":{"concurrency":"last-write"},"etag":"8","key":"b"},"operation":"delete"}])");
+  ASSERT_TRUE(checked);
+  EXPECT_EQ(checked->keys, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(checked->text,
+            R"([{"operation":"upsert","request":{"key":"a","value":1,"etag":"7","metadata":{"ttlInSeconds":"60"},)"
+            R"("options":{"concurrency":"first-write","consistency":"strong"}}},)"
+            R"({"operation":"delete","request":{"options":{"concurrency":"last-write"},"etag":"8","key":"b"}}])");
+  const auto takes = [](std::string_view more) {
+    return checked_transaction(fmt::format(R"([{{"operation":"upsert","request":{{"key":"a","value":1,{}}}}}])", more))
+        .has_value();
+  };
+  for (const std::string_view good :
+       {R"("metadata":{})", R"("metadata":{"ttlInSeconds":"-1"})", R"("metadata":{"ttlInSeconds":"2147483647"})",
+        R"("options":{})", R"("options":{"consistency":"eventual"})"}) {
+    EXPECT_TRUE(takes(good)) << good;
+  }
+  for (const std::string_view bad : {R"("etag":7)",
+                                     R"("etag":"")",
+                                     R"("etag":null)",
+                                     R"("etag":"1","etag":"2")",
+                                     R"("metadata":"x")",
+                                     R"("metadata":{"ttlInSeconds":60})",
+                                     R"("metadata":{"ttlInSeconds":"0"})",
+                                     R"("metadata":{"ttlInSeconds":"-2"})",
+                                     R"("metadata":{"ttlInSeconds":"1s"})",
+                                     R"("metadata":{"ttlInSeconds":""})",
+                                     R"("metadata":{"ttlInSeconds":"2147483648"})",
+                                     R"("metadata":{"contentType":"x"})",
+                                     R"("metadata":{"partitionKey":"x"})",
+                                     R"("options":{"concurrency":"any"})",
+                                     R"("options":{"concurrency":1})",
+                                     R"("options":{"retry":{}})",
+                                     R"("contentType":"x")",
+                                     R"("value":2)",
+                                     R"("key":"b")",
+                                     R"("Key":"b")"}) {
+    EXPECT_FALSE(takes(bad)) << bad;
+  }
+  for (const std::string_view bad :
+       {R"([{"operation":"delete","request":{"key":"a","metadata":{"ttlInSeconds":"60"}}}])",
+        R"([{"operation":"delete","request":{"key":"a","value":1}}])",
+        R"([{"operation":"delete","request":{"etag":"1"}}])", R"([{"operation":"delete","request":{"key":"a||b"}}])",
+        R"([{"operation":"upsert","request":{"key":"a"}}])",
+        R"([{"operation":"delete","request":{"key":"a"}},{"operation":"delete","request":{"key":"a"}}])"}) {
+    EXPECT_FALSE(checked_transaction(bad)) << bad;
+  }
+  EXPECT_FALSE(takes(fmt::format(R"("etag":"{}")", std::string(2000, '1'))));
+}
+
+TEST_F(DaprArguments, OfWhatIsReadAtOnceAreKeysEachOnce) {
+  const auto checked = checked_keys(R"( [ "a:1" , "b" ] )");
+  ASSERT_TRUE(checked);
+  EXPECT_EQ(checked->text, R"(["a:1","b"])");
+  EXPECT_EQ(checked->keys, (std::vector<std::string>{"a:1", "b"}));
+  for (const std::string_view bad : {"", "{}", "[]", "[1]", "[\"a\",\"a\"]", "[\"\"]", "[\"a||b\"]", "[\"a/b\"]",
+                                     "[\"a\",null]", "\"a\"", "[[\"a\"]]", "[\"a\\u0000\"]"}) {
+    EXPECT_FALSE(checked_keys(bad)) << bad;
+  }
+  std::string many;
+  for (std::size_t i = 0; i < kMaxKeys; ++i) {
+    many += fmt::format("{}\"{}\"", i == 0 ? "" : ",", i);
+  }
+  EXPECT_TRUE(checked_keys("[" + many + "]"));
+  EXPECT_FALSE(checked_keys("[" + many + ",\"k\"]"));
 }
 
 TEST_F(DaprArguments, OfAReminderAreTimesAndData) {

@@ -46,6 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::memcpy(bytes.data(), data + sizeof spans, bytes.size());
   }
   const wasm::GuestMemory memory(bytes);
+  if (const auto job = host::decode_address(memory, spans[0], {}, host::DaprRest::None)) {
+    check_part(bytes, job->text(), false);
+  }
   for (const auto kind : {host::DaprRest::Key, host::DaprRest::Path, host::DaprRest::Name, host::DaprRest::Secret}) {
     if (const auto address = host::decode_address(memory, spans[0], spans[1], kind)) {
       check_part(bytes, address->name, false);
@@ -63,14 +66,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(!type->empty() && type->find_first_of("\r\n") == std::string_view::npos);
   }
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  for (const auto& checked : {host::checked_operations(text), host::checked_recurrence(text)}) {
-    check(!checked || parse_json(*checked).has_value());
+  for (const auto check_of : {host::checked_transaction, host::checked_keys}) {
+    if (const auto checked = check_of(text)) {
+      const auto again = check_of(checked->text);
+      check(again && again->text == checked->text && again->keys == checked->keys && !checked->keys.empty());
+      for (const std::string& key : checked->keys) {
+        check(policy::is_dapr_key(key));
+      }
+    }
   }
-  if (const auto operations = host::checked_operations(text)) {
-    check(host::checked_operations(*operations) == operations);
-  }
-  if (const auto recurrence = host::checked_recurrence(text)) {
-    check(host::checked_recurrence(*recurrence) == recurrence);
+  for (const auto check_of : {host::checked_operations, host::checked_recurrence, host::checked_job}) {
+    if (const auto checked = check_of(text)) {
+      check(parse_json(*checked).has_value());
+      check(check_of(*checked) == checked);
+    }
   }
   return 0;
 }

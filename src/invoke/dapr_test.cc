@@ -61,12 +61,41 @@ class FakeBlocks final : public BuildingBlocks {
         std::move(with), without_answer(std::move(done)));
   }
 
+  std::shared_ptr<void> change_states(std::string_view store, SharedBytes operations, dapr::Terms with,
+                                      OnChange done) override {
+    return take_change(fmt::format("change {}: {}", store, *operations), std::move(with), std::move(done));
+  }
+  std::shared_ptr<void> read_states(std::string_view store, SharedBytes keys, dapr::Terms with, dapr::Room room,
+                                    OnAnswer done) override {
+    most = room.most;
+    return take(fmt::format("read {}: {}", store, *keys), std::move(with), std::move(done));
+  }
+  std::shared_ptr<void> read_configuration(std::string_view store, std::string_view key, dapr::Terms with,
+                                           dapr::Room room, OnAnswer done) override {
+    most = room.most;
+    return take(fmt::format("configuration {}/{}", store, key), std::move(with), std::move(done));
+  }
+  std::shared_ptr<void> lock(const dapr::LockRequest& request, std::chrono::seconds time, dapr::Terms with,
+                             OnChange done) override {
+    return take_change(
+        fmt::format("lock {}/{} as {} for {} s", request.store, request.resource, request.owner, time.count()),
+        std::move(with), std::move(done));
+  }
+  std::shared_ptr<void> unlock(const dapr::LockRequest& request, dapr::Terms with, OnChange done) override {
+    return take_change(fmt::format("unlock {}/{} as {}", request.store, request.resource, request.owner),
+                       std::move(with), std::move(done));
+  }
+  std::shared_ptr<void> set_job(std::string_view job, SharedBytes what, dapr::Terms with, OnChange done) override {
+    return take_change(fmt::format("job {}: {}", job, what ? *what : "none"), std::move(with), std::move(done));
+  }
+
   void answer(Result<std::optional<WholeBody>> result) { std::exchange(waiting, nullptr)(std::move(result)); }
   void answer(std::string bytes) { answer(std::optional(WholeBody{std::move(bytes), {}})); }
 
   std::vector<std::string> asked;
   dapr::Terms terms;
   Bytes most;
+  dapr::Change change = dapr::Change::Made;  // what becomes of one that goes well
   OnAnswer waiting;
   std::weak_ptr<void> handle;
   std::function<void()> on_asked;  // later in the turn
@@ -80,6 +109,12 @@ class FakeBlocks final : public BuildingBlocks {
   static std::shared_ptr<void> unasked() {
     ADD_FAILURE() << "nobody asks this here";
     return nullptr;
+  }
+  std::shared_ptr<void> take_change(std::string what, dapr::Terms given, OnChange done) {
+    return take(std::move(what), std::move(given),
+                [this, done = std::move(done)](Result<std::optional<WholeBody>> result) {
+                  done(result ? Result<dapr::Change>(change) : fail(std::move(result).error()));
+                });
   }
   std::shared_ptr<void> take(std::string what, dapr::Terms given, OnAnswer done) {
     asked.push_back(std::move(what));
@@ -120,6 +155,16 @@ class GuestDapr : public ::testing::Test {
       spec.policy.grants.dapr.state["store/granted"] = {.read = true, .write = true};
       spec.policy.grants.dapr.invoke.insert("billing/pay");
     }
+    return prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
+  }
+
+  /// One that may read, lock and schedule what is called granted, and nothing else.
+  static std::shared_ptr<const Function> function_with_more() {
+    const wasm::TestDirectory directory;
+    FunctionSpec spec = spec_of("asks", directory.guest("dapr"), {});
+    spec.policy.grants.dapr.configuration.insert("store/granted");
+    spec.policy.grants.dapr.locks.insert("store/granted");
+    spec.policy.grants.dapr.jobs.insert("granted");
     return prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
   }
 
@@ -267,6 +312,87 @@ TEST_F(GuestDapr, CallsActorsThatItIsGranted) {
   EXPECT_EQ(outcome.reason, Reason::Denied);
   EXPECT_EQ(outcome.record.denials.of(Grant::DaprActor), 1U);
   EXPECT_EQ(blocks.asked.size(), 2U);
+}
+
+/// The first byte of what asks, and what is asked then.
+constexpr std::pair<char, std::string_view> kChanges[] = {
+    {'\x0d', "lock store/granted as other for 30 s"},
+    {'\x0e', "unlock store/granted as other"},
+    {'\x0f', R"(job granted: {"dueTime":"1s","data":null})"},
+    {'\x10', "job granted: none"},
+};
+
+TEST_F(GuestDapr, ReadsAConfigurationThatItIsGranted) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer("25"); }); };
+  Outcome outcome = run(function_with_more(), call("\x0c"));
+  EXPECT_EQ(read_body(outcome), "25") << outcome.message;
+  EXPECT_EQ(blocks.most, 4_MiB);
+  EXPECT_EQ(blocks.asked, std::vector<std::string>{"configuration store/granted"});
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer(std::optional<WholeBody>()); }); };
+  EXPECT_EQ(run(function_with_more(), call("\x0c")).message, "it exited with 3");
+  blocks.asked.clear();
+  outcome = run('\x0c');
+  EXPECT_EQ(outcome.reason, Reason::Denied);
+  EXPECT_EQ(outcome.record.denials.of(Grant::DaprConfiguration), 1U);
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
+TEST_F(GuestDapr, LocksAndSchedulesWhatItIsGranted) {
+  for (const auto& [what, asked] : kChanges) {
+    blocks.asked.clear();
+    blocks.on_asked = [&] { answer_later([&] { blocks.answer(std::optional<WholeBody>()); }); };
+    for (const auto& [change, message] :
+         {std::pair(dapr::Change::Made, ""), std::pair(dapr::Change::Missing, "it exited with 3"),
+          std::pair(dapr::Change::Conflict, "it exited with 8")}) {
+      blocks.change = change;
+      EXPECT_EQ(run(function_with_more(), call(what + std::string(R"({"dueTime":"1s"})"))).message, message) << asked;
+    }
+    blocks.on_asked = [&] { answer_later([&] { blocks.answer(fail(Reason::UpstreamFailed, "refused")); }); };
+    EXPECT_EQ(run(function_with_more(), call(what + std::string(R"({"dueTime":"1s"})"))).message, "it exited with 5");
+    EXPECT_EQ(blocks.asked, std::vector<std::string>(4, std::string(asked)));
+  }
+}
+
+TEST_F(GuestDapr, LocksAndSchedulesNothingElse) {
+  for (const auto& [what, asked] : kChanges) {
+    const Outcome outcome = run(function_with(), call(what + std::string(R"({"dueTime":"1s"})")));
+    EXPECT_EQ(outcome.message, "it exited with 2") << asked;
+    EXPECT_EQ(outcome.record.denials.of(what < '\x0f' ? Grant::DaprLock : Grant::DaprJob), 1U);
+  }
+  EXPECT_EQ(run(function_with_more(), call("\x0f{}")).message, "it exited with 1");
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
+constexpr std::string_view kSave = R"({"operation":"upsert","request":{"key":"granted","value":1,"etag":"7"}})";
+constexpr std::string_view kDelete = R"({"operation":"delete","request":{"key":"other"}})";
+
+TEST_F(GuestDapr, ChangesStatesOnlyWhereEachIsGranted) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer(std::optional<WholeBody>()); }); };
+  EXPECT_EQ(run('\x11', fmt::format(" [ {} ]", kSave)).message, "");
+  EXPECT_EQ(blocks.asked, std::vector<std::string>{fmt::format("change store: [{}]", kSave)});
+  blocks.change = dapr::Change::Conflict;
+  EXPECT_EQ(run('\x11', fmt::format("[{}]", kSave)).message, "it exited with 8");
+  blocks.asked.clear();
+  EXPECT_EQ(run('\x11', "[]").message, "it exited with 1");
+  for (const auto& text : {fmt::format("[{},{}]", kSave, kDelete), fmt::format("[{},{}]", kDelete, kSave)}) {
+    const Outcome outcome = run('\x11', text);
+    EXPECT_EQ(outcome.message, "it exited with 2");
+    EXPECT_EQ(outcome.record.denials.of(Grant::DaprState), 1U);
+  }
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
+TEST_F(GuestDapr, ReadsStatesOnlyWhereEachIsGranted) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer("[7]"); }); };
+  Outcome outcome = run('\x12', R"([ "granted" ])");
+  EXPECT_EQ(read_body(outcome), "[7]") << outcome.message;
+  EXPECT_EQ(blocks.most, 4_MiB);
+  EXPECT_EQ(blocks.asked, std::vector<std::string>{R"(read store: ["granted"])"});
+  blocks.asked.clear();
+  EXPECT_EQ(run('\x12', "[]").message, "it exited with 1");
+  EXPECT_EQ(run('\x12', R"(["granted","other"])").message, "it exited with 2");
+  EXPECT_EQ(run('\x12', R"(["other","granted"])").message, "it exited with 2");
+  EXPECT_TRUE(blocks.asked.empty());
 }
 
 TEST_F(GuestDapr, CallsAnAppOnBehalfOfItsOwn) {

@@ -66,13 +66,16 @@ Result<void> check_memory(const wasm::ModuleInfo& info, const policy::Limits& li
 
 /// \return empty for what needs none: an actor's own, and answers
 std::string_view dapr_grant_for(std::string_view name) {
-  return name == "invoke"             ? "allow.dapr.invoke"
-         : name == "publish"          ? "allow.dapr.publish"
-         : name == "binding"          ? "allow.dapr.bindings"
-         : name == "secret"           ? "allow.dapr.secrets"
-         : name == "actor_invoke"     ? "allow.dapr.actors"
-         : name.starts_with("state_") ? "allow.dapr.state"
-                                      : "";
+  return name == "invoke"                     ? "allow.dapr.invoke"
+         : name == "publish"                  ? "allow.dapr.publish"
+         : name == "binding"                  ? "allow.dapr.bindings"
+         : name == "secret"                   ? "allow.dapr.secrets"
+         : name == "actor_invoke"             ? "allow.dapr.actors"
+         : name == "configuration_get"        ? "allow.dapr.configuration"
+         : name == "lock" || name == "unlock" ? "allow.dapr.locks"
+         : name.starts_with("job_")           ? "allow.dapr.jobs"
+         : name.starts_with("state_")         ? "allow.dapr.state"
+                                              : "";
 }
 
 /// Whether it can ask for anything that its manifest has to grant.

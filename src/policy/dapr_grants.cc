@@ -21,6 +21,15 @@ bool may(const DaprGrants& grants, std::string_view wanted, bool StateAccess::* 
                      [&](const auto& grant) { return grant.second.*access && covers(grant.first, wanted); });
 }
 
+/// A text with a '*' at its end, as one that it may stand for.
+std::string one_of(std::string_view grant) {
+  std::string text(grant);
+  if (text.ends_with('*')) {
+    text.back() = 'x';
+  }
+  return text;
+}
+
 }  // namespace
 
 bool is_dapr_name(std::string_view text) {
@@ -58,6 +67,8 @@ bool is_dapr_rest(std::string_view text, DaprRest kind) {
       return is_dapr_path(text);
     case DaprRest::Secret:
       return is_dapr_secret(text);
+    case DaprRest::None:
+      return text.empty();
   }
   return false;
 }
@@ -79,6 +90,10 @@ bool may_write_state(const DaprGrants& grants, std::string_view wanted) {
 }
 
 std::string_view grant_defect(std::string_view text, DaprRest kind) {
+  if (kind == DaprRest::None) {
+    return is_dapr_name(one_of(text)) ? ""
+                                      : "must be 1 to 128 letters, digits and '-._', with a '*' behind them or not";
+  }
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) {
     return "lacks a '/'";
@@ -86,10 +101,7 @@ std::string_view grant_defect(std::string_view text, DaprRest kind) {
   if (!is_dapr_name(text.substr(0, slash))) {
     return "must begin with a name of 1 to 128 letters, digits and '-._'";
   }
-  std::string rest(text.substr(slash + 1));
-  if (rest.ends_with('*')) {
-    rest.back() = 'x';  // whatever may follow
-  }
+  const std::string rest = one_of(text.substr(slash + 1));
   if (rest.find('*') != std::string::npos) {
     return "has a '*' that is not its last character";
   }

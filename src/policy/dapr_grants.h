@@ -1,7 +1,7 @@
 /// \file  What a function may ask of Dapr, and what the names are made of that it asks with. No I/O.
 ///
-/// A grant is NAME/REST: a component or an app, and what of it. A '*' at its end stands for whatever follows. Names
-/// hold neither '/' nor '*', so a grant covers what it is the same text as, or begins with.
+/// A grant is NAME/REST: a component or an app, and what of it; a job's is its NAME alone. A '*' at its end stands for
+/// whatever follows. Names hold neither '/' nor '*', so a grant covers what it is the same text as, or begins with.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace trilby::policy {
 
-inline constexpr std::size_t kMaxDaprName = 128;  ///< bytes of a component's name, an app-id or an operation
+inline constexpr std::size_t kMaxDaprName = 128;  ///< bytes of the name of a component, an app, an operation or a job
 inline constexpr std::size_t kMaxDaprRest = 256;  ///< bytes of a key, a topic or a method
 
 struct StateAccess {
@@ -29,11 +29,17 @@ struct DaprGrants {
   Texts bindings;                                           ///< "BINDING/OPERATION"
   Texts secrets;                                            ///< "STORE/KEY"
   Texts actors;                                             ///< "TYPE/METHOD", of any id
+  Texts configuration;                                      ///< "STORE/KEY"
+  Texts locks;                                              ///< "STORE/RESOURCE"
+  Texts jobs;                                               ///< "NAME"
   std::map<std::string, StateAccess, std::less<>> state{};  ///< "STORE/KEY"
 
-  [[nodiscard]] bool empty() const {
-    return invoke.empty() && publish.empty() && bindings.empty() && secrets.empty() && actors.empty() && state.empty();
+  /// Whether there is nothing but, at most, apps to invoke.
+  [[nodiscard]] bool only_invokes() const {
+    return publish.empty() && bindings.empty() && secrets.empty() && actors.empty() && configuration.empty() &&
+           locks.empty() && jobs.empty() && state.empty();
   }
+  [[nodiscard]] bool empty() const { return invoke.empty() && only_invokes(); }
 };
 
 /// What REST is, in NAME/REST.
@@ -42,12 +48,14 @@ enum class DaprRest : std::uint8_t {
   Key,
   Path,    ///< a topic, or a method of an app
   Secret,  ///< a key
+  None,    ///< there is none: the name is all, as of a job
 };
 
 /// Letters, digits and "-._", no two points in a row, not "." alone: what may be one part of a path as it is.
 [[nodiscard]] bool is_dapr_name(std::string_view text);
-/// Of a state or a secret: letters, digits and "-._~:@+=,", no two points in a row, not "." alone. Nothing that a URL,
-/// a file system or a store (Dapr's "||") takes for more than a letter.
+/// Of a state, a secret, a configuration, what is locked and who locks it: letters, digits and "-._~:@+=,", no two
+/// points in a row, not "." alone. Nothing that a URL, a file system or a store (Dapr's "||") takes for more than a
+/// letter.
 [[nodiscard]] bool is_dapr_key(std::string_view text);
 /// The same, but for what a sidecar takes for all secrets of a store: `secrets/STORE/bulk` is an address of its own.
 [[nodiscard]] bool is_dapr_secret(std::string_view text);
@@ -56,7 +64,7 @@ enum class DaprRest : std::uint8_t {
 /// Whichever of these `kind` says.
 [[nodiscard]] bool is_dapr_rest(std::string_view text, DaprRest kind);
 
-/// Whether `grant` covers `wanted`, which is NAME/REST.
+/// Whether `grant` covers `wanted`, which is NAME/REST, or NAME.
 [[nodiscard]] bool covers(std::string_view grant, std::string_view wanted);
 [[nodiscard]] bool is_granted(const DaprGrants::Texts& grants, std::string_view wanted);
 [[nodiscard]] bool may_read_state(const DaprGrants& grants, std::string_view wanted);

@@ -73,6 +73,21 @@ TEST(DaprGrants, AreEmptyUntilSomethingIsNamed) {
   EXPECT_FALSE(is_granted(grants.publish, "broker/order"));
 }
 
+TEST(DaprGrants, TellWhetherTheyOnlyInvoke) {
+  DaprGrants grants;
+  grants.invoke.insert("app/pay");
+  EXPECT_TRUE(grants.only_invokes());
+  EXPECT_FALSE(grants.empty());
+  for (auto* const list : {&grants.publish, &grants.bindings, &grants.secrets, &grants.actors, &grants.configuration,
+                           &grants.locks, &grants.jobs}) {
+    list->insert("x");
+    EXPECT_FALSE(grants.only_invokes());
+    list->clear();
+  }
+  grants.state["store/a"] = {.read = true, .write = false};
+  EXPECT_FALSE(grants.only_invokes());
+}
+
 TEST(DaprGrants, OfAStateTellReadingFromWriting) {
   DaprGrants grants;
   grants.state["store/seen-*"] = {.read = true, .write = false};
@@ -101,6 +116,14 @@ TEST(DaprGrant, ThatIsNoneIsTold) {
   EXPECT_EQ(grant_defect("vault/bulk*", DaprRest::Secret), "") << "and of these \"bulk\" is not asked for";
   EXPECT_EQ(grant_defect("store/bulk", DaprRest::Key), "");
   EXPECT_EQ(grant_defect("store/a*b*", DaprRest::Key), "has a '*' that is not its last character");
+  for (const std::string_view job : {"daily", "remind-*", "*", "a.b_c"}) {
+    EXPECT_EQ(grant_defect(job, DaprRest::None), "") << job;
+  }
+  for (const std::string_view none : {"", "jobs/daily", "a*b", "**", "a..*", "a:b"}) {
+    EXPECT_EQ(grant_defect(none, DaprRest::None),
+              "must be 1 to 128 letters, digits and '-._', with a '*' behind them or not")
+        << none;
+  }
 }
 
 TEST(DaprMend, IsTheLineThatTheManifestLacks) {
@@ -117,6 +140,11 @@ TEST(DaprMend, IsTheLineThatTheManifestLacks) {
             R"(in [function.f.allow.dapr.state] add "store/key" = "read-write")");
   EXPECT_EQ(mend(grants, "f", Grant::DaprActor, "Counter/add"),
             R"(in [function.f] add allow.dapr.actors = ["Counter/add"])");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprConfiguration, "settings/limit"),
+            R"(in [function.f] add allow.dapr.configuration = ["settings/limit"])");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprLock, "locks/order-7"),
+            R"(in [function.f] add allow.dapr.locks = ["locks/order-7"])");
+  EXPECT_EQ(mend(grants, "f", Grant::DaprJob, "remind-7"), R"(in [function.f] add allow.dapr.jobs = ["remind-7"])");
   EXPECT_EQ(mend(grants, "f", Grant::DaprActorState, "state/key"),
             "nothing grants it: an actor's own is there when Dapr calls f as one ([[app.ID.actor]])");
 }

@@ -58,6 +58,12 @@ std::string mend(const Grants& grants, std::string_view function, Grant kind, st
       return dapr_line(function, "secrets", grants.dapr.secrets, wanted);
     case Grant::DaprActor:
       return dapr_line(function, "actors", grants.dapr.actors, wanted);
+    case Grant::DaprConfiguration:
+      return dapr_line(function, "configuration", grants.dapr.configuration, wanted);
+    case Grant::DaprLock:
+      return dapr_line(function, "locks", grants.dapr.locks, wanted);
+    case Grant::DaprJob:
+      return dapr_line(function, "jobs", grants.dapr.jobs, wanted);
     case Grant::DaprActorState:
       return fmt::format("nothing grants it: an actor's own is there when Dapr calls {} as one ([[app.ID.actor]])",
                          function);

@@ -110,6 +110,30 @@ class BlocksWithoutGuests : public dapr::BuildingBlocks {
                                        dapr::Terms /*terms*/, OnDone /*done*/) override {
     return unasked();
   }
+  std::shared_ptr<void> change_states(std::string_view /*store*/, SharedBytes /*operations*/, dapr::Terms /*terms*/,
+                                      OnChange /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> read_states(std::string_view /*store*/, SharedBytes /*keys*/, dapr::Terms /*terms*/,
+                                    dapr::Room /*room*/, OnAnswer /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> read_configuration(std::string_view /*store*/, std::string_view /*key*/, dapr::Terms /*terms*/,
+                                           dapr::Room /*room*/, OnAnswer /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> lock(const dapr::LockRequest& /*request*/, std::chrono::seconds /*time*/, dapr::Terms /*terms*/,
+                             OnChange /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> unlock(const dapr::LockRequest& /*request*/, dapr::Terms /*terms*/,
+                               OnChange /*done*/) override {
+    return unasked();
+  }
+  std::shared_ptr<void> set_job(std::string_view /*name*/, SharedBytes /*what*/, dapr::Terms /*terms*/,
+                                OnChange /*done*/) override {
+    return unasked();
+  }
 
  private:
   static std::shared_ptr<void> unasked() {

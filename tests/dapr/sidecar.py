@@ -5,6 +5,7 @@ Another implementation of Dapr can be put in daprd's place by `pytest --dapr NAM
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -18,6 +19,9 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("TRILBY_DAPR") or ROOT / "build" / "dapr")
+# The daprd that bench/peers_setup.py builds of the same modules, with the components too that Dapr does not call stable: those of locks are none.
+DAPRD_WITH_ALL = Path(os.environ.get("TRILBY_CACHE") or Path.home() / ".cache/trilby") / "peers" / "daprd-all-{}".format(
+    hashlib.sha256(b"".join((ROOT / "tools/dapr" / name).read_bytes() for name in ("go.mod", "go.sum"))).hexdigest()[:12])
 START_SECONDS = 60
 STOP_SECONDS = 20
 
@@ -200,15 +204,15 @@ class Daprd(Process):
     """Dapr's sidecar, before one app. Ready once the app has told it what it wants."""
 
     def __init__(self, app_id, app_port, resources, scratch, options=(), app_token=None, ready=True, http_port=None, protocol="http", api_token=None,
-                 internal_port=None, env=None):
+                 internal_port=None, env=None, program=None):
         """`http_port`: where it answers, if that was told somebody before; `internal_port`: where it answers other sidecars. `api_token`: what it wants
-        to see from whoever asks it for something."""
+        to see from whoever asks it for something. `program`: another build of it."""
         self.app_id = app_id
         http, grpc, internal, metrics = free_ports(4)
         http, self.internal_port = http_port or http, internal_port or internal
         self.url = f"http://127.0.0.1:{http}/v1.0"
         self.grpc_address = f"127.0.0.1:{grpc}"
-        command = [PROGRAMS / "daprd", "--app-id", app_id, "--dapr-http-port", http, "--dapr-grpc-port", grpc, "--dapr-internal-grpc-port",
+        command = [program or PROGRAMS / "daprd", "--app-id", app_id, "--dapr-http-port", http, "--dapr-grpc-port", grpc, "--dapr-internal-grpc-port",
                    self.internal_port, "--metrics-port", metrics, "--dapr-listen-addresses", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
                    "--resources-path", resources, "--log-level", "debug", "--dapr-graceful-shutdown-seconds", "2", *options]
         if app_port is not None:

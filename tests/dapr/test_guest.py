@@ -1,5 +1,6 @@
 """What functions ask of Dapr themselves, through the module `dapr`, under grants: Trilby, a real sidecar, Redis, and guests in C and Rust."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,14 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 from images import own
-from sidecar import Redis, component, free_ports, write_resources
+from sidecar import DAPRD_WITH_ALL, Redis, Scheduler, component, free_ports, write_resources
 from world import World, served_far
 
 ROOT = Path(__file__).parents[2]
 RUST = Path.home() / ".cache/trilby/rust-1.63"
 API_TOKEN = "api-token-4e11"
 FAR_APP = own("far")
-SUCCESS, INVALID, DENIED, NOT_FOUND, TOO_LARGE, FAILED, BUSY, NO_SIDECAR = range(8)
+SUCCESS, INVALID, DENIED, NOT_FOUND, TOO_LARGE, FAILED, BUSY, NO_SIDECAR, CONFLICT = range(9)
 MANIFEST = """
 trilby = 1
 
@@ -41,6 +42,10 @@ pubsub = "broker"
 topic = "counts"
 function = "event"
 
+[[app.shop.job]]
+name = "granted-soon"
+function = "event"
+
 [function.ask]
 module = "{guests}/ask.wasm"
 [function.ask.allow.dapr]
@@ -48,6 +53,9 @@ invoke = ["shop/echo", "{far}/*", "absent/*"]
 publish = ["broker/granted", "nowhere/granted"]
 bindings = ["files/create", "files/list", "absent/create"]
 secrets = ["vault/granted", "vault/absent", "vault/bu*", "nowhere/granted"]
+configuration = ["settings/granted-*", "nowhere/granted"]
+locks = ["locks/granted-*", "nowhere/granted"]
+jobs = ["granted-*"]
 state = {{ "store/granted-*" = "read-write", "store/seen-*" = "read-only", "store/log" = "write-only", "nowhere/granted-1" = "read-write" }}
 
 [function.impatient]
@@ -98,23 +106,25 @@ def programs(guests, tmp_path_factory):
 
 
 class Shop(World):
-    """Trilby with one app, its sidecar, and Redis behind that."""
+    """Trilby with one app, its sidecar, and Redis and the scheduler behind that."""
 
-    def __init__(self, system_class, sidecar_class, guests, programs, scratch, redis):
+    def __init__(self, system_class, sidecar_class, guests, programs, scratch, redis, scheduler, with_locks):
         resources = scratch / "resources"
         (scratch / "secrets.json").write_text(json.dumps({"granted": "open sesame", "other": "not for you"}))
         write_resources(resources, {
             "broker": component("broker", "pubsub.redis", redisHost=redis.address),
             "store": component("store", "state.redis", redisHost=redis.address),
+            "settings": component("settings", "configuration.redis", redisHost=redis.address),
             "files": component("files", "bindings.localstorage", rootPath=str(scratch / "files")),
             "vault": component("vault", "secretstores.local.file", secretsFile=str(scratch / "secrets.json")),
-        })
+        } | ({"locks": component("locks", "lock.redis", redisHost=redis.address)} if with_locks else {}))
         (port,) = free_ports(1)
         manifest = scratch / "trilby.toml"
         manifest.write_text(MANIFEST.format(port=port, guests=programs, wat=guests, far=FAR_APP))
         trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"DAPR_API_TOKEN": API_TOKEN, "TRILBY_LOG_FORMAT": "json"})
-        super().__init__(trilby, None, redis, None, scratch, resources)
-        self.sidecar = sidecar_class("shop", self.channel.rpartition(":")[2], resources, scratch, api_token=API_TOKEN, http_port=port)
+        super().__init__(trilby, None, redis, scheduler, scratch, resources)
+        self.sidecar = sidecar_class("shop", self.channel.rpartition(":")[2], resources, scratch, api_token=API_TOKEN, http_port=port,
+                                     options=["--scheduler-host-address", scheduler.address], program=DAPRD_WITH_ALL if with_locks else None)
 
     def post(self, path, content=b""):
         return httpx.post(self.public + path, content=content, timeout=30)
@@ -132,17 +142,33 @@ class Shop(World):
         return self.metric("trilby_call_denials_total", function=function, grant=kind)
 
 
-@pytest.fixture(scope="module")
-def shop(system_class, sidecar_class, guests, programs, tmp_path_factory):
-    scratch = tmp_path_factory.mktemp("shop")
+@contextlib.contextmanager
+def opened(system_class, sidecar_class, guests, programs, scratch, with_locks=False):
     redis = Redis(scratch)
-    shop = Shop(system_class, sidecar_class, guests, programs, scratch, redis)
+    scheduler = Scheduler(scratch)
+    shop = Shop(system_class, sidecar_class, guests, programs, scratch, redis, scheduler, with_locks)
     yield shop
     shop.sidecar.stop()
     assert shop.trilby.stop() == 0
+    scheduler.stop()
     redis.stop()
     assert API_TOKEN not in shop.trilby.log()
     assert "open sesame" not in shop.trilby.log()
+
+
+@pytest.fixture(scope="module")
+def shop(system_class, sidecar_class, guests, programs, tmp_path_factory):
+    with opened(system_class, sidecar_class, guests, programs, tmp_path_factory.mktemp("shop")) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def shop_with_locks(system_class, sidecar_class, guests, programs, tmp_path_factory):
+    """Dapr calls no component of locks stable, so that only a sidecar with all of them has one."""
+    if not DAPRD_WITH_ALL.exists():
+        pytest.skip("a daprd with all components is not built; `make bench` does that (bench/peers_setup.py)")
+    with opened(system_class, sidecar_class, guests, programs, tmp_path_factory.mktemp("locks"), with_locks=True) as shop:
+        yield shop
 
 
 def test_a_state_is_saved_read_and_deleted(shop):
@@ -179,6 +205,11 @@ def test_what_is_not_granted_is_denied_counted_and_told(shop):
         (("invoke", "shop", "echo/x", "POST", "", ""), "dapr-invoke", r'\"shop/echo/x\"]'),
         (("binding", "files", "delete", "{}"), "dapr-binding", r'\"files/delete\"]'),
         (("secret", "vault", "other"), "dapr-secret", r'\"vault/other\"]'),
+        (("configuration_get", "settings", "other"), "dapr-configuration", r'add allow.dapr.configuration = ['),
+        (("lock", "locks", "other", "me", "60"), "dapr-lock", r'add allow.dapr.locks = ['),
+        (("unlock", "locks", "other", "me"), "dapr-lock", r'\"locks/other\"]'),
+        (("job_schedule", "other", '{"dueTime":"1h"}'), "dapr-job", r'add allow.dapr.jobs = ['),
+        (("job_delete", "other"), "dapr-job", r'\"other\"]'),
     ]:
         before = shop.denials("ask", kind)
         assert shop.ask(*words) == (DENIED, 0, b"")
@@ -192,6 +223,85 @@ def test_a_function_without_grants_starts_and_is_denied_everything(shop):
     assert shop.ask("state_get", "store", "granted-1", path="/naked") == (DENIED, 0, b"")
     assert shop.ask("publish", "broker", "granted", "", "x", path="/naked") == (DENIED, 0, b"")
     assert shop.denials("naked", "dapr-state") == 1
+
+
+def upsert(key, value, **more):
+    return {"operation": "upsert", "request": {"key": key, "value": value} | more}
+
+
+def delete(key, **more):
+    return {"operation": "delete", "request": {"key": key} | more}
+
+
+def transact(shop, *operations):
+    return shop.ask("state_transaction", "store", json.dumps(operations))[0]
+
+
+def states(shop, *keys):
+    """Those of them that are there: the value and the etag of each."""
+    error, _, answer = shop.ask("state_get_bulk", "store", json.dumps(keys))
+    assert error == SUCCESS
+    entries = json.loads(answer)
+    assert sorted(entry["key"] for entry in entries) == sorted(keys), "one for each key, be it there or not"
+    assert all(set(entry) in ({"key"}, {"key", "data", "etag"}) for entry in entries), entries
+    return {entry["key"]: (entry["data"], entry["etag"]) for entry in entries if "data" in entry}
+
+
+def test_states_are_changed_and_read_together(shop):
+    assert states(shop, "granted-1", "granted-2") == {}
+    assert transact(shop, upsert("granted-1", {"a": [1, None]}), upsert("granted-2", 2), delete("granted-3")) == SUCCESS
+    assert states(shop, "granted-2", "granted-1", "granted-3") == {"granted-1": ({"a": [1, None]}, "1"), "granted-2": (2, "1")}
+    assert shop.redis.ask("TTL", "shop||granted-1") == -1
+    assert transact(shop, upsert("granted-1", 3, metadata={"ttlInSeconds": "60"}), delete("granted-2")) == SUCCESS
+    assert 0 < shop.redis.ask("TTL", "shop||granted-1") <= 60
+    assert states(shop, "granted-1", "granted-2") == {"granted-1": (3, "2")}
+    assert transact(shop, delete("granted-1")) == SUCCESS
+
+
+def test_a_state_that_changed_meanwhile_is_a_conflict(shop):
+    assert transact(shop, upsert("granted-1", 1)) == SUCCESS
+    (_, etag) = states(shop, "granted-1")["granted-1"]
+    assert transact(shop, upsert("granted-1", 2, etag=etag, options={"concurrency": "first-write", "consistency": "strong"})) == SUCCESS
+    assert transact(shop, upsert("granted-1", 3, etag=etag)) == CONFLICT
+    assert transact(shop, delete("granted-1", etag=etag)) == CONFLICT
+    assert states(shop, "granted-1")["granted-1"][0] == 2
+    assert transact(shop, upsert("granted-1", 3, etag="no etag of Redis'")) == FAILED
+    assert transact(shop, upsert("granted-1", 4, etag=etag, options={"concurrency": "last-write"})) == SUCCESS
+    assert transact(shop, delete("granted-1", etag=states(shop, "granted-1")["granted-1"][1])) == SUCCESS
+    assert states(shop, "granted-1") == {}
+
+
+def test_redis_makes_the_rest_of_a_transaction_that_fails_of_an_etag(shop):
+    """Its scripts run one after the other, and nothing takes back what the others did."""
+    assert transact(shop, upsert("granted-1", 1)) == SUCCESS
+    assert transact(shop, upsert("granted-2", 2), upsert("granted-1", 2, etag="99"), upsert("granted-3", 2)) == CONFLICT
+    assert states(shop, "granted-1", "granted-2", "granted-3") == {"granted-1": (1, "1"), "granted-2": (2, "1"), "granted-3": (2, "1")}
+    assert transact(shop, *(delete(f"granted-{number}") for number in (1, 2, 3))) == SUCCESS
+
+
+def test_of_many_states_each_is_to_be_granted(shop):
+    before = sorted(shop.redis.ask("KEYS", "*"))
+    for words, first in [
+        (("state_transaction", "store", json.dumps([upsert("granted-1", 1), delete("b"), upsert("a", 1)])), "store/b"),
+        (("state_transaction", "store", json.dumps([upsert("granted-1", 1), upsert("seen-1", 1)])), "store/seen-1"),
+        (("state_transaction", "store2", json.dumps([upsert("granted-1", 1)])), "store2/granted-1"),
+        (("state_get_bulk", "store", json.dumps(["granted-1", "seen-1", "log"])), "store/log"),
+        (("state_get_bulk", "store", json.dumps(["c", "granted-1"])), "store/c"),
+    ]:
+        denied = shop.denials("ask", "dapr-state")
+        assert shop.ask(*words) == (DENIED, 0, b"")
+        assert shop.denials("ask", "dapr-state") == denied + 1
+        shop.trilby.wait_for_log(rf'add \"{first}\" = \"read-write\"')
+    assert sorted(shop.redis.ask("KEYS", "*")) == before
+    assert shop.ask("state_transaction", "nowhere", json.dumps([upsert("granted-1", 1)])) == (FAILED, 0, b"")
+    assert shop.ask("state_get_bulk", "nowhere", '["granted-1"]') == (FAILED, 0, b"")
+
+
+def test_states_that_cannot_be_read_are_a_failure(shop):
+    """daprd answers 200, and nothing, when one of them is no JSON."""
+    shop.redis.ask("HSET", "shop||granted-bad", "data", "no JSON", "version", "1")
+    assert shop.ask("state_get_bulk", "store", '["granted-1","granted-bad"]') == (FAILED, 0, b"")
+    assert shop.ask("state_delete", "store", "granted-bad")[0] == SUCCESS
 
 
 def test_an_event_is_published_as_what_it_is(shop):
@@ -221,6 +331,9 @@ def test_what_dapr_refuses_is_a_failure_and_its_words_reach_no_guest(shop):
     assert shop.ask("publish", "nowhere", "granted", "", "x") == (FAILED, 0, b"")
     assert shop.ask("binding", "absent", "create", "{}") == (FAILED, 0, b"")
     assert shop.ask("secret", "nowhere", "granted") == (FAILED, 0, b"")
+    assert shop.ask("configuration_get", "nowhere", "granted") == (FAILED, 0, b"")
+    assert shop.ask("lock", "locks", "granted-1", "me", "60") == (FAILED, 0, b"")
+    assert shop.ask("unlock", "locks", "granted-1", "me") == (FAILED, 0, b"")
     assert shop.ask("invoke", "absent", "x", "POST", "", "")[::2] == (FAILED, b"")
 
 
@@ -243,6 +356,61 @@ def test_no_name_of_a_secret_gives_all_of_them(shop):
     """daprd has an address for all secrets of a store where that of a secret named so would be."""
     assert b"not for you" in shop.sidecar.client.get("/secrets/vault/bulk").content
     assert shop.ask("secret", "vault", "bulk") == (INVALID, 0, b"")
+
+
+def test_the_value_of_a_configuration_is_given(shop):
+    assert shop.ask("configuration_get", "settings", "granted-limit") == (NOT_FOUND, 0, b"")
+    shop.redis.ask("SET", "granted-limit", "caf\u00e9 25||v3")
+    assert shop.ask("configuration_get", "settings", "granted-limit") == (SUCCESS, 0, "caf\u00e9 25".encode())
+    shop.redis.ask("SET", "granted-a:b@c+d=e,~", "7")
+    assert shop.ask("configuration_get", "settings", "granted-a:b@c+d=e,~") == (SUCCESS, 0, b"7"), "a key is one key to all"
+
+
+def test_what_is_locked_is_anothers_until_it_is_unlocked(shop_with_locks):
+    shop = shop_with_locks
+    assert shop.ask("unlock", "locks", "granted-1", "me") == (NOT_FOUND, 0, b"")
+    assert shop.ask("lock", "locks", "granted-1", "me", "60") == (SUCCESS, 0, b"")
+    assert 0 < shop.redis.ask("TTL", "lock||shop||granted-1") <= 60
+    assert shop.ask("lock", "locks", "granted-1", "you", "60") == (CONFLICT, 0, b"")
+    assert shop.ask("lock", "locks", "granted-1", "me", "60") == (CONFLICT, 0, b"")
+    assert shop.ask("lock", "locks", "granted-2", "you", "86400") == (SUCCESS, 0, b"")
+    assert shop.ask("unlock", "locks", "granted-1", "you") == (CONFLICT, 0, b"")
+    assert shop.ask("unlock", "locks", "granted-1", "me") == (SUCCESS, 0, b"")
+    assert shop.ask("lock", "locks", "granted-1", "you", "60") == (SUCCESS, 0, b"")
+    assert shop.ask("unlock", "locks", "granted-1", "you") == (SUCCESS, 0, b"")
+    assert shop.ask("unlock", "locks", "granted-2", "you") == (SUCCESS, 0, b"")
+    assert shop.ask("lock", "nowhere", "granted", "me", "60") == (FAILED, 0, b"")
+
+
+def test_a_lock_ends_by_itself(shop_with_locks):
+    shop = shop_with_locks
+    assert shop.ask("lock", "locks", "granted-short", "me", "1") == (SUCCESS, 0, b"")
+    shop.trilby_waits(lambda: shop.ask("lock", "locks", "granted-short", "you", "60")[0] == SUCCESS, 20)
+    assert shop.ask("unlock", "locks", "granted-short", "me") == (CONFLICT, 0, b"")
+    assert shop.ask("unlock", "locks", "granted-short", "you") == (SUCCESS, 0, b"")
+
+
+def test_a_job_is_scheduled_and_brought(shop):
+    assert shop.ask("job_schedule", "granted-soon", '{"dueTime":"0s","overwrite":true,"data":{"n":7}}') == (SUCCESS, 0, b"")
+    event = shop.wait_for_events(lambda one: one.variables.get("DAPR_JOB") == "granted-soon")[0]
+    assert json.loads(event.data) == {"n": 7}
+    assert shop.ask("job_schedule", "granted-soon", '{"dueTime":"0s","overwrite":true}') == (SUCCESS, 0, b"")
+    shop.wait_for_event(b"null", DAPR_JOB="granted-soon")
+
+
+def test_a_job_is_there_once_and_until_it_is_deleted(shop):
+    what = ('{"schedule":"@every 1h","dueTime":"1h","repeats":5,"ttl":"24h","data":"x","failurePolicy":'
+            '{"constant":{"interval":"5s","maxRetries":3}}}')
+    assert shop.ask("job_schedule", "granted-later", what) == (SUCCESS, 0, b"")
+    kept = shop.sidecar.client.get("/jobs/granted-later").json()
+    assert (kept["schedule"], kept["repeats"], kept["failurePolicy"]["constant"]["maxRetries"]) == ("@every 1h", 5, 3), kept
+    assert shop.ask("job_schedule", "granted-later", what) == (CONFLICT, 0, b"")
+    assert shop.ask("job_schedule", "granted-later", '{"dueTime":"2h","overwrite":true,"failurePolicy":{"drop":{}}}') == (SUCCESS, 0, b"")
+    assert "schedule" not in shop.sidecar.client.get("/jobs/granted-later").json()
+    assert shop.ask("job_delete", "granted-later") == (SUCCESS, 0, b"")
+    assert shop.sidecar.client.get("/jobs/granted-later").status_code != 200
+    assert shop.ask("job_delete", "granted-later") == (SUCCESS, 0, b"")
+    assert shop.ask("job_schedule", "granted-never", '{"schedule":"now and then"}') == (FAILED, 0, b"")
 
 
 def test_hostile_arguments_are_refused(shop):

@@ -11,6 +11,13 @@
 ;;   9  sets the reminder granted as what follows says
 ;;  10  the same with a timer
 ;;  11  calls pay of the actor billing/granted with what follows, and writes the answer
+;;  12  reads the configuration store/granted and writes it
+;;  13  locks store/granted as other for 30 s
+;;  14  unlocks it
+;;  15  schedules the job granted as what follows says
+;;  16  deletes it
+;;  17  changes states of store by the operations that follow
+;;  18  reads the states of store that follow, and writes them
 (module
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -19,6 +26,8 @@
   (import "dapr" "state_get" (func $get (param i32 i32 i32 i32) (result i32)))
   (import "dapr" "state_save" (func $save (param i32 i32 i32 i32 i32 i32) (result i32)))
   (import "dapr" "state_delete" (func $delete (param i32 i32 i32 i32) (result i32)))
+  (import "dapr" "state_transaction" (func $transaction (param i32 i32 i32 i32) (result i32)))
+  (import "dapr" "state_get_bulk" (func $get_bulk (param i32 i32 i32 i32) (result i32)))
   (import "dapr" "publish" (func $publish (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "dapr" "binding" (func $binding (param i32 i32 i32 i32 i32 i32) (result i32)))
   (import "dapr" "secret" (func $secret (param i32 i32 i32 i32) (result i32)))
@@ -27,6 +36,11 @@
   (import "dapr" "actor_reminder" (func $reminder (param i32 i32 i32 i32) (result i32)))
   (import "dapr" "actor_timer" (func $timer (param i32 i32 i32 i32) (result i32)))
   (import "dapr" "actor_invoke" (func $actor_invoke (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "dapr" "configuration_get" (func $configuration (param i32 i32 i32 i32) (result i32)))
+  (import "dapr" "lock" (func $lock (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "dapr" "unlock" (func $unlock (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "dapr" "job_schedule" (func $schedule (param i32 i32 i32 i32) (result i32)))
+  (import "dapr" "job_delete" (func $unschedule (param i32 i32) (result i32)))
   (import "dapr" "answer_size" (func $answer_size (result i32)))
   (import "dapr" "answer_read" (func $answer_read (param i32 i32 i32) (result i32)))
   (memory (export "memory") 4)
@@ -43,6 +57,8 @@
   (data (i32.const 176) "a\nb")
   (data (i32.const 192) "{no json")
   (data (i32.const 208) "CONNECT")
+  (data (i32.const 224) "[{\22operation\22:\22delete\22,\22request\22:{\22key\22:\22granted\22}}]")
+  (data (i32.const 288) "[\22granted\22]")
 
   (func $must (param $error i32)
     (if (local.get $error) (then (call $proc_exit (local.get $error)))))
@@ -80,7 +96,36 @@
       (i32.const 0) (i32.const 0)))
     (call $invalid (call $actor_invoke (i32.const 64) (i32.const 7) (i32.const 32) (i32.const 7) (local.get $at) (local.get $length) (i32.const 0) (i32.const 0)
       (i32.const 0) (i32.const 0))))
+  (func $lock_granted (param $seconds i32) (result i32)
+    (call $lock (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (i32.const 48) (i32.const 5) (local.get $seconds)))
+  (func $name (param $at i32) (param $length i32)
+    (call $invalid (call $configuration (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
+    (call $invalid (call $configuration (local.get $at) (local.get $length) (i32.const 32) (i32.const 7)))
+    (call $invalid (call $lock (local.get $at) (local.get $length) (i32.const 32) (i32.const 7) (i32.const 48) (i32.const 5) (i32.const 30)))
+    (call $invalid (call $lock (i32.const 16) (i32.const 5) (local.get $at) (local.get $length) (i32.const 48) (i32.const 5) (i32.const 30)))
+    (call $invalid (call $lock (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (local.get $at) (local.get $length) (i32.const 30)))
+    (call $invalid (call $unlock (local.get $at) (local.get $length) (i32.const 32) (i32.const 7) (i32.const 48) (i32.const 5)))
+    (call $invalid (call $unlock (i32.const 16) (i32.const 5) (local.get $at) (local.get $length) (i32.const 48) (i32.const 5)))
+    (call $invalid (call $unlock (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (local.get $at) (local.get $length)))
+    (call $invalid (call $transaction (local.get $at) (local.get $length) (i32.const 224) (i32.const 56)))
+    (call $invalid (call $transaction (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
+    (call $invalid (call $get_bulk (local.get $at) (local.get $length) (i32.const 288) (i32.const 11)))
+    (call $invalid (call $get_bulk (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
+    (call $invalid (call $schedule (local.get $at) (local.get $length) (i32.const 80) (i32.const 3)))
+    (call $invalid (call $unschedule (local.get $at) (local.get $length))))
   (func $hostile
+    (call $name (i32.const 128) (i32.const 11))
+    (call $name (i32.const 128) (i32.const 1))
+    (call $name (i32.const 144) (i32.const 10))
+    (call $name (i32.const 160) (i32.const 4))
+    (call $name (i32.const 176) (i32.const 3))
+    (call $name (i32.const 32) (i32.const 0))
+    (call $name (i32.const 32) (i32.const 4096))
+    (call $name (i32.const 262140) (i32.const 5))
+    (call $name (i32.const -1) (i32.const -1))
+    (call $invalid (call $lock_granted (i32.const 0)))
+    (call $invalid (call $lock_granted (i32.const 86401)))
+    (call $invalid (call $lock_granted (i32.const -1)))
     (call $key (i32.const 128) (i32.const 11))
     (call $key (i32.const 128) (i32.const 1))
     (call $key (i32.const 128) (i32.const 2))
@@ -137,6 +182,18 @@
         (call $must (call $actor_invoke (i32.const 64) (i32.const 7) (i32.const 32) (i32.const 7) (i32.const 80) (i32.const 3) (i32.const 0) (i32.const 0)
           (i32.const 65537) (local.get $length)))
         (call $write_answer)))
+    (if (i32.eq (local.get $what) (i32.const 12))
+      (then (call $must (call $configuration (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7))) (call $write_answer)))
+    (if (i32.eq (local.get $what) (i32.const 13)) (then (call $must (call $lock_granted (i32.const 30)))))
+    (if (i32.eq (local.get $what) (i32.const 14))
+      (then (call $must (call $unlock (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (i32.const 48) (i32.const 5)))))
+    (if (i32.eq (local.get $what) (i32.const 15))
+      (then (call $must (call $schedule (i32.const 32) (i32.const 7) (i32.const 65537) (local.get $length)))))
+    (if (i32.eq (local.get $what) (i32.const 16)) (then (call $must (call $unschedule (i32.const 32) (i32.const 7)))))
+    (if (i32.eq (local.get $what) (i32.const 17))
+      (then (call $must (call $transaction (i32.const 16) (i32.const 5) (i32.const 65537) (local.get $length)))))
+    (if (i32.eq (local.get $what) (i32.const 18))
+      (then (call $must (call $get_bulk (i32.const 16) (i32.const 5) (i32.const 65537) (local.get $length))) (call $write_answer)))
     (if (i32.eq (local.get $what) (i32.const 6))
       (then
         (call $is (call $save (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (i32.const 65537) (local.get $length)) (i32.const 2))

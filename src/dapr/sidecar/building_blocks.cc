@@ -12,13 +12,16 @@ constexpr std::string_view kJson = "application/json";
 constexpr int kOk = 200;
 constexpr int kNoContent = 204;
 constexpr int kFirstNotOk = 300;
+constexpr int kConflict = 409;
 constexpr std::string_view kActorFailed = "x-daprerrorresponseheader";
 
 /// One request on its way. Whoever asked holds it; the callbacks that name it end with it.
 class Asking : public std::enable_shared_from_this<Asking> {
  public:
-  Asking(net::Loop& loop, Clock::time_point deadline, std::optional<Room> room, BuildingBlocks::OnAnswer done)
-      : refusal_(loop), deadline_(deadline), room_(room), done_(std::move(done)) {}
+  using IsConflict = bool (*)(int status, std::string_view body);
+
+  Asking(net::Loop& loop, Clock::time_point deadline, std::optional<Room> room, IsConflict is_conflict, OnSaid done)
+      : refusal_(loop), deadline_(deadline), room_(room), is_conflict_(is_conflict), done_(std::move(done)) {}
   Asking(const Asking&) = delete;
   Asking& operator=(const Asking&) = delete;
 
@@ -47,7 +50,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
     if (went_well && (!room_ || response.status == kNoContent)) {
       // What it says beside that is nobody's here. When it has come already, the connection is kept.
       response.body.reset();
-      return finish(std::nullopt);
+      return finish(Said{});
     }
     const auto self = shared_from_this();  // it may end before read_all() returns
     if (went_well) {
@@ -64,15 +67,18 @@ class Asking : public std::enable_shared_from_this<Asking> {
     if (!body) {
       return finish(fail(explain(std::move(body).error(), deadline_)));
     }
-    finish(std::optional(std::move(*body)));
+    finish(Said{std::move(*body)});
   }
 
   void finish_refused(int status, const Result<std::string>& body) {
+    if (is_conflict_ != nullptr && body && is_conflict_(status, *body)) {
+      return finish(Said{.body = std::nullopt, .is_conflict = true});
+    }
     const auto why = body ? own_error(status, *body) : std::nullopt;
     finish(fail(Reason::UpstreamFailed, "the sidecar refuses: {}", why ? *why : fmt::format("{}", status)));
   }
 
-  void finish(Result<std::optional<WholeBody>> result) {
+  void finish(Result<Said> result) {
     if (span_) {
       span_->end(result ? Reason::Ok : result.error().reason, status_);
     }
@@ -83,7 +89,8 @@ class Asking : public std::enable_shared_from_this<Asking> {
   net::Deferred refusal_;
   const Clock::time_point deadline_;
   const std::optional<Room> room_;
-  BuildingBlocks::OnAnswer done_;
+  const IsConflict is_conflict_;
+  OnSaid done_;
   std::optional<observe::ClientSpan> span_;
   int status_ = 0;  // until there is an answer
   std::shared_ptr<void> sending_;
@@ -123,10 +130,27 @@ BuildingBlocks::OnAnswer without_answer(BuildingBlocks::OnDone done) {
   };
 }
 
-std::string target_of(std::string_view block, std::string_view component, std::string_view key) {
+OnSaid as_said(BuildingBlocks::OnAnswer done) {
+  return [done = std::move(done)](Result<Said> said) {
+    if (!said) {
+      return done(fail(std::move(said).error()));
+    }
+    done(std::move(said->body));
+  };
+}
+
+bool is_taken(int status, std::string_view /*body*/) {
+  return status == kConflict;
+}
+
+std::string target_of(std::string_view block, std::string_view component) {
   std::string target(block);
   append_escaped(target, component);
-  target += '/';
+  return target;
+}
+
+std::string target_of(std::string_view block, std::string_view component, std::string_view key) {
+  std::string target = target_of(block, component) + '/';
   append_escaped(target, key);
   return target;
 }
@@ -168,8 +192,8 @@ Payload json_payload(std::string document) {
 
 }  // namespace
 
-std::shared_ptr<void> SidecarBlocks::ask(Question question, const Terms& terms, OnAnswer done) {
-  auto asking = std::make_shared<Asking>(loop_, terms.deadline, question.room, std::move(done));
+std::shared_ptr<void> SidecarBlocks::send(Question question, const Terms& terms, OnSaid done) {
+  auto asking = std::make_shared<Asking>(loop_, terms.deadline, question.room, question.is_conflict, std::move(done));
   const TraceContext* trace = &terms.trace;
   TraceContext own;
   if (tracer_ != nullptr) {
@@ -198,6 +222,24 @@ std::shared_ptr<void> SidecarBlocks::ask(Question question, const Terms& terms, 
   }
   asking->send(client_, std::move(request), give_up_at(*settings_, terms.deadline));
   return asking;
+}
+
+std::shared_ptr<void> SidecarBlocks::ask(Question question, const Terms& terms, OnAnswer done) {
+  return send(std::move(question), terms, as_said(std::move(done)));
+}
+
+std::shared_ptr<void> SidecarBlocks::change(Question question, const Terms& terms,
+                                            std::optional<Change> (*read)(std::string_view body), OnChange done) {
+  return send(std::move(question), terms, [read, done = std::move(done)](Result<Said> said) {
+    if (!said) {
+      return done(fail(std::move(said).error()));
+    }
+    if (said->is_conflict || read == nullptr) {
+      return done(said->is_conflict ? Change::Conflict : Change::Made);
+    }
+    const auto meant = said->body ? read(said->body->bytes) : std::nullopt;
+    done(meant ? Result<Change>(*meant) : fail(Reason::UpstreamFailed, "the sidecar answers with what is no answer"));
+  });
 }
 
 std::shared_ptr<void> SidecarBlocks::post(const About& about, std::string target, Payload payload, const Terms& terms,
@@ -305,7 +347,7 @@ std::shared_ptr<void> SidecarBlocks::change_actor_state(const ActorAddress& acto
 
 std::shared_ptr<void> SidecarBlocks::invoke_actor(const ActorInvocation& call, Terms terms, Room room, OnAnswer done) {
   if (call.hops >= kMaxHops) {
-    auto asking = std::make_shared<Asking>(loop_, terms.deadline, room, std::move(done));
+    auto asking = std::make_shared<Asking>(loop_, terms.deadline, room, nullptr, as_said(std::move(done)));
     asking->refuse({Reason::UpstreamFailed, fmt::format("the call came through {} apps already", kMaxHops)});
     return asking;
   }
@@ -373,6 +415,110 @@ std::shared_ptr<void> SidecarBlocks::unsubscribe_configuration(std::string_view 
               std::nullopt,
               std::nullopt},
              terms, without_answer(std::move(done)));
+}
+
+std::shared_ptr<void> SidecarBlocks::change_states(std::string_view store, SharedBytes operations, Terms terms,
+                                                   OnChange done) {
+  return change({{"change states", store, {}},
+                 "POST",
+                 target_of("/v1.0/state/", store) + "/transaction",
+                 json_payload(R"({"operations":)" + *operations + "}"),
+                 std::nullopt,
+                 {},
+                 is_etag_conflict},
+                terms, nullptr, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::read_states(std::string_view store, SharedBytes keys, Terms terms, Room room,
+                                                 OnAnswer done) {
+  return ask({{"get states", store, {}},
+              "POST",
+              target_of("/v1.0/state/", store) + "/bulk",
+              json_payload(R"({"keys":)" + *keys + R"(,"parallelism":10})"),
+              room},
+             terms, [done = std::move(done)](Result<std::optional<WholeBody>> answer) {
+               if (!answer || !*answer) {
+                 return done(answer ? fail(Reason::UpstreamFailed, "the sidecar answers with what is no list of states")
+                                    : std::move(answer));
+               }
+               auto states = states_of((*answer)->bytes);
+               if (!states) {
+                 return done(fail(std::move(states).error()));
+               }
+               (*answer)->bytes = std::move(*states);
+               done(std::move(answer));
+             });
+}
+
+std::shared_ptr<void> SidecarBlocks::read_configuration(std::string_view store, std::string_view key, Terms terms,
+                                                        Room room, OnAnswer done) {
+  Query query;
+  query.add("", "key", key);  // without one it would be all of them
+  return ask({{"read configuration", store, {}},
+              "GET",
+              target_of("/v1.0/configuration/", store) + query.text(),
+              std::nullopt,
+              room},
+             terms, [key = std::string(key), done = std::move(done)](Result<std::optional<WholeBody>> answer) {
+               if (!answer || !*answer) {
+                 return done(std::move(answer));
+               }
+               auto value = configuration_value((*answer)->bytes, key);
+               if (!value) {
+                 return done(fail(std::move(value).error()));
+               }
+               if (!*value) {
+                 return done(std::nullopt);
+               }
+               (*answer)->bytes = std::move(**value);
+               done(std::move(answer));
+             });
+}
+
+std::shared_ptr<void> SidecarBlocks::lock(const LockRequest& request, std::chrono::seconds time, Terms terms,
+                                          OnChange done) {
+  std::string document;
+  JsonWriter(document)
+      .open_object()
+      .member("resourceId", request.resource)
+      .member("lockOwner", request.owner)
+      .member("expiryInSeconds", time.count())
+      .close_object();
+  return change({{"lock", request.store, {}},
+                 "POST",
+                 target_of("/v1.0-alpha1/lock/", request.store),
+                 json_payload(std::move(document)),
+                 Room{kMostAnswerBytes}},
+                terms, read_lock, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::unlock(const LockRequest& request, Terms terms, OnChange done) {
+  std::string document;
+  JsonWriter(document)
+      .open_object()
+      .member("resourceId", request.resource)
+      .member("lockOwner", request.owner)
+      .close_object();
+  return change({{"unlock", request.store, {}},
+                 "POST",
+                 target_of("/v1.0-alpha1/unlock/", request.store),
+                 json_payload(std::move(document)),
+                 Room{kMostAnswerBytes}},
+                terms, read_unlock, std::move(done));
+}
+
+std::shared_ptr<void> SidecarBlocks::set_job(std::string_view name, SharedBytes what, Terms terms, OnChange done) {
+  Question question{{what == nullptr ? "delete job" : "schedule job", name, {}},
+                    what == nullptr ? "DELETE" : "POST",
+                    target_of("/v1.0/jobs/", name),
+                    std::nullopt,
+                    std::nullopt,
+                    {},
+                    is_taken};
+  if (what != nullptr) {
+    question.payload = Payload{std::move(what), std::string(kJson)};
+  }
+  return change(std::move(question), terms, nullptr, std::move(done));
 }
 
 }  // namespace trilby::dapr::sidecar

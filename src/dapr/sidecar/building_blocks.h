@@ -9,6 +9,7 @@
 
 #include "dapr/arrangements.h"
 #include "dapr/building_blocks.h"
+#include "dapr/sidecar/request.h"
 #include "dapr/sidecar/settings.h"
 #include "http/client.h"
 #include "net/loop.h"
@@ -46,6 +47,17 @@ class SidecarBlocks final : public BuildingBlocks, public Arrangements {
                                                    OnAnswer done) override;
   [[nodiscard]] std::shared_ptr<void> set_recurrence(const ActorRecurrence& recurrence, SharedBytes what, Terms terms,
                                                      OnDone done) override;
+  [[nodiscard]] std::shared_ptr<void> change_states(std::string_view store, SharedBytes operations, Terms terms,
+                                                    OnChange done) override;
+  [[nodiscard]] std::shared_ptr<void> read_states(std::string_view store, SharedBytes keys, Terms terms, Room room,
+                                                  OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> read_configuration(std::string_view store, std::string_view key, Terms terms,
+                                                         Room room, OnAnswer done) override;
+  [[nodiscard]] std::shared_ptr<void> lock(const LockRequest& request, std::chrono::seconds time, Terms terms,
+                                           OnChange done) override;
+  [[nodiscard]] std::shared_ptr<void> unlock(const LockRequest& request, Terms terms, OnChange done) override;
+  [[nodiscard]] std::shared_ptr<void> set_job(std::string_view name, SharedBytes what, Terms terms,
+                                              OnChange done) override;
 
   [[nodiscard]] std::shared_ptr<void> read_metadata(Terms terms, Room room, OnAnswer done) override;
   [[nodiscard]] std::shared_ptr<void> set_metadata(std::string_view name, SharedBytes value, Terms terms,
@@ -70,8 +82,14 @@ class SidecarBlocks final : public BuildingBlocks, public Arrangements {
     std::optional<Payload> payload;
     std::optional<Room> room;  ///< nothing: what the answer says is nobody's
     Fields fields{};           ///< beside those that all have
+    /// Whether a refusal is for what others did; null: none is.
+    bool (*is_conflict)(int status, std::string_view body) = nullptr;
   };
+  [[nodiscard]] std::shared_ptr<void> send(Question question, const Terms& terms, OnSaid done);
   [[nodiscard]] std::shared_ptr<void> ask(Question question, const Terms& terms, OnAnswer done);
+  /// \param read  what an answer means that has a body; null: whatever went well is made
+  [[nodiscard]] std::shared_ptr<void> change(Question question, const Terms& terms,
+                                             std::optional<Change> (*read)(std::string_view body), OnChange done);
   [[nodiscard]] std::shared_ptr<void> post(const About& about, std::string target, Payload payload, const Terms& terms,
                                            OnDone done);
 

@@ -36,6 +36,19 @@ std::string media_type(std::string_view content_type) {
   return ascii_lower(type);
 }
 
+/// The last member of that name of what is an object. \return nothing when there is none, or no object
+std::optional<JsonValue> member_of(const Result<JsonValue>& document, std::string_view name) {
+  std::optional<JsonValue> found;
+  if (document && document->kind() == JsonValue::Kind::Object) {
+    for (JsonCursor member(*document); member.next();) {
+      if (member.key() == name) {
+        found = member.value();
+      }
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 void append_escaped(std::string& out, std::string_view text) {
@@ -109,6 +122,81 @@ std::optional<std::string> own_error(int status, std::string_view body) {
     return std::nullopt;
   }
   return printable_line(fmt::format("{} {}: {}", status, code, message), kMostMessage);
+}
+
+bool is_etag_conflict(int /*status*/, std::string_view body) {
+  const auto document = parse_json(body);
+  const auto code = member_of(document, "errorCode");
+  const auto message = member_of(document, "message");
+  if (!code || !message || code->kind() != JsonValue::Kind::Text || message->kind() != JsonValue::Kind::Text ||
+      code->text() != "ERR_STATE_TRANSACTION") {
+    return false;
+  }
+  // Most components by Dapr's own error; then what Redis' scripts end with.
+  const std::string text = message->text();
+  return text.find("etag mismatch") != std::string::npos || text.find("failed to set key ") != std::string::npos ||
+         text.find("failed to delete ") != std::string::npos;
+}
+
+Result<std::string> states_of(std::string_view document) {
+  constexpr std::string_view kNone = "the sidecar answers with what is no list of states";
+  const auto list = parse_json(document);
+  if (!list || list->kind() != JsonValue::Kind::List) {
+    return fail(Reason::UpstreamFailed, "{}", kNone);
+  }
+  std::string out = "[";
+  for (JsonCursor one(*list); one.next();) {
+    const auto key = member_of(one.value(), "key");
+    if (const auto error = member_of(one.value(), "error")) {
+      return fail(Reason::UpstreamFailed, "the sidecar could not read a state: {}",
+                  printable_line(error->raw(), kMostMessage));
+    }
+    if (!key || key->kind() != JsonValue::Kind::Text) {
+      return fail(Reason::UpstreamFailed, "{}", kNone);
+    }
+    out += out.size() > 1 ? R"(,{"key":)" : R"({"key":)";
+    append_json_string(out, key->text());
+    for (const std::string_view name : {"data", "etag"}) {
+      if (const auto value = member_of(one.value(), name)) {
+        out += fmt::format(R"(,"{}":{})", name, value->raw());
+      }
+    }
+    out += '}';
+  }
+  return out + ']';
+}
+
+Result<std::optional<std::string>> configuration_value(std::string_view document, std::string_view key) {
+  const auto parsed = parse_json(document);
+  if (!parsed || parsed->kind() != JsonValue::Kind::Object) {
+    return fail(Reason::UpstreamFailed, "the sidecar answers with what is no configuration");
+  }
+  const auto item = member_of(parsed, key);
+  if (!item) {
+    return std::nullopt;
+  }
+  const auto value = member_of(*item, "value");
+  if (!value || value->kind() != JsonValue::Kind::Text) {
+    return fail(Reason::UpstreamFailed, "the sidecar answers with what is no configuration");
+  }
+  return value->text();
+}
+
+std::optional<Change> read_lock(std::string_view document) {
+  const auto success = member_of(parse_json(document), "success");
+  if (!success || success->kind() != JsonValue::Kind::Flag) {
+    return std::nullopt;
+  }
+  return success->raw() == "true" ? Change::Made : Change::Conflict;
+}
+
+std::optional<Change> read_unlock(std::string_view document) {
+  const auto status = member_of(parse_json(document), "status");
+  const std::string_view number = status ? status->raw() : "";
+  return number == "0"   ? std::optional(Change::Made)
+         : number == "1" ? std::optional(Change::Missing)
+         : number == "2" ? std::optional(Change::Conflict)
+                         : std::nullopt;
 }
 
 }  // namespace trilby::dapr::sidecar

@@ -94,6 +94,22 @@ class SidecarTest : public testing::Test {
       });
     });
   }
+  using AskForChange = std::function<std::shared_ptr<void>(BuildingBlocks&, BuildingBlocks::OnChange)>;
+  void ask_for_change(const AskForChange& asking) {
+    if (!client) {
+      start();
+    }
+    told = std::promise<std::string>();
+    on_loop([&] {
+      handle = asking(*blocks, [&](Result<Change> result) {
+        told.set_value(!result ? fmt::format("{}: {}", name(result.error().reason), result.error().message)
+                       : *result == Change::Made    ? "made"
+                       : *result == Change::Missing ? "missing"
+                                                    : "conflict");
+        handle.reset();
+      });
+    });
+  }
   void publish() {
     ask([](BuildingBlocks& to, auto done) {
       return to.publish({"broker", "orders", false, {}, {}, payload("{}")}, {}, std::move(done));
@@ -420,6 +436,118 @@ TEST_F(SidecarTest, SubscribesToConfigurationAndEndsThat) {
   });
   EXPECT_EQ(told_after("200 OK", R"({"ok":true})"), "done");
   EXPECT_EQ(request_line(), "GET /v1.0/configuration/my%20store/7%2F8/unsubscribe HTTP/1.1");
+}
+
+TEST_F(SidecarTest, ChangesStatesTogether) {
+  const auto change = [&](std::string_view status, std::string_view body) {
+    ask_for_change([](BuildingBlocks& to, auto done) {
+      return to.change_states("orders", std::make_shared<const std::string>("[1]"), {}, std::move(done));
+    });
+    return told_after(status, body);
+  };
+  EXPECT_EQ(change("204 No Content", ""), "made");
+  EXPECT_EQ(request_line(), "POST /v1.0/state/orders/transaction HTTP/1.1");
+  EXPECT_EQ(seen.field("content-type"), "application/json");
+  EXPECT_EQ(seen.body, R"({"operations":[1]})");
+  const auto refuse = [&](std::string_view code, std::string_view message) {
+    return change(
+        "500 Internal Server Error",
+        fmt::format(R"({{"errorCode":"{}","message":"error while executing state transaction: {}"}})", code, message));
+  };
+  for (const std::string_view conflict :
+       {"possible etag mismatch. error from state store: no rows",
+        "ERR user_script:14: failed to set key shop||k script", "ERR user_script:6: failed to delete shop||k script"}) {
+    EXPECT_EQ(refuse("ERR_STATE_TRANSACTION", conflict), "conflict") << conflict;
+    EXPECT_NE(refuse("ERR_STATE_SAVE", conflict), "conflict") << conflict;
+  }
+  EXPECT_EQ(refuse("ERR_STATE_TRANSACTION", "connection refused"),
+            "upstream-failed: the sidecar refuses: 500 ERR_STATE_TRANSACTION: error while executing state transaction: "
+            "connection refused");
+  EXPECT_EQ(change("500 Internal Server Error", "failed to set key "), "upstream-failed: the sidecar refuses: 500");
+}
+
+TEST_F(SidecarTest, ReadsStatesTogether) {
+  const auto read = [&](std::string_view status, std::string_view body) {
+    ask_for([](BuildingBlocks& to, auto done) {
+      return to.read_states("orders", std::make_shared<const std::string>(R"(["a","b"])"), {}, {Bytes{1000}},
+                            std::move(done));
+    });
+    return told_after(status, body);
+  };
+  EXPECT_EQ(read("200 OK", R"([{"key":"a","data": {"x" :1e9},"etag":"7","metadata":{"where":"db-3"}}, {"key":"b"}])"),
+            R"([{"key":"a","data":{"x" :1e9},"etag":"7"},{"key":"b"}])");
+  EXPECT_EQ(request_line(), "POST /v1.0/state/orders/bulk HTTP/1.1");
+  EXPECT_EQ(seen.body, R"({"keys":["a","b"],"parallelism":10})");
+  EXPECT_EQ(read("200 OK", R"([{"key":"a","data":1},{"key":"b","error":"dial tcp 10.0.0.7"}])"),
+            "upstream-failed: the sidecar could not read a state: \"dial tcp 10.0.0.7\"");
+  for (const std::string_view bad : {"", "{}", "[7]", R"([{"data":1}])", R"([{"key":7}])"}) {
+    EXPECT_EQ(read("200 OK", bad), "upstream-failed: the sidecar answers with what is no list of states") << bad;
+  }
+  EXPECT_EQ(read("204 No Content", ""), "upstream-failed: the sidecar answers with what is no list of states");
+}
+
+TEST_F(SidecarTest, ReadsTheConfigurationOfOneKey) {
+  const auto read = [&](std::string_view body) {
+    ask_for([](BuildingBlocks& to, auto done) {
+      return to.read_configuration("settings", "a+b&key=c", {}, {Bytes{1000}}, std::move(done));
+    });
+    std::string text = told_after("200 OK", body);
+    EXPECT_EQ(request_line(), "GET /v1.0/configuration/settings?key=a%2Bb%26key%3Dc HTTP/1.1");
+    return text;
+  };
+  EXPECT_EQ(read(R"({"a+b&key=c":{"value":"caf\u00e9","version":"7","metadata":{}}})"), "caf\xc3\xa9");
+  EXPECT_EQ(read(R"({"other":{"value":"25"}})"), "nothing");
+  EXPECT_EQ(read("{}"), "nothing");
+  for (const std::string_view bad :
+       {"", "[]", "{no json", R"({"a+b&key=c":7})", R"({"a+b&key=c":{"value":7}})", R"({"a+b&key=c":{}})"}) {
+    EXPECT_EQ(read(bad), "upstream-failed: the sidecar answers with what is no configuration") << bad;
+  }
+  ask_for([](BuildingBlocks& to, auto done) {
+    return to.read_configuration("settings", "a", {}, {Bytes{1000}}, std::move(done));
+  });
+  EXPECT_EQ(told_after("204 No Content", ""), "nothing");
+}
+
+TEST_F(SidecarTest, LocksAndUnlocks) {
+  const LockRequest request{"locks", "order:7", "me"};
+  const auto lock = [&](std::string_view body) {
+    ask_for_change([&](BuildingBlocks& to, auto done) { return to.lock(request, 60s, {}, std::move(done)); });
+    return told_after("200 OK", body);
+  };
+  const auto unlock = [&](std::string_view body) {
+    ask_for_change([&](BuildingBlocks& to, auto done) { return to.unlock(request, {}, std::move(done)); });
+    return told_after("200 OK", body);
+  };
+  EXPECT_EQ(lock(R"({"success":true})"), "made");
+  EXPECT_EQ(request_line(), "POST /v1.0-alpha1/lock/locks HTTP/1.1");
+  EXPECT_EQ(seen.body, R"({"resourceId":"order:7","lockOwner":"me","expiryInSeconds":60})");
+  EXPECT_EQ(lock(R"({"success":false})"), "conflict");
+  EXPECT_EQ(unlock(R"({"status":0})"), "made");
+  EXPECT_EQ(request_line(), "POST /v1.0-alpha1/unlock/locks HTTP/1.1");
+  EXPECT_EQ(seen.body, R"({"resourceId":"order:7","lockOwner":"me"})");
+  EXPECT_EQ(unlock(R"({"status":1})"), "missing");
+  EXPECT_EQ(unlock(R"({"status":2})"), "conflict");
+  constexpr std::string_view kNone = "upstream-failed: the sidecar answers with what is no answer";
+  for (const std::string_view bad : {"", "{}", "[]", R"({"success":1})", R"({"status":3})", R"({"status":"0"})"}) {
+    EXPECT_EQ(lock(bad), kNone) << bad;
+    EXPECT_EQ(unlock(bad), kNone) << bad;
+  }
+  ask_for_change([&](BuildingBlocks& to, auto done) { return to.lock(request, 60s, {}, std::move(done)); });
+  EXPECT_EQ(told_after("409 Conflict", ""), "upstream-failed: the sidecar refuses: 409") << "nobody says that of locks";
+}
+
+TEST_F(SidecarTest, SchedulesAndDeletesJobs) {
+  const auto set = [&](SharedBytes what, std::string_view status) {
+    ask_for_change([&](BuildingBlocks& to, auto done) { return to.set_job("daily", what, {}, std::move(done)); });
+    const std::string text = told_after(status, "");
+    return text + " " + request_line() + seen.body;
+  };
+  const auto what = std::make_shared<const std::string>(R"({"dueTime":"1s"})");
+  EXPECT_EQ(set(what, "204 No Content"), R"(made POST /v1.0/jobs/daily HTTP/1.1{"dueTime":"1s"})");
+  EXPECT_EQ(seen.field("content-type"), "application/json");
+  EXPECT_TRUE(set(what, "409 Conflict").starts_with("conflict"));
+  EXPECT_TRUE(set(what, "400 Bad Request").starts_with("upstream-failed: the sidecar refuses: 400"));
+  EXPECT_EQ(set(nullptr, "204 No Content"), "made DELETE /v1.0/jobs/daily HTTP/1.1");
 }
 
 TEST_F(SidecarTest, KeepsItsConnection) {

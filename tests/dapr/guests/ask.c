@@ -28,9 +28,16 @@ static enum dapr_errno ask(const struct word* words, uint32_t* status) {
   if (is(words[0], "state_get")) return dapr_state_get(W(1), W(2));
   if (is(words[0], "state_save")) return dapr_state_save(W(1), W(2), W(3));
   if (is(words[0], "state_delete")) return dapr_state_delete(W(1), W(2));
+  if (is(words[0], "state_transaction")) return dapr_state_transaction(W(1), W(2));
+  if (is(words[0], "state_get_bulk")) return dapr_state_get_bulk(W(1), W(2));
   if (is(words[0], "publish")) return dapr_publish(W(1), W(2), W(3), W(4));
   if (is(words[0], "binding")) return dapr_binding(W(1), W(2), W(3));
   if (is(words[0], "secret")) return dapr_secret(W(1), W(2));
+  if (is(words[0], "configuration_get")) return dapr_configuration_get(W(1), W(2));
+  if (is(words[0], "lock")) return dapr_lock(W(1), W(2), W(3), (uint32_t)strtoul(words[4].at, NULL, 10));
+  if (is(words[0], "unlock")) return dapr_unlock(W(1), W(2), W(3));
+  if (is(words[0], "job_schedule")) return dapr_job_schedule(W(1), W(2));
+  if (is(words[0], "job_delete")) return dapr_job_delete(W(1));
   if (is(words[0], "actor_state_get")) return dapr_actor_state_get(W(1));
   if (is(words[0], "actor_state_change")) return dapr_actor_state_change(W(1));
   if (is(words[0], "actor_reminder")) return dapr_actor_reminder(W(1), W(2));
@@ -85,7 +92,36 @@ static void hostile(void) {
     REFUSED(dapr_actor_invoke("Counter", 7, "apples", 6, bad[i], strlen(bad[i]), "", 0, "", 0));
     REFUSED(dapr_actor_invoke(bad[i], strlen(bad[i]), "apples", 6, "get", 3, "", 0, "", 0));
     REFUSED(dapr_binding("files", 5, bad[i], strlen(bad[i]), "1", 1));
+    char text[128];
+    int length = snprintf(text, sizeof text, "[{\"operation\":\"delete\",\"request\":{\"key\":\"%s\"}}]", bad[i]);
+    REFUSED(dapr_state_transaction("store", 5, text, (size_t)length));
+    length = snprintf(text, sizeof text, "[\"granted-1\",\"%s\"]", bad[i]);
+    REFUSED(dapr_state_get_bulk("store", 5, text, (size_t)length));
+    REFUSED(dapr_state_transaction(bad[i], strlen(bad[i]), "[{\"operation\":\"delete\",\"request\":{\"key\":\"granted-1\"}}]", 56));
+    REFUSED(dapr_state_get_bulk(bad[i], strlen(bad[i]), "[\"granted-1\"]", 13));
+    REFUSED(dapr_configuration_get("settings", 8, bad[i], strlen(bad[i])));
+    REFUSED(dapr_configuration_get(bad[i], strlen(bad[i]), "granted-1", 9));
+    REFUSED(dapr_lock("locks", 5, bad[i], strlen(bad[i]), "me", 2, 60));
+    REFUSED(dapr_lock("locks", 5, "granted-1", 9, bad[i], strlen(bad[i]), 60));
+    REFUSED(dapr_unlock("locks", 5, bad[i], strlen(bad[i]), "me", 2));
+    REFUSED(dapr_unlock("locks", 5, "granted-1", 9, bad[i], strlen(bad[i])));
+    REFUSED(dapr_job_schedule(bad[i], strlen(bad[i]), "{\"dueTime\":\"1h\"}", 16));
+    REFUSED(dapr_job_delete(bad[i], strlen(bad[i])));
   }
+  REFUSED(dapr_lock("locks", 5, "granted-1", 9, "me", 2, 0));
+  REFUSED(dapr_lock("locks", 5, "granted-1", 9, "me", 2, 86401));
+  REFUSED(dapr_lock("locks", 5, "granted-1", 9, "me", 2, (uint32_t)-1));
+  REFUSED(dapr_lock("locks", 5, "granted-1", 9, END - 1, 2, 60));
+  static const char* const jobs[] = {"", "{}", "[]", "{\"dueTime\":1}", "{\"dueTime\":\"1h\",\"name\":\"other\"}", "{\"dueTime\":\"1h\",\"repeats\":-1}",
+                                     "{\"dueTime\":\"1h\",\"dueTime\":\"1s\"}", "{\"dueTime\":\"1h\",\"failurePolicy\":{\"drop\":{\"x\":1}}}"};
+  for (size_t i = 0; i < sizeof jobs / sizeof *jobs; ++i) {
+    REFUSED(dapr_job_schedule("granted-1", 9, jobs[i], strlen(jobs[i])));
+  }
+  REFUSED(dapr_state_transaction("store", 5, END - 1, 2));
+  REFUSED(dapr_state_transaction("store", 5, (const void*)all, all));
+  REFUSED(dapr_state_get_bulk("store", 5, END - 1, 2));
+  REFUSED(dapr_job_schedule("granted-1", 9, END - 1, 2));
+  REFUSED(dapr_job_schedule("granted-1", 9, (const void*)all, 1));
   static const char* const methods[] = {"../../shutdown", "/v1.0/shutdown", "echo/..", "echo//x", "echo/%2e%2e/x", "echo#", "echo?a b", "echo?\r\nx: y"};
   for (size_t i = 0; i < sizeof methods / sizeof *methods; ++i) {
     REFUSED(dapr_invoke("shop", 4, methods[i], strlen(methods[i]), "POST", 4, "", 0, "", 0, &status));
@@ -99,6 +135,7 @@ static void hostile(void) {
   REFUSED(dapr_state_save("store", 5, "granted-1", 9, "1,2", 3));
   static char large[(4 << 20) + 1];
   wants(dapr_publish("broker", 6, "granted", 7, "", 0, large, sizeof large), DAPR_TOO_LARGE, __LINE__);
+  wants(dapr_state_transaction("store", 5, large, sizeof large), DAPR_TOO_LARGE, __LINE__);
   puts("fine");
 }
 
