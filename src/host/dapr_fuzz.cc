@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const wasm::GuestMemory memory(bytes);
   if (const auto job = host::decode_address(memory, spans[0], {}, host::DaprRest::None)) {
-    check_part(bytes, job->text(), false);
+    check_part(bytes, job->name, false);
+    check(job->rest.empty() && job->text() == job->name);
   }
   for (const auto kind : {host::DaprRest::Key, host::DaprRest::Path, host::DaprRest::Name, host::DaprRest::Secret}) {
     if (const auto address = host::decode_address(memory, spans[0], spans[1], kind)) {

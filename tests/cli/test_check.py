@@ -104,6 +104,24 @@ def test_inspect_says_what_a_module_is(run, guests):
 def test_inspect_says_what_would_have_to_be_granted(run, guests):
     found = json.loads(run("inspect", guests / "nn.wasm", "-o", "json").stdout)
     assert {item["grant"] for item in found["imports"] if item["module"] == "wasi_ephemeral_nn"} == {"allow.models"}
+    found = json.loads(run("inspect", guests / "dapr.wasm", "-o", "json").stdout)
+    grants = {}
+    for item in found["imports"]:
+        if item["module"] == "dapr":
+            assert item["provided"]
+            grants.setdefault(item["grant"], set()).add(item["name"])
+    assert grants == {
+        "allow.dapr.invoke": {"invoke"},
+        "allow.dapr.state": {"state_get", "state_save", "state_delete", "state_transaction", "state_get_bulk"},
+        "allow.dapr.publish": {"publish"},
+        "allow.dapr.bindings": {"binding"},
+        "allow.dapr.secrets": {"secret"},
+        "allow.dapr.actors": {"actor_invoke"},
+        "allow.dapr.configuration": {"configuration_get"},
+        "allow.dapr.locks": {"lock", "unlock"},
+        "allow.dapr.jobs": {"job_schedule", "job_delete"},
+        "": {"actor_state_get", "actor_state_change", "actor_reminder", "actor_timer", "answer_size", "answer_read"},
+    }
 
 
 def wat(folder, text):
