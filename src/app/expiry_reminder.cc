@@ -1,6 +1,7 @@
 #include "app/expiry_reminder.h"
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include <fmt/chrono.h>
@@ -15,8 +16,10 @@ using std::chrono::sys_seconds;
 constexpr std::chrono::seconds kLastWeek = std::chrono::hours(24 * 7);
 constexpr std::chrono::seconds kBetweenWarnings = std::chrono::hours(24);
 
+/// Not by way of system_clock, whose nanoseconds end in the year 2262.
 std::string day(sys_seconds time) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
+                     fmt::gmtime(static_cast<std::time_t>(time.time_since_epoch().count())));
 }
 
 }  // namespace
@@ -62,7 +65,8 @@ void ExpiryReminder::look_later() {
 void ExpiryReminder::look() {
   const sys_seconds now = clock_();
   for (Watched& one : watched_) {
-    if (one.certificate.is_doubtful(now) && (!one.told || now - *one.told >= kBetweenWarnings)) {
+    const bool is_news = !one.told || (*one.told < one.certificate.valid_until && now >= one.certificate.valid_until);
+    if (one.certificate.is_doubtful(now) && (is_news || now - *one.told >= kBetweenWarnings)) {
       one.certificate.warn(now);
       one.told = now;
     }

@@ -86,9 +86,20 @@ TEST(ExpiryReminder, WarnsOnceADay) {
 
 TEST(ExpiryReminder, SaysThatItHasExpired) {
   const sys_seconds end = kMade + 90 * kDay;
-  const std::string said = said_at({kMade, end - hours(1), end + hours(22), end + hours(23)});
+  const std::string said = said_at({kMade, end - hours(1), end - seconds(1), end, end + hours(1), end + hours(23)});
   EXPECT_EQ(count(said, "the certificate expires soon"), 1U) << said;
   EXPECT_EQ(count(said, "the certificate has expired"), 1U) << said;
+  EXPECT_EQ(count(said_at({kMade, end, end + hours(23), end + hours(24)}), "the certificate has expired"), 2U);
+}
+
+TEST(ServedCertificate, MayHaveDatesThatAreFarAway) {
+  const auto year = [](int number) { return sys_seconds(std::chrono::sys_days(std::chrono::year(number) / 2 / 3)); };
+  testing::internal::CaptureStderr();
+  ServedCertificate{"web", "/etc/web.pem", year(2300), year(9999)}.warn(kMade);
+  ServedCertificate{"web", "/etc/web.pem", year(1000), year(1600)}.warn(kMade);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count(said, "2300-02-03 00:00:00 UTC"), 1U) << said;
+  EXPECT_EQ(count(said, "1600-02-03 00:00:00 UTC"), 1U) << said;
 }
 
 TEST(ExpiryReminder, DoesNotRepeatWhatWasSaidAtTheStart) {

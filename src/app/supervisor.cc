@@ -516,6 +516,9 @@ class Supervisor {
       return;
     }
     count(worker.why, false);
+    if (worker.why == Why::Start) {
+      counts_.counts->crashes.add();
+    }
     const bool is_reload = worker.generation != in_force_;
     if (is_reload || serving_) {
       log::error("the reload failed: the new worker ended while it started; what serves goes on",
@@ -564,6 +567,9 @@ class Supervisor {
     cut_off_ = cut_off_ || stops_ > 0;
     const bool said = WIFEXITED(status) && WEXITSTATUS(status) == info(Reason::Cancelled).exit_code;
     if (!said) {
+      if (worker.kill_at != Clock::time_point::max()) {  // nobody killed it
+        counts_.counts->crashes.add();
+      }
       log::error("the worker died while it drained; requests may have been cut off",
                  {{"pid", worker.process.pid}, {"end", describe(worker, status)}});
     }

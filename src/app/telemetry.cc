@@ -92,7 +92,9 @@ void Telemetry::push_metrics(std::function<void()> done) {
   metrics_.gather([this] {
     std::string body = metrics_.with([this](const observe::MetricSources& all) {
       observe::OtlpMetrics out(began_, unix_now());
-      observe::write_metrics(all, out);
+      observe::MetricSources own = all;
+      own.supervisor = nullptr;  // the counts of another process, which each worker's instance would add up to more
+      observe::write_metrics(own, out);
       return out.finish(process_, TRILBY_VERSION);
     });
     push_ = client_.send(make_otlp_request(*metrics_target_, std::move(body)), Clock::now() + metrics_target_->timeout,

@@ -88,6 +88,11 @@ std::string reentrancy_of(const Fields& fields) {
   return id != nullptr && id->size() <= kMost && fields.count(kField) == 1 ? *id : std::string();
 }
 
+/// Deliveries::bring()'s.
+std::string_view recurrence_of(ActorRequest::What what) {
+  return what == ActorRequest::What::Reminder ? "reminder" : what == ActorRequest::What::Timer ? "timer" : "";
+}
+
 /// An event that came alone.
 Result<Event> read_event(const EventTrigger& trigger, const std::optional<ActorRequest>& actor, const Call& call,
                          std::string body) {
@@ -163,8 +168,10 @@ class AppChannel::Arrival {
   void bring(WholeBody body) {
     auto event = read_event(trigger_, actor_, call_, std::move(body.bytes));
     body.share.release();  // the function's own reading of it counts from here
-    channel_.deliveries_.bring(trigger_, std::move(event), std::move(call_),
-                               [this](Outcome outcome, Verdict verdict) { conclude(std::move(outcome), verdict); });
+    channel_.deliveries_.bring(
+        trigger_, std::move(event), std::move(call_),
+        [this](Outcome outcome, Verdict verdict) { conclude(std::move(outcome), verdict); },
+        actor_ ? recurrence_of(actor_->what) : std::string_view());
   }
 
   void conclude(Outcome outcome, Verdict verdict) {

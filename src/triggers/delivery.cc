@@ -71,28 +71,17 @@ std::string span_name_of(const observe::Labels& labels, const EventTrigger& trig
                             : fmt::format("process {} {}", recurrence, trigger.component);
 }
 
-/// What an actor is called for at its time, as an event is brought; empty for its methods and its deactivation, which
-/// are calls.
-std::string_view recurrence_of(const EventTrigger& trigger, const Result<Event>& event) {
-  if (trigger.kind != Kind::Actor || !event) {
-    return {};
-  }
-  return event->variables.find("DAPR_ACTOR_REMINDER") != nullptr ? "reminder"
-         : event->variables.find("DAPR_ACTOR_TIMER") != nullptr  ? "timer"
-                                                                 : std::string_view();
-}
-
 /// The span of one event. A trace of its own led to it: that of whoever published it, and the sidecar's, which brought
 /// it, is another where the broker or the sidecar began one.
 class EventSpan {
  public:
   EventSpan(observe::Tracer& tracer, const EventTrigger& trigger, std::string_view app, const Result<Event>& event,
-            Call& call)
+            Call& call, std::string_view recurrence)
       : tracer_(tracer),
         trigger_(trigger),
         app_(app),
         ids_(tracer.begin_child(call.trace, call.trace)),
-        recurrence_(recurrence_of(trigger, event)) {
+        recurrence_(recurrence) {
     if (!ids_.is_recorded() || !event) {
       return;
     }
@@ -324,12 +313,13 @@ Deliveries::Deliveries(Router& router, observe::IdSource& ids)
 
 Deliveries::~Deliveries() = default;
 
-void Deliveries::bring(const EventTrigger& trigger, Result<Event> event, Call call, OnEnd done) {
+void Deliveries::bring(const EventTrigger& trigger, Result<Event> event, Call call, OnEnd done,
+                       std::string_view recurrence) {
   call.caller = kCaller;
   call.script = trigger.path.ends_with("/*") ? trigger.path.size() - 2 : call.path.size();
   auto told = told_event(std::move(event), trigger, call.path);
-  if (router_.tracer() != nullptr && (trigger.kind != Kind::Actor || !recurrence_of(trigger, told).empty())) {
-    EventSpan span(*router_.tracer(), trigger, router_.app_id(), told, call);
+  if (router_.tracer() != nullptr && (trigger.kind != Kind::Actor || !recurrence.empty())) {
+    EventSpan span(*router_.tracer(), trigger, router_.app_id(), told, call, recurrence);
     if (span.is_recorded()) {
       done = [span = std::move(span), done = std::move(done)](Outcome outcome, Verdict verdict) {
         span.end(outcome, verdict);

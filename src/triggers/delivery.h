@@ -31,7 +31,9 @@ class Deliveries {
   /// Calls the function of `trigger`, which outlives the call, for one event.
   /// \param event  or why what came is none: it is judged by the trigger's rules too
   /// \param call  what brought it, its body taken already; it becomes the call
-  void bring(const EventTrigger& trigger, Result<Event> event, Call call, OnEnd done);
+  /// \param recurrence  "reminder" or "timer": an actor is called for this at its time, as an event is brought; empty
+  /// for its methods and its deactivation, which are calls
+  void bring(const EventTrigger& trigger, Result<Event> event, Call call, OnEnd done, std::string_view recurrence = {});
 
   /// How all of many ended: the verdicts in their order, and the outcome of the first that did not end well.
   using OnAllEnded = std::function<void(Outcome, std::vector<Verdict>)>;

@@ -264,6 +264,13 @@ TEST_F(SpansTest, RemindersAndTimersOfActorsAreEvents) {
   }
 }
 
+TEST_F(SpansTest, AReminderThatIsNoneIsAnEventToo) {
+  send("PUT", "/actors/Counter/7/method/remind/wake", {{"traceparent", kParent}}, "[");
+  const auto all = spans();
+  EXPECT_EQ(shape(all), "process reminder Counter (5) below actor Counter\nactor Counter (2) below 00f067aa0ba902b7\n");
+  EXPECT_EQ(all.at(0).attributes.at("trilby.reason"), "bad-request");
+}
+
 TEST_F(SpansTest, MethodsOfActorsAreCalls) {
   send("PUT", "/actors/Counter/7/method/wake", {{"traceparent", kParent}}, "x");
   EXPECT_EQ(shape(spans()), "event (1) below actor Counter\nactor Counter (2) below 00f067aa0ba902b7\n");

@@ -7,11 +7,13 @@ import httpx
 
 
 def metric(system, name, **labels):
-    """The sum of a series over all that have these labels."""
+    """The sum of a series over all that have these labels. There is at least one."""
     page = httpx.get(f"{system.admin}/metrics").text
     wanted = [f'{key}="{value}"' for key, value in labels.items()]
-    return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
-               if re.match(name + r"[{ ]", line) and all(label in line for label in wanted))
+    values = [float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
+              if re.match(name + r"[{ ]", line) and all(label in line for label in wanted)]
+    assert values, (name, labels)
+    return sum(values)
 
 
 def wait_until(condition, what):

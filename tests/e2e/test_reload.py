@@ -186,6 +186,21 @@ def test_a_stop_during_a_reload_stops_both(start_system):
     assert "the worker died" not in system.log()
 
 
+def test_an_old_worker_that_dies_while_it_drains_is_counted(start_system, guests):
+    system = start_system(manifests.of_guests(guests, ["sleep"]))
+    old = system.ready["worker"]
+    with ThreadPoolExecutor(1) as pool:
+        lost = pool.submit(ask, system.address("api"), request("POST", "/sleep", body=(60 * 10**9).to_bytes(8, "little")))
+        wait_until_it_sleeps(system)
+        reload(system)
+        os.kill(old, signal.SIGKILL)
+        assert lost.exception() is not None or lost.result() is None
+    wait_for_end(old)
+    system.wait_for_log("the worker died while it drained")
+    assert metric(system, "trilby_worker_crashes_total") == 1
+    assert system.stop() == 0
+
+
 def test_a_hangup_while_draining_is_nothing(start_system, guests):
     system = start_system(manifests.of_guests(guests, ["sleep"]))
     with Peer(system.address("api")) as peer:
