@@ -26,8 +26,8 @@ struct ServedCertificate {
   void warn(std::chrono::sys_seconds now) const;
 };
 
-/// Warns of doubtful certificates, of each once a day, and when it expires. Of those that are when it is made somebody has been told.
-/// Threading: loop-bound; destroyed on the loop's thread or after that has ended.
+/// Warns of doubtful certificates, of each once a day, and when it expires. Of those that are when it is made somebody
+/// has been told. Threading: loop-bound; destroyed on the loop's thread or after that has ended.
 class ExpiryReminder {
  public:
   using ReadClock = std::function<std::chrono::sys_seconds()>;

@@ -78,12 +78,6 @@ std::string host_address() {
   return given.empty() ? kLoopback : given;
 }
 
-/// For its --app-protocol. Where an app takes both HTTP/1.1 and HTTP/2, daprd is quicker with the latter
-/// (docs/benchmarks.md).
-std::string_view spoken_to(Protocol protocol) {
-  return protocol == Protocol::Http ? "h2c" : kProtocols[static_cast<std::size_t>(protocol)];
-}
-
 }  // namespace
 
 /// One sidecar, run after run.
@@ -241,7 +235,7 @@ class Sidecars::One {
                        "--app-port",
                        std::to_string(plan_.app_port),
                        "--app-protocol",
-                       std::string(spoken_to(plan_.app_protocol)),
+                       std::string(kProtocols[static_cast<std::size_t>(plan_.app_protocol)]),
                        "--dapr-http-port",
                        std::to_string(plan_.http),
                        "--dapr-listen-addresses",
