@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "app/manifest_outputs.h"
+#include "app/manifest_schedule.h"
+#include "base/json_reader.h"
 #include "base/name_part.h"
 #include "base/text.h"
 #include "policy/dapr_grants.h"
@@ -19,6 +21,7 @@ constexpr std::size_t kMaxTriggers = 200;  // of one kind, in one app
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxMatchBytes = 4096;
 constexpr std::size_t kMaxMetadata = 32;
+constexpr std::size_t kMaxJobBytes = 4096;  // of a job's data
 constexpr std::int64_t kMostMessages = 1000;
 constexpr std::int64_t kMostRetries = 1000;
 constexpr Duration kLeastWait = std::chrono::milliseconds(1);
@@ -202,6 +205,32 @@ void check_subscription(const Section& section, const std::vector<TopicTrigger>&
   }
 }
 
+void read_schedule(Section& section, JobTrigger& trigger) {
+  const std::string* schedule = section.text("schedule");
+  const std::string* data = section.text("data");
+  if (schedule != nullptr) {
+    trigger.schedule = *schedule;
+    if (const std::string_view defect = schedule_defect(*schedule); !defect.empty()) {
+      section.problem("schedule", fmt::format("\"{}\" {}", *schedule, defect));
+    }
+    if (!trigger.name.empty() && !policy::is_dapr_name(trigger.name)) {
+      section.problem("name", "has 1 to 128 letters, digits and '-._' where Trilby schedules the job");
+    }
+  }
+  if (data == nullptr) {
+    return;
+  }
+  trigger.data = *data;
+  const auto value = parse_json(*data);
+  if (!value || data->size() > kMaxJobBytes || !is_same_json(*value, *value)) {
+    section.problem("data", value ? fmt::format("has at most {} bytes, and no list or object nested deeper than {}",
+                                                kMaxJobBytes, kMaxComparedDepth)
+                                  : fmt::format("is no JSON: {}", value.error().message));
+  } else if (schedule == nullptr) {
+    section.problem("data", "is given to the scheduler with a schedule, and there is none");
+  }
+}
+
 void read_reentrancy(Section& section, ActorTrigger& trigger) {
   constexpr std::uint32_t kUsualDepth = 32;  // Dapr's own
   if (auto table = section.table("reentrancy")) {
@@ -307,6 +336,7 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
     if (trigger.name.find_first_of("/\\#?") != std::string::npos || trigger.name == "." || trigger.name == "..") {
       one.problem("name", R"(a job's name has no '/', '\', '#' and '?', and is not "." or "..")");
     }
+    read_schedule(one, trigger);
     trigger.path = "/job/" + trigger.name;
     trigger.function = read_function(one, names);
     trigger.actions = read_actions(one);

@@ -122,9 +122,36 @@ TEST(Triggers, NeedWhatTheyAreMadeOf) {
             "t.toml:10: app.a.configuration[1].key: \"a*\" must not contain '*' or '%'");
   EXPECT_EQ(problems_with("[[app.a.topics]]\n"),
             "t.toml:8: app.a.topics: there is no such field; did you mean \"topic\"?");
-  EXPECT_EQ(problems_with("[[app.a.job]]\nname = 'a'\nfunction = 'f'\nschedule = '@daily'\n"),
-            "t.toml:11: app.a.job[1].schedule: there is no such field; known: name, function, on_bad_input, "
-            "on_failure, output");
+  EXPECT_EQ(
+      problems_with("[[app.a.job]]\nname = 'a'\nfunction = 'f'\nwhen = '@daily'\n"),
+      "t.toml:11: app.a.job[1].when: there is no such field; known: name, schedule, data, function, on_bad_input, "
+      "on_failure, output");
+}
+
+TEST(Triggers, MayScheduleTheirJobs) {
+  const std::string job = "[[app.a.job]]\nname = 'a'\nfunction = 'f'\n";
+  const auto read = [&](const std::string& more) { return parse(job + more).value().apps[0].jobs[0]; };
+  EXPECT_EQ(read("").schedule, "");
+  EXPECT_EQ(read("schedule = '@every 1m'\n").schedule, "@every 1m");
+  EXPECT_EQ(read("schedule = '@every 1m'\n").data, "null") << "for Dapr brings none without any over HTTP";
+  EXPECT_EQ(read("schedule = '@daily'\ndata = ' {\"a\": 1} '\n").data, " {\"a\": 1} ");
+
+  EXPECT_EQ(
+      problems_with(job + "schedule = 'daily'\n"),
+      "t.toml:11: app.a.job[1].schedule: \"daily\" is none of \"@every 1m\", \"@hourly\", \"@daily\", \"@weekly\", "
+      "\"@monthly\", \"@yearly\" and six fields, seconds first, as in \"0 30 3 * * *\"");
+  EXPECT_EQ(problems_with(job + "schedule = '@daily'\ndata = '{'\n"),
+            "t.toml:12: app.a.job[1].data: is no JSON: at byte 1: the text ends too early");
+  const std::string too_large =
+      "t.toml:12: app.a.job[1].data: has at most 4096 bytes, and no list or object nested "
+      "deeper than 64";
+  EXPECT_EQ(problems_with(job + "schedule = '@daily'\ndata = '\"" + std::string(4095, 'x') + "\"'\n"), too_large);
+  EXPECT_EQ(problems_with(job + "schedule = '@daily'\ndata = '" + std::string(66, '[') + std::string(66, ']') + "'\n"),
+            too_large);
+  EXPECT_EQ(problems_with(job + "data = '1'\n"),
+            "t.toml:11: app.a.job[1].data: is given to the scheduler with a schedule, and there is none");
+  EXPECT_EQ(problems_with("[[app.a.job]]\nname = 'a b'\nfunction = 'f'\nschedule = '@daily'\n"),
+            "t.toml:9: app.a.job[1].name: has 1 to 128 letters, digits and '-._' where Trilby schedules the job");
 }
 
 TEST(Triggers, HaveRanges) {

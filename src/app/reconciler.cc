@@ -27,9 +27,37 @@ bool is_among(const Subscriptions& subscriptions, const ConfigurationSubscriptio
 
 }  // namespace
 
-Reconciler::Reconciler(net::Loop& loop, dapr::Arrangements& sidecar, std::string app,
-                       std::vector<ConfigurationSubscription> needed, ReconcilerPace pace)
-    : sidecar_(sidecar), app_(std::move(app)), needed_(std::move(needed)), pace_(pace), timer_(loop) {}
+SidecarNeeds needs_of(const App& app) {
+  return {needed_subscriptions(app), scheduled_jobs(app)};
+}
+
+void Trouble::forget() {
+  of_.clear();
+  why_.clear();
+}
+
+void Trouble::note(const std::string& what, const Error& error) {
+  if (of_ != what && !of_.ends_with(", " + what)) {
+    of_ += (of_.empty() ? "" : ", ") + what;
+  }
+  why_ = why_.empty() ? error.message : why_;
+}
+
+void Trouble::tell(const std::string& app) {
+  if (of_ != told_) {
+    told_ = of_;
+    log::warn(message_, {{"app", app}, {"of", of_}, {"error", why_}});
+  }
+}
+
+Reconciler::Reconciler(net::Loop& loop, dapr::Arrangements& sidecar, std::string app, SidecarNeeds needs,
+                       ReconcilerPace pace)
+    : sidecar_(sidecar),
+      app_(std::move(app)),
+      needed_(std::move(needs.subscriptions)),
+      pace_(pace),
+      timer_(loop),
+      jobs_(std::move(needs.jobs)) {}
 
 void Reconciler::stop() {
   stopped_ = true;
@@ -37,8 +65,10 @@ void Reconciler::stop() {
 }
 
 void Reconciler::look() {
-  failing_.clear();
-  why_.clear();
+  missing_changes_.forget();
+  missing_jobs_.forget();
+  began_ = Clock::now();
+  next_job_ = 0;
   request_ = sidecar_.read_metadata({}, {kMostMetadata},
                                     [this](const Result<std::optional<WholeBody>>& metadata) { take(metadata); });
 }
@@ -46,7 +76,12 @@ void Reconciler::look() {
 void Reconciler::take(const Result<std::optional<WholeBody>>& metadata) {
   if (!metadata) {
     away_since_ = away_since_.value_or(Clock::now());
-    note_failure(kSidecarItself, metadata.error());
+    if (!needed_.empty()) {
+      missing_changes_.note(kSidecarItself, metadata.error());
+    }
+    if (!jobs_.empty()) {
+      missing_jobs_.note(kSidecarItself, metadata.error());
+    }
     return finish();
   }
   away_since_.reset();
@@ -88,6 +123,11 @@ void Reconciler::go_on() {
   if (std::exchange(is_note_due_, false)) {
     return leave_note();
   }
+  // With a scheduler that does not answer, each job would take its time, and changes of configuration would wait.
+  const bool is_long = missing_jobs_.any() && Clock::now() - began_ > pace_.long_look;
+  if (next_job_ < jobs_.size() && !is_long && !stopped_) {
+    return look_at_job();
+  }
   finish();
 }
 
@@ -109,7 +149,8 @@ void Reconciler::make_one(ConfigurationSubscription missing) {
           held_.push_back(std::move(made));
           is_note_due_ = true;
         } else {
-          note_failure(made.store, answer ? Error{Reason::UpstreamFailed, "its answer has no id"} : answer.error());
+          missing_changes_.note(made.store,
+                                answer ? Error{Reason::UpstreamFailed, "its answer has no id"} : answer.error());
         }
         go_on();
       });
@@ -119,49 +160,74 @@ void Reconciler::leave_note() {
   const auto note = std::make_shared<const std::string>(subscriptions_note(held_));
   request_ = sidecar_.set_metadata(kSubscriptionsNote, note, {}, [this](const Result<void>& left) {
     if (!left) {
-      note_failure(kSidecarItself, left.error());
+      missing_changes_.note(kSidecarItself, left.error());
     }
-    finish();
+    go_on();
   });
 }
 
-void Reconciler::note_failure(const std::string& what, const Error& error) {
-  if (failing_ != what && !failing_.ends_with(", " + what)) {
-    failing_ += (failing_.empty() ? "" : ", ") + what;
+void Reconciler::look_at_job() {
+  request_ = sidecar_.read_job(jobs_[next_job_].name, {}, {kMostAnswer},
+                               [this](const Result<std::optional<WholeBody>>& answer) { take_job(answer); });
+}
+
+/// What the scheduler does not say, for it has no such job or cannot be asked, is never overwritten: that would begin
+/// the job's schedule anew.
+void Reconciler::take_job(const Result<std::optional<WholeBody>>& answer) {
+  const bool is_there = answer && *answer;
+  if (is_there && is_scheduled_so((*answer)->bytes, jobs_[next_job_])) {
+    jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(next_job_));
+    return go_on();
   }
-  why_ = why_.empty() ? error.message : why_;
+  schedule(is_there);
+}
+
+void Reconciler::schedule(bool overwrite) {
+  const ScheduledJob& job = jobs_[next_job_];
+  const auto document = std::make_shared<const std::string>(job_document(job, overwrite));
+  request_ = sidecar_.set_job(job.name, document, {}, [this](const Result<dapr::Change>& done) {
+    const ScheduledJob& asked = jobs_[next_job_];
+    if (done && *done == dapr::Change::Made) {
+      log::info("a job is scheduled", {{"app", app_}, {"job", asked.name}, {"schedule", asked.schedule}});
+      jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(next_job_));
+    } else {
+      missing_jobs_.note(asked.name,
+                         done ? Error{Reason::UpstreamFailed, "there is one that cannot be read"} : done.error());
+      ++next_job_;
+    }
+    go_on();
+  });
 }
 
 void Reconciler::finish() {
   report();
-  if (stopped_ || needed_.empty()) {
+  if (stopped_ || (needed_.empty() && jobs_.empty())) {
     return;
   }
   Duration pause = pace_.look;
-  if (failing_.empty()) {
-    pace_.failing.reset();
-  } else {
+  if (missing_changes_.any() || missing_jobs_.any()) {
     pause = pace_.failing.next();
+  } else {
+    pace_.failing.reset();
   }
   timer_.start(pause, [this] { look(); });
 }
 
 void Reconciler::report() {
-  if (failing_.empty()) {
-    said_failing_.clear();
-    if (!std::exchange(said_standing_, true) && !needed_.empty()) {
-      log::info("changes of configuration are subscribed to", {{"app", app_}, {"subscriptions", held_.size()}});
-    }
-    return;
-  }
   // One that is not there yet, or is being replaced, is no news.
   const bool is_soon = away_since_ && Clock::now() - *away_since_ < pace_.patience;
-  if (needed_.empty() || is_soon || failing_ == said_failing_) {
-    return;
+  for (Trouble* trouble : {&missing_changes_, &missing_jobs_}) {
+    if (!trouble->any()) {
+      trouble->over();
+    } else if (!is_soon) {
+      trouble->tell(app_);
+    }
   }
-  said_failing_ = failing_;
-  said_standing_ = false;
-  log::warn("changes of configuration are not brought", {{"app", app_}, {"of", failing_}, {"error", why_}});
+  if (missing_changes_.any()) {
+    said_standing_ = said_standing_ && is_soon;
+  } else if (!needed_.empty() && !std::exchange(said_standing_, true)) {
+    log::info("changes of configuration are subscribed to", {{"app", app_}, {"subscriptions", held_.size()}});
+  }
 }
 
 }  // namespace trilby::app

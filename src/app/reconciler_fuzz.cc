@@ -1,4 +1,4 @@
-// What a sidecar, or whoever listens where one should, may answer to the questions about subscriptions.
+// What a sidecar, or whoever listens where one should, may answer to the questions about subscriptions and jobs.
 
 #include <cstdint>
 #include <cstdlib>
@@ -6,7 +6,9 @@
 #include <string_view>
 
 #include "app/configuration_subscriptions.h"
+#include "app/scheduled_job.h"
 #include "base/json.h"
+#include "base/json_reader.h"
 
 namespace {
 
@@ -44,6 +46,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto id = app::subscription_id(text);
   require(!id || (!id->empty() && id->size() <= 256));
   check(text);
+  (void)app::is_scheduled_so(text, {"a", "@daily", R"({"n":[1,{"a":"b"}]})"});
+  if (const auto value = parse_json(text); value && is_same_json(*value, *value)) {
+    const app::ScheduledJob job{"a", "@daily", std::string(text)};
+    const std::string kept = "{\"schedule\":\"@daily\",\"data\":{\"value\":" + std::string(value->raw()) + "}}";
+    require(app::is_scheduled_so(kept, job));
+  }
   std::string around;
   JsonWriter(around)
       .open_object()

@@ -60,6 +60,29 @@ class FakeSidecar final : public dapr::Arrangements {
                   [done](const auto& result) { done(result ? Result<void>() : fail(result.error())); });
   }
 
+  std::shared_ptr<void> read_job(std::string_view name, dapr::Terms /*terms*/, dapr::Room /*room*/,
+                                 OnAnswer done) override {
+    ++job_looks;
+    const auto at = jobs.find(std::string(name));
+    if (at == jobs.end()) {
+      return answer("unknown", {}, std::move(done));
+    }
+    return answer("read " + std::string(name), at->second, std::move(done));
+  }
+  std::shared_ptr<void> set_job(std::string_view name, SharedBytes what, dapr::Terms /*terms*/,
+                                dapr::BuildingBlocks::OnChange done) override {
+    asked.push_back(fmt::format("{} {}", name, *what));
+    const bool taken = jobs.contains(std::string(name)) && what->find("\"overwrite\":true") == std::string::npos;
+    const std::string key(name);
+    if (!taken && !refusals.contains(key)) {
+      jobs[key] = R"({"schedule":"@daily","data":{"value":1}})";
+    }
+    return answer(key, {}, [done, taken](const auto& result) {
+      const auto change = taken ? dapr::Change::Conflict : dapr::Change::Made;
+      done(result ? Result<dapr::Change>(change) : fail(result.error()));
+    });
+  }
+
   /// "settings a,b, limits *", by age.
   [[nodiscard]] std::string standing() const {
     std::string out;
@@ -77,7 +100,10 @@ class FakeSidecar final : public dapr::Arrangements {
   std::map<std::string, std::string> refusals;  // by store, "look" or "note": what it says instead
   std::optional<std::string> note;
   std::map<std::string, ConfigurationSubscription> live;
+  std::map<std::string, std::string> jobs;  // by name, what the scheduler has
+  std::vector<std::string> asked;           // of it
   int looks = 0;
+  int job_looks = 0;
   int ids = 0;
 
  private:
@@ -115,9 +141,12 @@ class ReconcilerTest : public testing::Test {
 
   void on_loop(const std::function<void()>& work) { net::run_on(loop, work); }
   void start(std::vector<ConfigurationSubscription> needed, Duration patience = 1h) {
+    start_with({std::move(needed), {}}, patience);
+  }
+  void start_with(SidecarNeeds needs, Duration patience = 1h) {
     on_loop([&] {
       reconciler.reset();
-      reconciler.emplace(loop, sidecar, "shop", std::move(needed),
+      reconciler.emplace(loop, sidecar, "shop", std::move(needs),
                          ReconcilerPace{.look = 1ms, .failing = Backoff(1ms, 1ms), .patience = patience});
       reconciler->start();
     });
@@ -143,7 +172,7 @@ class ReconcilerTest : public testing::Test {
     FakeSidecar other(loop);
     std::optional<Reconciler> going_on;
     on_loop([&] {
-      going_on.emplace(loop, other, "other", kBoth, ReconcilerPace{.look = 1ms});
+      going_on.emplace(loop, other, "other", SidecarNeeds{kBoth, {}}, ReconcilerPace{.look = 1ms});
       going_on->start();
     });
     EXPECT_TRUE(wait_until([&] { return other.looks >= 5; }));
@@ -277,6 +306,90 @@ TEST_F(ReconcilerTest, EndsWhatTwoWorkersMadeAtOnce) {
   });
   EXPECT_EQ(standing(), "limits *, settings a");
   on_loop([&] { EXPECT_TRUE(sidecar.live.contains("x1") && sidecar.live.contains("x2")); });
+}
+
+const ScheduledJob kJob{"nightly", "@daily", "1"};
+
+TEST_F(ReconcilerTest, SchedulesAJobThatIsMissingAndLooksNoMore) {
+  start_with({{}, {kJob}});
+  let_others_look();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.asked, std::vector<std::string>{R"(nightly {"schedule":"@daily","overwrite":false,"data":1})"});
+    EXPECT_EQ(sidecar.looks, 1);
+    EXPECT_FALSE(sidecar.note);
+  });
+  EXPECT_EQ(said("a job is scheduled"), 1U) << log_text;
+}
+
+TEST_F(ReconcilerTest, LeavesAJobAloneThatIsAsItIsToBe) {
+  sidecar.jobs["nightly"] = R"({"name":"nightly", "schedule":"@daily", "data":{"@type":"t", "value":1.0}})";
+  start_with({kBoth, {kJob}});
+  (void)standing();
+  on_loop([&] {
+    EXPECT_TRUE(sidecar.asked.empty()) << "its schedule would begin anew";
+    EXPECT_EQ(sidecar.job_looks, 1);
+  });
+}
+
+TEST_F(ReconcilerTest, OverwritesAJobThatIsAnother) {
+  sidecar.jobs["nightly"] = R"({"schedule":"@hourly","data":{"value":1}})";
+  start_with({{}, {kJob}});
+  let_others_look();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.asked, std::vector<std::string>{R"(nightly {"schedule":"@daily","overwrite":true,"data":1})"});
+  });
+}
+
+TEST_F(ReconcilerTest, OverwritesNothingThatItCannotSee) {
+  sidecar.jobs["nightly"] = "{}";
+  sidecar.refusals["read nightly"] = "500 DAPR_SCHEDULER_GET_JOB";
+  start_with({{}, {kJob}});
+  let_it_look();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.jobs["nightly"], "{}");
+    EXPECT_EQ(sidecar.asked.front(), R"(nightly {"schedule":"@daily","overwrite":false,"data":1})");
+    sidecar.refusals.clear();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.jobs["nightly"] != "{}"; }));
+}
+
+TEST_F(ReconcilerTest, SchedulesTheOthersWhileOneIsRefused) {
+  sidecar.refusals["nightly"] = "500 DAPR_SCHEDULER_SCHEDULE_JOB";
+  start_with({{}, {kJob, {"weekly", "@weekly", "1"}}});
+  EXPECT_TRUE(wait_until([&] { return sidecar.jobs.size() == 1; }));
+  let_it_look();
+  on_loop([&] { EXPECT_TRUE(sidecar.jobs.contains("weekly")); });
+  EXPECT_EQ(said("jobs are not scheduled"), 1U) << log_text;
+}
+
+TEST_F(ReconcilerTest, LeavesTheOthersForLaterWhenOneTakesLong) {
+  sidecar.refusals["nightly"] = "no answer";
+  on_loop([&] {
+    reconciler.emplace(
+        loop, sidecar, "shop", SidecarNeeds{{}, {kJob, {"weekly", "@weekly", "1"}}},
+        ReconcilerPace{.look = 1ms, .failing = Backoff(1ms, 1ms), .patience = 1h, .long_look = Duration(-1)});
+    reconciler->start();
+  });
+  let_it_look();
+  on_loop([&] {
+    EXPECT_TRUE(sidecar.jobs.empty());
+    sidecar.refusals.clear();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.jobs.size() == 2; }));
+}
+
+TEST_F(ReconcilerTest, TriesAgainWhileTheSchedulerRefusesAndChangesAreBroughtMeanwhile) {
+  sidecar.refusals["nightly"] = "500 DAPR_SCHEDULER_SCHEDULE_JOB";
+  start_with({kBoth, {kJob, {"weekly", "@weekly", "1"}}});
+  EXPECT_EQ(standing(), "limits *, settings a");
+  on_loop([&] {
+    EXPECT_FALSE(sidecar.jobs.contains("nightly"));
+    sidecar.refusals.clear();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.jobs.size() == 2; }));
+  let_it_look();
+  EXPECT_EQ(said("jobs are not scheduled"), 1U) << log_text;
+  EXPECT_EQ(said("changes of configuration are not brought"), 0U) << log_text;
 }
 
 TEST_F(ReconcilerTest, BeginsNothingOnceItIsStopped) {

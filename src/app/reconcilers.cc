@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/log.h"
+
 namespace trilby::app {
 namespace {
 
@@ -13,8 +15,12 @@ Reconcilers::Reconcilers(net::Loop& loop, const Manifest& manifest, const std::v
                          bool after_another)
     : client_(loop, kLimits) {
   for (std::size_t i = 0; i < apps.size(); ++i) {
-    if (apps[i].sidecar && (after_another || !manifest.apps[i].configurations.empty())) {
-      all_.emplace_back(loop, client_, apps[i], manifest.apps[i]);
+    const App& app = manifest.apps[i];
+    const bool has_jobs = !scheduled_jobs(app).empty();
+    if (apps[i].sidecar && (after_another || has_jobs || !app.configurations.empty())) {
+      all_.emplace_back(loop, client_, apps[i], app);
+    } else if (has_jobs && !apps[i].sidecar) {
+      log::warn("jobs are not scheduled: the app has no sidecar", {{"app", app.id}});
     }
   }
 }

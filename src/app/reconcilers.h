@@ -29,7 +29,7 @@ class Reconcilers {
  private:
   struct One {
     One(net::Loop& loop, http::Client& client, const AppRoutes& routes, const App& app)
-        : sidecar(loop, client, routes.sidecar), reconciler(loop, sidecar, app.id, needed_subscriptions(app)) {}
+        : sidecar(loop, client, routes.sidecar), reconciler(loop, sidecar, app.id, needs_of(app)) {}
 
     dapr::sidecar::SidecarBlocks sidecar;  // without spans: this is nobody's request
     Reconciler reconciler;

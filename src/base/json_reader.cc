@@ -1,6 +1,10 @@
 #include "base/json_reader.h"
 
 #include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <system_error>
 
 #include "base/text.h"
 
@@ -353,6 +357,77 @@ bool JsonCursor::next() {
 
 std::string JsonCursor::key() const {
   return key_.empty() ? std::string() : decode(key_);
+}
+
+namespace {
+
+std::optional<double> number_of(const JsonValue& value) {
+  const std::string_view raw = value.raw();
+  double number = 0;
+  const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), number);
+  return error == std::errc{} && end == raw.data() + raw.size() ? std::optional(number) : std::nullopt;
+}
+
+bool is_same(const JsonValue& a, const JsonValue& b, std::size_t depth);
+
+bool are_same_lists(const JsonValue& a, const JsonValue& b, std::size_t depth) {
+  JsonCursor left(a);
+  JsonCursor right(b);
+  for (;;) {
+    const bool more = left.next();
+    if (more != right.next()) {
+      return false;
+    }
+    if (!more) {
+      return true;
+    }
+    if (!is_same(left.value(), right.value(), depth)) {
+      return false;
+    }
+  }
+}
+
+bool are_same_objects(const JsonValue& a, const JsonValue& b, std::size_t depth) {
+  const auto members_of = [](const JsonValue& object) {
+    std::map<std::string, JsonValue> members;
+    for (JsonCursor cursor(object); cursor.next();) {
+      members.insert_or_assign(cursor.key(), cursor.value());
+    }
+    return members;
+  };
+  const auto left = members_of(a);
+  const auto right = members_of(b);
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [&](const auto& one, const auto& other) {
+    return one.first == other.first && is_same(one.second, other.second, depth);
+  });
+}
+
+bool is_same(const JsonValue& a, const JsonValue& b, std::size_t depth) {
+  if (a.kind() != b.kind() || depth > kMaxComparedDepth) {
+    return false;
+  }
+  switch (a.kind()) {
+    case JsonValue::Kind::Text:
+      return a.text() == b.text();
+    case JsonValue::Kind::Number: {
+      const auto number = number_of(a);
+      return number ? number == number_of(b) : a.raw() == b.raw();
+    }
+    case JsonValue::Kind::List:
+      return are_same_lists(a, b, depth + 1);
+    case JsonValue::Kind::Object:
+      return are_same_objects(a, b, depth + 1);
+    case JsonValue::Kind::Null:
+    case JsonValue::Kind::Flag:
+      break;
+  }
+  return a.raw() == b.raw();
+}
+
+}  // namespace
+
+bool is_same_json(const JsonValue& a, const JsonValue& b) {
+  return is_same(a, b, 0);
 }
 
 }  // namespace trilby

@@ -37,6 +37,11 @@ class JsonValue {
 /// \return Reason::BadRequest with "at byte N: what is wrong"
 [[nodiscard]] Result<JsonValue> parse_json(std::string_view text);
 
+/// Whether two values mean the same: objects whatever the order of their members, of which the last of a name counts;
+/// numbers as doubles. Not of values that are nested deeper than kMaxComparedDepth.
+[[nodiscard]] bool is_same_json(const JsonValue& a, const JsonValue& b);
+inline constexpr std::size_t kMaxComparedDepth = 64;
+
 /// Goes through the members of an object or the values of a list, in their order. `while (cursor.next()) ...`
 class JsonCursor {
  public:

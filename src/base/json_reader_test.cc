@@ -133,5 +133,45 @@ TEST(JsonReader, LeavesNumbersAsTheyAreWritten) {
             std::vector<std::string>{"=123456789012345678901234567890.10"});
 }
 
+bool is_same(const std::string& a, const std::string& b) {
+  const auto left = parse_json(a);
+  const auto right = parse_json(b);
+  EXPECT_TRUE(left && right);
+  const bool same = is_same_json(*left, *right);
+  EXPECT_EQ(same, is_same_json(*right, *left));
+  return same;
+}
+
+TEST(SameJson, IsWrittenInManyWays) {
+  EXPECT_TRUE(is_same(R"({"a":[1,{"b":"x"}],"c":null})", R"( { "c" : null, "a" : [ 1.0, {"b":"\u0078"} ] } )"));
+  EXPECT_TRUE(is_same("100", "1e2"));
+  EXPECT_TRUE(is_same("12345678901234567890", "12345678901234567168")) << "as doubles";
+  EXPECT_TRUE(is_same("1e999", "1e999"));
+  EXPECT_TRUE(is_same(R"({"a":1,"a":2})", R"({"a":2})"));
+  EXPECT_TRUE(is_same("{}", "{ }"));
+}
+
+TEST(SameJson, MeansTheSame) {
+  for (const auto& [a, b] : std::vector<std::pair<std::string, std::string>>{{"1", "2"},
+                                                                             {"1", "\"1\""},
+                                                                             {"true", "false"},
+                                                                             {"null", "false"},
+                                                                             {"[]", "{}"},
+                                                                             {"[1]", "[1,1]"},
+                                                                             {"[1,2]", "[2,1]"},
+                                                                             {R"({"a":1})", R"({"b":1})"},
+                                                                             {R"({"a":1})", R"({"a":1,"b":1})"},
+                                                                             {R"({"a":1})", R"({"a":2})"},
+                                                                             {R"(["a"])", R"(["A"])"}}) {
+    EXPECT_FALSE(is_same(a, b)) << a << " " << b;
+  }
+}
+
+TEST(SameJson, EndsAtADepth) {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_TRUE(is_same(nested(kMaxComparedDepth), nested(kMaxComparedDepth)));
+  EXPECT_FALSE(is_same(nested(kMaxComparedDepth + 2), nested(kMaxComparedDepth + 2)));
+}
+
 }  // namespace
 }  // namespace trilby

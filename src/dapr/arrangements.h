@@ -11,7 +11,7 @@
 
 namespace trilby::dapr {
 
-/// Subscriptions to changes of configuration. Threading: loop-bound. Who asks is told as BuildingBlocks says.
+/// Subscriptions to changes of configuration, and jobs. Threading: loop-bound. Who asks is told as BuildingBlocks says.
 class Arrangements {
  public:
   using OnDone = BuildingBlocks::OnDone;
@@ -34,6 +34,13 @@ class Arrangements {
                                                                       Room room, OnAnswer done) = 0;
   [[nodiscard]] virtual std::shared_ptr<void> unsubscribe_configuration(std::string_view store, std::string_view id,
                                                                         Terms terms, OnDone done) = 0;
+
+  /// What the scheduler has of a job of the app, a JSON text. One that it does not have is an error like any other.
+  [[nodiscard]] virtual std::shared_ptr<void> read_job(std::string_view name, Terms terms, Room room,
+                                                       OnAnswer done) = 0;
+  /// BuildingBlocks::set_job().
+  [[nodiscard]] virtual std::shared_ptr<void> set_job(std::string_view name, SharedBytes what, Terms terms,
+                                                      BuildingBlocks::OnChange done) = 0;
 };
 
 }  // namespace trilby::dapr

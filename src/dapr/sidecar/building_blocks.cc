@@ -417,6 +417,11 @@ std::shared_ptr<void> SidecarBlocks::unsubscribe_configuration(std::string_view 
              terms, without_answer(std::move(done)));
 }
 
+std::shared_ptr<void> SidecarBlocks::read_job(std::string_view name, Terms terms, Room room, OnAnswer done) {
+  return ask({{"get job", name, {}}, "GET", target_of("/v1.0/jobs/", name), std::nullopt, room}, terms,
+             std::move(done));
+}
+
 std::shared_ptr<void> SidecarBlocks::change_states(std::string_view store, SharedBytes operations, Terms terms,
                                                    OnChange done) {
   return change({{"change states", store, {}},

@@ -66,6 +66,7 @@ class SidecarBlocks final : public BuildingBlocks, public Arrangements {
                                                               Terms terms, Room room, OnAnswer done) override;
   [[nodiscard]] std::shared_ptr<void> unsubscribe_configuration(std::string_view store, std::string_view id,
                                                                 Terms terms, OnDone done) override;
+  [[nodiscard]] std::shared_ptr<void> read_job(std::string_view name, Terms terms, Room room, OnAnswer done) override;
 
  private:
   /// What is asked, as its span says it: "publish" of "broker" / "priced". Keys stay unsaid.

@@ -438,6 +438,14 @@ TEST_F(SidecarTest, SubscribesToConfigurationAndEndsThat) {
   EXPECT_EQ(request_line(), "GET /v1.0/configuration/my%20store/7%2F8/unsubscribe HTTP/1.1");
 }
 
+TEST_F(SidecarTest, ReadsJobs) {
+  ask_for([this](BuildingBlocks& /*to*/, auto done) {
+    return blocks->read_job("a b", {}, {Bytes{1000}}, std::move(done));
+  });
+  EXPECT_EQ(told_after("200 OK", "{}"), "{}");
+  EXPECT_EQ(request_line(), "GET /v1.0/jobs/a%20b HTTP/1.1");
+}
+
 TEST_F(SidecarTest, ChangesStatesTogether) {
   const auto change = [&](std::string_view status, std::string_view body) {
     ask_for_change([](BuildingBlocks& to, auto done) {

@@ -1,0 +1,52 @@
+#include "app/manifest_schedule.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace trilby::app {
+namespace {
+
+TEST(Schedule, IsAPeriodANameOrSixFields) {
+  for (const char* text :
+       {"@every 1s", "@every 1h30m", "@every 1.5s", "@every 1000ms", "@every 87840h", "@daily", "@annually", "@hourly",
+        "@midnight", "@monthly", "@weekly", "@yearly", "0 30 3 * * *", "*/5 0-30/2 1,2 ? JAN mon-FRI"}) {
+    EXPECT_EQ(schedule_defect(text), "") << text;
+  }
+}
+
+TEST(Schedule, IsNothingElse) {
+  for (const char* text : {"",
+                           " ",
+                           "@",
+                           "@every",
+                           "@every ",
+                           "@every 1",
+                           "@every s",
+                           "@every -1s",
+                           "@every 0s",
+                           "@every 999ms",
+                           "@every 1s ",
+                           "@every 1d",
+                           "@every 1e9h",
+                           "@every nan",
+                           "@every infs",
+                           "@every 87841h",
+                           "@Daily",
+                           "@daily ",
+                           "@reboot",
+                           "0 30 3 * *",
+                           "0 30 3 * * * *",
+                           "0 30 3 * *  *",
+                           " 0 30 3 * * *",
+                           "0 30 3 * * * ",
+                           "0 30 3 * * \n",
+                           "0 30 3 * * $",
+                           "TZ=UTC 0 30 3 * * *"}) {
+    EXPECT_NE(schedule_defect(text), "") << text;
+  }
+  EXPECT_EQ(schedule_defect("@every " + std::string(122, '1')), "has at most 128 bytes");
+}
+
+}  // namespace
+}  // namespace trilby::app
