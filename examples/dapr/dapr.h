@@ -61,6 +61,7 @@ enum dapr_errno dapr_state_delete(const char* store, size_t store_length, const 
  *   [{"operation":"upsert","request":{"key":"k","value":1,"etag":"7","metadata":{"ttlInSeconds":"60"},
  *     "options":{"concurrency":"first-write","consistency":"strong"}}},
  *    {"operation":"delete","request":{"key":"l"}}]
+ * One with an etag, or "first-write", needs a grant to read that state as well.
  * DAPR_CONFLICT: an etag is not that of its state any more. (What the others come to then is the store's: Redis' makes
  * them all the same.) */
 DAPR_IMPORT("state_transaction")

@@ -249,30 +249,38 @@ struct Given {
   BodyBudget::Share share;
 };
 
-/// Data where the guest has them. \return nothing when it has its answer
-std::optional<std::string_view> look_at(Guest& guest, Span data) {
+/// Data where the guest has them, and the room for a copy of them.
+struct Offered {
+  std::string_view bytes;
+  BodyBudget::Share share;
+};
+
+/// What costs time or room comes behind may_ask(). \return nothing when the guest has its answer
+std::optional<Offered> look_at(Guest& guest, Span data) {
   const auto bytes = guest.memory().text(data.at, data.length);
   if (!bytes || bytes->size() > kMaxDaprBytes.count) {
     refuse(guest, bytes ? DaprErrno::TooLarge : DaprErrno::Invalid);
     return std::nullopt;
   }
-  return guest.charge(bytes->size() / 1024) ? bytes : std::nullopt;
-}
-
-/// \return nothing when the guest has its answer
-std::optional<Given> give(Guest& guest, std::string bytes, std::string_view type) {
+  if (!guest.charge(bytes->size() / 1024)) {
+    return std::nullopt;
+  }
   BodyBudget::Share share(guest.host<Host>().dapr->caller().bodies);
-  if (!share.resize(bytes.size())) {
+  if (!share.resize(bytes->size())) {
     refuse(guest, DaprErrno::Busy);
     return std::nullopt;
   }
-  return Given{{std::make_shared<const std::string>(std::move(bytes)), std::string(type)}, std::move(share)};
+  return Offered{*bytes, std::move(share)};
+}
+
+Given given_of(std::string bytes, std::string_view type, BodyBudget::Share share) {
+  return {{std::make_shared<const std::string>(std::move(bytes)), std::string(type)}, std::move(share)};
 }
 
 /// \return nothing when the guest has its answer
 std::optional<Given> take_data(Guest& guest, Span data, std::string_view type) {
-  const auto bytes = look_at(guest, data);
-  return bytes ? give(guest, std::string(*bytes), type) : std::nullopt;
+  auto offered = look_at(guest, data);
+  return offered ? std::optional(given_of(std::string(offered->bytes), type, std::move(offered->share))) : std::nullopt;
 }
 
 /// The same for what has to be JSON.
@@ -454,17 +462,16 @@ dapr::ActorAddress address_of(const ActorTurn& actor) {
 
 /// A JSON text of the guest's, as `check` gives it back.
 std::optional<Given> take_checked(Guest& guest, Span data, std::optional<std::string> (*check)(std::string_view)) {
-  auto given = take_data(guest, data, "application/json");
-  if (!given) {
+  auto offered = look_at(guest, data);
+  if (!offered) {
     return std::nullopt;
   }
-  auto checked = check(*given->payload.bytes);
+  auto checked = check(offered->bytes);
   if (!checked) {
     refuse(guest, DaprErrno::Invalid);
     return std::nullopt;
   }
-  given->payload.bytes = std::make_shared<const std::string>(std::move(*checked));
-  return given;
+  return given_of(std::move(*checked), "application/json", std::move(offered->share));
 }
 
 void actor_state_get(Guest& guest, std::uint32_t key, std::uint32_t key_length) {
@@ -552,29 +559,50 @@ void actor_invoke(Guest& guest, std::uint32_t type, std::uint32_t type_length, s
   }
 }
 
-/// What a guest asks of several states of a store at once, as `check` gives it back, where it may of every single one.
-/// They are named in the data, which are looked at first therefore. \return nothing when the guest has its answer
-std::optional<Given> take_keyed(Guest& guest, std::string_view store, Span data,
-                                std::optional<KeyedText> (*check)(std::string_view),
+/// How a guest asks something of several states of a store at once.
+struct ManyStates {
+  std::optional<KeyedText> (*check)(std::string_view);
+  bool (*may_of_store)(const policy::DaprGrants&, std::string_view);
+  bool (*may)(const policy::DaprGrants&, std::string_view);
+};
+
+/// The first of the keys that the guest may not ask for so. \return null when it may for each
+const std::string* first_denied(const policy::DaprGrants& grants, std::string_view store,
+                                const std::vector<std::string>& keys,
                                 bool (*may)(const policy::DaprGrants&, std::string_view)) {
-  const auto bytes = look_at(guest, data);
-  if (!bytes) {
+  const auto denied = std::find_if_not(
+      keys.begin(), keys.end(), [&](const std::string& key) { return may(grants, DaprAddress{store, key}.text()); });
+  return denied == keys.end() ? nullptr : &*denied;
+}
+
+/// What a guest asks so, as `check` gives it back, where it may of every single state. They are named in the data,
+/// which are looked at only where some state of the store is granted and the host call is taken.
+/// \return nothing when the guest has its answer
+std::optional<Given> take_keyed(Guest& guest, std::string_view store, Span data, const ManyStates& how) {
+  Host& host = guest.host<Host>();
+  const policy::DaprGrants& grants = host.grants.dapr;
+  if (!may_ask(guest, Grant::DaprState, how.may_of_store(grants, store), {store, "KEY"}, true)) {
     return std::nullopt;
   }
-  auto checked = check(*bytes);
+  auto offered = look_at(guest, data);
+  if (!offered) {
+    return std::nullopt;
+  }
+  auto checked = how.check(offered->bytes);
   if (!checked) {
     refuse(guest, DaprErrno::Invalid);
     return std::nullopt;
   }
-  const policy::DaprGrants& grants = guest.host<Host>().grants.dapr;
-  const auto denied = std::find_if_not(checked->keys.begin(), checked->keys.end(), [&](const std::string& key) {
-    return may(grants, DaprAddress{store, key}.text());
-  });
-  const bool is_granted = denied == checked->keys.end();
-  if (!may_ask(guest, Grant::DaprState, is_granted, {store, is_granted ? checked->keys.front() : *denied}, true)) {
+  const std::string* denied = first_denied(grants, store, checked->keys, how.may);
+  if (denied == nullptr) {
+    denied = first_denied(grants, store, checked->compared, policy::may_read_state);
+  }
+  if (denied != nullptr) {
+    host.deny(Grant::DaprState, DaprAddress{store, *denied}.text());
+    refuse(guest, DaprErrno::Denied);
     return std::nullopt;
   }
-  return give(guest, std::move(checked->text), "application/json");
+  return given_of(std::move(checked->text), "application/json", std::move(offered->share));
 }
 
 void state_transaction(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t operations,
@@ -583,8 +611,8 @@ void state_transaction(Guest& guest, std::uint32_t store, std::uint32_t store_le
   if (!address) {
     return refuse(guest, DaprErrno::Invalid);
   }
-  if (auto given = take_keyed(guest, address->name, {operations, operations_length}, checked_transaction,
-                              policy::may_write_state)) {
+  if (auto given = take_keyed(guest, address->name, {operations, operations_length},
+                              {checked_transaction, policy::may_write_store, policy::may_write_state})) {
     const auto request = begin(guest, std::move(given->share));
     request->hold(blocks_of(guest).change_states(address->name, std::move(given->payload.bytes), request->terms(),
                                                  request->on_change()));
@@ -597,7 +625,8 @@ void state_get_bulk(Guest& guest, std::uint32_t store, std::uint32_t store_lengt
   if (!address) {
     return refuse(guest, DaprErrno::Invalid);
   }
-  if (auto given = take_keyed(guest, address->name, {keys, keys_length}, checked_keys, policy::may_read_state)) {
+  if (auto given = take_keyed(guest, address->name, {keys, keys_length},
+                              {checked_keys, policy::may_read_store, policy::may_read_state})) {
     const auto request = begin(guest, std::move(given->share));
     request->hold(blocks_of(guest).read_states(address->name, std::move(given->payload.bytes), request->terms(),
                                                request->room(), request->on_answer()));

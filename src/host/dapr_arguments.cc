@@ -140,8 +140,31 @@ struct Operations {
   std::span<const Member> deletion;
 };
 
-/// Appends {"operation":"upsert","request":{...}}. \return the key; nothing when it is not what it has to be
-std::optional<std::string> append_operation(std::string& out, const JsonValue& one, const Operations& known) {
+/// The last member of that name of an object.
+std::optional<JsonValue> member_of(const JsonValue& object, std::string_view name) {
+  std::optional<JsonValue> found;
+  for (JsonCursor member(object); member.next();) {
+    if (member.key() == name) {
+      found = member.value();
+    }
+  }
+  return found;
+}
+
+/// Whether what becomes of a request, which is checked, depends on the state (KeyedText::compared).
+bool is_compared(const JsonValue& request) {
+  const auto options = member_of(request, "options");
+  const auto concurrency = options ? member_of(*options, "concurrency") : std::nullopt;
+  return count_of(request, {"etag"}) != 0 || (concurrency && concurrency->text() == "first-write");
+}
+
+struct Operation {
+  std::string key;
+  bool is_compared = false;
+};
+
+/// Appends {"operation":"upsert","request":{...}}. \return nothing when it is not what it has to be
+std::optional<Operation> append_operation(std::string& out, const JsonValue& one, const Operations& known) {
   std::optional<std::string> what;
   std::optional<JsonValue> request;
   if (one.kind() != JsonValue::Kind::Object) {
@@ -167,12 +190,8 @@ std::optional<std::string> append_operation(std::string& out, const JsonValue& o
     return std::nullopt;
   }
   out += '}';
-  for (JsonCursor member(*request); member.next();) {
-    if (member.key() == "key") {
-      return member.value().text();
-    }
-  }
-  return std::nullopt;
+  const auto key = member_of(*request, "key");
+  return key ? std::optional(Operation{key->text(), is_compared(*request)}) : std::nullopt;
 }
 
 std::optional<KeyedText> checked_list(std::string_view text, const Operations& known) {
@@ -184,11 +203,14 @@ std::optional<KeyedText> checked_list(std::string_view text, const Operations& k
   std::set<std::string> seen;
   for (JsonCursor one(*list); one.next();) {
     checked.text += seen.empty() ? "" : ",";
-    auto key = append_operation(checked.text, one.value(), known);
-    if (!key || seen.size() == kMaxOperations || !seen.insert(*key).second) {
+    auto operation = append_operation(checked.text, one.value(), known);
+    if (!operation || seen.size() == kMaxOperations || !seen.insert(operation->key).second) {
       return std::nullopt;
     }
-    checked.keys.push_back(std::move(*key));
+    if (operation->is_compared) {
+      checked.compared.push_back(operation->key);
+    }
+    checked.keys.push_back(std::move(operation->key));
   }
   checked.text += ']';
   return seen.empty() ? std::nullopt : std::optional(std::move(checked));

@@ -54,6 +54,9 @@ inline constexpr std::size_t kMaxKeys = 100;        ///< that are read at once
 struct KeyedText {
   std::string text;
   std::vector<std::string> keys;
+  /// Those of them whose state decides whether they are changed, so that the answer tells of it: with an etag, or
+  /// "first-write".
+  std::vector<std::string> compared{};
 };
 
 /// A transaction of an actor's state, as Dapr has it: [{"operation":"upsert","request":{"key":"k","value":1}},

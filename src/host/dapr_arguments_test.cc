@@ -231,11 +231,27 @@ TEST_F(DaprArguments, OfATransactionOfStatesMayHaveMore) {
   EXPECT_FALSE(takes(fmt::format(R"("etag":"{}")", std::string(2000, '1'))));
 }
 
+TEST_F(DaprArguments, OfATransactionAreComparedWhatIsChangedAsTheStateSays) {
+  const auto checked = checked_transaction(
+      R"([{"operation":"upsert","request":{"key":"plain","value":{"etag":"7"}}},)"
+      R"({"operation":"delete","request":{"key":"gone"}},)"
+      R"({"operation":"upsert","request":{"key":"last","value":1,"options":{"concurrency":"last-write"}}},)"
+      R"({"operation":"upsert","request":{"key":"strong","value":1,"options":{"consistency":"strong"}}},)"
+      R"({"operation":"upsert","request":{"key":"etag","value":1,"etag":"7"}},)"
+      R"({"operation":"delete","request":{"\u0065tag":"7","key":"gone-etag"}},)"
+      R"({"operation":"upsert","request":{"key":"first","value":1,"options":{"concurrency":"first-write"}}},)"
+      R"({"operation":"delete","request":{"key":"gone-first","options":{"concurrency":"\u0066irst-write"}}}])");
+  ASSERT_TRUE(checked);
+  EXPECT_EQ(checked->keys.size(), 8U);
+  EXPECT_EQ(checked->compared, (std::vector<std::string>{"etag", "gone-etag", "first", "gone-first"}));
+}
+
 TEST_F(DaprArguments, OfWhatIsReadAtOnceAreKeysEachOnce) {
   const auto checked = checked_keys(R"( [ "a:1" , "b" ] )");
   ASSERT_TRUE(checked);
   EXPECT_EQ(checked->text, R"(["a:1","b"])");
   EXPECT_EQ(checked->keys, (std::vector<std::string>{"a:1", "b"}));
+  EXPECT_TRUE(checked->compared.empty());
   for (const std::string_view bad : {"", "{}", "[]", "[1]", "[\"a\",\"a\"]", "[\"\"]", "[\"a||b\"]", "[\"a/b\"]",
                                      "[\"a\",null]", "\"a\"", "[[\"a\"]]", "[\"a\\u0000\"]"}) {
     EXPECT_FALSE(checked_keys(bad)) << bad;

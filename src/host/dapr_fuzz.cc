@@ -71,6 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto checked = check_of(text)) {
       const auto again = check_of(checked->text);
       check(again && again->text == checked->text && again->keys == checked->keys && !checked->keys.empty());
+      check(again->compared == checked->compared);
       for (const std::string& key : checked->keys) {
         check(policy::is_dapr_key(key));
       }

@@ -245,7 +245,7 @@ TEST_F(GuestDapr, RefusesHostileArguments) {
   Outcome outcome = run(4);
   ASSERT_EQ(outcome.reason, Reason::Ok) << outcome.message;
   EXPECT_EQ(read_body(outcome), "fine");
-  EXPECT_EQ(outcome.record.denials.total(), 0U);
+  EXPECT_EQ(outcome.record.denials.total(), 3U) << "of the states that it asks for by names that may be";
   EXPECT_TRUE(blocks.asked.empty());
   EXPECT_FALSE(invocation.called);
 }
@@ -393,6 +393,59 @@ TEST_F(GuestDapr, ReadsStatesOnlyWhereEachIsGranted) {
   EXPECT_EQ(run('\x12', R"(["granted","other"])").message, "it exited with 2");
   EXPECT_EQ(run('\x12', R"(["other","granted"])").message, "it exited with 2");
   EXPECT_TRUE(blocks.asked.empty());
+}
+
+TEST_F(GuestDapr, DoesNotLookAtWhatAFunctionAsksOfAStoreThatItIsNotGranted) {
+  const wasm::TestDirectory directory;
+  const auto with = [&](std::string_view grant, policy::StateAccess access) {
+    FunctionSpec spec = spec_of("asks", directory.guest("dapr"), {});
+    spec.policy.grants.dapr.state[std::string(grant)] = access;
+    return prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
+  };
+  const auto denied = [&](const std::shared_ptr<const Function>& function, char what) {
+    const Outcome outcome = run(function, call(what + std::string("{no json")));
+    return outcome.message == "it exited with 2" && outcome.record.denials.of(Grant::DaprState) == 1U;
+  };
+  for (const char what : {'\x11', '\x12'}) {
+    EXPECT_TRUE(denied(function_with({}, false), what));
+    EXPECT_TRUE(denied(with("store2/*", {.read = true, .write = true}), what));
+    EXPECT_TRUE(denied(with("store/*", {.read = what == '\x11', .write = what == '\x12'}), what)) << "the other access";
+    EXPECT_FALSE(denied(with("store/*", {.read = what == '\x12', .write = what == '\x11'}), what));
+  }
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
+TEST_F(GuestDapr, MayNotAskForWhatItIsNotGrantedAmongManyWithoutEnd) {
+  const auto function = function_with({.host_calls_per_second = 20});
+  EXPECT_EQ(run(function, call("\x13"
+                               R"(["other"])"))
+                .reason,
+            Reason::LimitCalls);
+  EXPECT_EQ(run(function, call("\x13{no json")).reason, Reason::LimitCalls);
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
+TEST_F(GuestDapr, IsNotToldOfStatesThatItMayOnlyWrite) {
+  blocks.on_asked = [&] { answer_later([&] { blocks.answer(std::optional<WholeBody>()); }); };
+  const wasm::TestDirectory directory;
+  FunctionSpec spec = spec_of("asks", directory.guest("dapr"), {});
+  spec.policy.grants.dapr.state["store/granted"] = {.read = false, .write = true};
+  const auto function = prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
+  EXPECT_EQ(run(function, call("\x11"
+                               R"([{"operation":"upsert","request":{"key":"granted","value":{"etag":"7"}}}])"))
+                .message,
+            "");
+  EXPECT_EQ(blocks.asked.size(), 1U);
+  for (const std::string_view compared : {R"("etag":"7")", R"("options":{"concurrency":"first-write"})"}) {
+    for (const std::string_view what : {R"("upsert","request":{"value":1)", R"("delete","request":{)"}) {
+      const std::string_view comma = what.ends_with('{') ? "" : ",";
+      const Outcome outcome = run(
+          function, call(fmt::format("\x11[{{\"operation\":{}{}\"key\":\"granted\",{}}}}}]", what, comma, compared)));
+      EXPECT_EQ(outcome.message, "it exited with 2") << what << compared;
+      EXPECT_EQ(outcome.record.denials.of(Grant::DaprState), 1U);
+    }
+  }
+  EXPECT_EQ(blocks.asked.size(), 1U);
 }
 
 TEST_F(GuestDapr, CallsAnAppOnBehalfOfItsOwn) {

@@ -21,6 +21,14 @@ bool may(const DaprGrants& grants, std::string_view wanted, bool StateAccess::* 
                      [&](const auto& grant) { return grant.second.*access && covers(grant.first, wanted); });
 }
 
+/// Of any key of the store. A grant's '*' stands behind its '/'.
+bool may_of_store(const DaprGrants& grants, std::string_view store, bool StateAccess::* access) {
+  return std::any_of(grants.state.begin(), grants.state.end(), [&](const auto& grant) {
+    const std::string_view text = grant.first;
+    return grant.second.*access && text.substr(0, text.find('/')) == store;
+  });
+}
+
 /// A text with a '*' at its end, as one that it may stand for.
 std::string one_of(std::string_view grant) {
   std::string text(grant);
@@ -87,6 +95,14 @@ bool may_read_state(const DaprGrants& grants, std::string_view wanted) {
 
 bool may_write_state(const DaprGrants& grants, std::string_view wanted) {
   return may(grants, wanted, &StateAccess::write);
+}
+
+bool may_read_store(const DaprGrants& grants, std::string_view store) {
+  return may_of_store(grants, store, &StateAccess::read);
+}
+
+bool may_write_store(const DaprGrants& grants, std::string_view store) {
+  return may_of_store(grants, store, &StateAccess::write);
 }
 
 std::string_view grant_defect(std::string_view text, DaprRest kind) {

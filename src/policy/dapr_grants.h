@@ -69,6 +69,9 @@ enum class DaprRest : std::uint8_t {
 [[nodiscard]] bool is_granted(const DaprGrants::Texts& grants, std::string_view wanted);
 [[nodiscard]] bool may_read_state(const DaprGrants& grants, std::string_view wanted);
 [[nodiscard]] bool may_write_state(const DaprGrants& grants, std::string_view wanted);
+/// Whether there is any state of `store`, which is a name, that may be read, or written.
+[[nodiscard]] bool may_read_store(const DaprGrants& grants, std::string_view store);
+[[nodiscard]] bool may_write_store(const DaprGrants& grants, std::string_view store);
 
 /// What keeps `text` from being a grant with such a REST; empty when nothing does.
 [[nodiscard]] std::string_view grant_defect(std::string_view text, DaprRest kind);

@@ -101,6 +101,21 @@ TEST(DaprGrants, OfAStateTellReadingFromWriting) {
   EXPECT_FALSE(may_read_state(grants, "store2/seen-1"));
 }
 
+TEST(DaprGrants, OfSomeStateReachItsStoreAndNoOther) {
+  DaprGrants grants;
+  EXPECT_FALSE(may_read_store(grants, "store"));
+  EXPECT_FALSE(may_write_store(grants, "store"));
+  grants.state["store/seen-*"] = {.read = true, .write = false};
+  grants.state["log/*"] = {.read = false, .write = true};
+  EXPECT_TRUE(may_read_store(grants, "store"));
+  EXPECT_FALSE(may_write_store(grants, "store"));
+  EXPECT_FALSE(may_read_store(grants, "log"));
+  EXPECT_TRUE(may_write_store(grants, "log"));
+  for (const std::string_view other : {"stor", "store2", "s", "", "store/seen-*"}) {
+    EXPECT_FALSE(may_read_store(grants, other)) << other;
+  }
+}
+
 TEST(DaprGrant, ThatIsNoneIsTold) {
   EXPECT_EQ(grant_defect("billing/orders/*", DaprRest::Path), "");
   EXPECT_EQ(grant_defect("billing/*", DaprRest::Path), "");

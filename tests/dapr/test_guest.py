@@ -284,7 +284,9 @@ def test_of_many_states_each_is_to_be_granted(shop):
     for words, first in [
         (("state_transaction", "store", json.dumps([upsert("granted-1", 1), delete("b"), upsert("a", 1)])), "store/b"),
         (("state_transaction", "store", json.dumps([upsert("granted-1", 1), upsert("seen-1", 1)])), "store/seen-1"),
-        (("state_transaction", "store2", json.dumps([upsert("granted-1", 1)])), "store2/granted-1"),
+        (("state_transaction", "store2", json.dumps([upsert("granted-1", 1)])), "store2/KEY"),
+        (("state_transaction", "store2", "{no json"), "store2/KEY"),
+        (("state_get_bulk", "store2", '["granted-1"]'), "store2/KEY"),
         (("state_get_bulk", "store", json.dumps(["granted-1", "seen-1", "log"])), "store/log"),
         (("state_get_bulk", "store", json.dumps(["c", "granted-1"])), "store/c"),
     ]:
@@ -295,6 +297,16 @@ def test_of_many_states_each_is_to_be_granted(shop):
     assert sorted(shop.redis.ask("KEYS", "*")) == before
     assert shop.ask("state_transaction", "nowhere", json.dumps([upsert("granted-1", 1)])) == (FAILED, 0, b"")
     assert shop.ask("state_get_bulk", "nowhere", '["granted-1"]') == (FAILED, 0, b"")
+
+
+def test_what_may_only_be_written_is_not_compared(shop):
+    """For made or conflict would tell whether it is there."""
+    assert transact(shop, upsert("log", 1)) == SUCCESS
+    assert transact(shop, upsert("log", 2, etag="1")) == DENIED
+    assert transact(shop, delete("log", etag="1")) == DENIED
+    assert transact(shop, upsert("log", 2, options={"concurrency": "first-write"})) == DENIED
+    assert transact(shop, upsert("log", 2, options={"concurrency": "last-write"})) == SUCCESS
+    assert transact(shop, delete("log")) == SUCCESS
 
 
 def test_states_that_cannot_be_read_are_a_failure(shop):

@@ -18,6 +18,7 @@
 ;;  16  deletes it
 ;;  17  changes states of store by the operations that follow
 ;;  18  reads the states of store that follow, and writes them
+;;  19  reads them without end
 (module
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -59,6 +60,7 @@
   (data (i32.const 208) "CONNECT")
   (data (i32.const 224) "[{\22operation\22:\22delete\22,\22request\22:{\22key\22:\22granted\22}}]")
   (data (i32.const 288) "[\22granted\22]")
+  (data (i32.const 304) "a\5cnb")
 
   (func $must (param $error i32)
     (if (local.get $error) (then (call $proc_exit (local.get $error)))))
@@ -98,6 +100,22 @@
       (i32.const 0) (i32.const 0))))
   (func $lock_granted (param $seconds i32) (result i32)
     (call $lock (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (i32.const 48) (i32.const 5) (local.get $seconds)))
+  ;; A text of JSON with a word in it, at 196608. Returns its length.
+  (func $wrap (param $head i32) (param $head_length i32) (param $at i32) (param $length i32) (param $tail i32) (param $tail_length i32) (result i32)
+    (memory.copy (i32.const 196608) (local.get $head) (local.get $head_length))
+    (memory.copy (i32.add (i32.const 196608) (local.get $head_length)) (local.get $at) (local.get $length))
+    (memory.copy (i32.add (i32.const 196608) (i32.add (local.get $head_length) (local.get $length))) (local.get $tail) (local.get $tail_length))
+    (i32.add (i32.add (local.get $head_length) (local.get $length)) (local.get $tail_length)))
+  (func $transaction_of (param $at i32) (param $length i32) (result i32)
+    (call $transaction (i32.const 16) (i32.const 5) (i32.const 196608)
+      (call $wrap (i32.const 224) (i32.const 41) (local.get $at) (local.get $length) (i32.const 272) (i32.const 4))))
+  (func $bulk_of (param $at i32) (param $length i32) (result i32)
+    (call $get_bulk (i32.const 16) (i32.const 5) (i32.const 196608)
+      (call $wrap (i32.const 288) (i32.const 2) (local.get $at) (local.get $length) (i32.const 297) (i32.const 2))))
+  ;; As the only key of what is JSON.
+  (func $keyed (param $at i32) (param $length i32)
+    (call $invalid (call $transaction_of (local.get $at) (local.get $length)))
+    (call $invalid (call $bulk_of (local.get $at) (local.get $length))))
   (func $name (param $at i32) (param $length i32)
     (call $invalid (call $configuration (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
     (call $invalid (call $configuration (local.get $at) (local.get $length) (i32.const 32) (i32.const 7)))
@@ -107,13 +125,26 @@
     (call $invalid (call $unlock (local.get $at) (local.get $length) (i32.const 32) (i32.const 7) (i32.const 48) (i32.const 5)))
     (call $invalid (call $unlock (i32.const 16) (i32.const 5) (local.get $at) (local.get $length) (i32.const 48) (i32.const 5)))
     (call $invalid (call $unlock (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (local.get $at) (local.get $length)))
-    (call $invalid (call $transaction (local.get $at) (local.get $length) (i32.const 224) (i32.const 56)))
+    (call $invalid (call $transaction (local.get $at) (local.get $length) (i32.const 224) (i32.const 52)))
     (call $invalid (call $transaction (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
     (call $invalid (call $get_bulk (local.get $at) (local.get $length) (i32.const 288) (i32.const 11)))
     (call $invalid (call $get_bulk (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
     (call $invalid (call $schedule (local.get $at) (local.get $length) (i32.const 80) (i32.const 3)))
     (call $invalid (call $unschedule (local.get $at) (local.get $length))))
   (func $hostile
+    ;; What is no key is invalid; what is one, and not granted, is denied: nothing else is wrong with the JSON.
+    (call $is (call $transaction_of (i32.const 48) (i32.const 5)) (i32.const 2))
+    (call $is (call $bulk_of (i32.const 48) (i32.const 5)) (i32.const 2))
+    (call $keyed (i32.const 128) (i32.const 11))
+    (call $keyed (i32.const 128) (i32.const 1))
+    (call $keyed (i32.const 128) (i32.const 2))
+    (call $keyed (i32.const 144) (i32.const 10))
+    (call $keyed (i32.const 160) (i32.const 4))
+    (call $keyed (i32.const 304) (i32.const 4))
+    (call $keyed (i32.const 32) (i32.const 0))
+    (memory.fill (i32.const 1024) (i32.const 97) (i32.const 257))
+    (call $is (call $bulk_of (i32.const 1024) (i32.const 256)) (i32.const 2))
+    (call $keyed (i32.const 1024) (i32.const 257))
     (call $name (i32.const 128) (i32.const 11))
     (call $name (i32.const 128) (i32.const 1))
     (call $name (i32.const 144) (i32.const 10))
@@ -194,6 +225,8 @@
       (then (call $must (call $transaction (i32.const 16) (i32.const 5) (i32.const 65537) (local.get $length)))))
     (if (i32.eq (local.get $what) (i32.const 18))
       (then (call $must (call $get_bulk (i32.const 16) (i32.const 5) (i32.const 65537) (local.get $length))) (call $write_answer)))
+    (if (i32.eq (local.get $what) (i32.const 19))
+      (then (loop $more (drop (call $get_bulk (i32.const 16) (i32.const 5) (i32.const 65537) (local.get $length))) (br $more))))
     (if (i32.eq (local.get $what) (i32.const 6))
       (then
         (call $is (call $save (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (i32.const 65537) (local.get $length)) (i32.const 2))

@@ -12,7 +12,6 @@ constexpr std::string_view kJson = "application/json";
 constexpr int kOk = 200;
 constexpr int kNoContent = 204;
 constexpr int kFirstNotOk = 300;
-constexpr int kConflict = 409;
 constexpr std::string_view kActorFailed = "x-daprerrorresponseheader";
 
 /// One request on its way. Whoever asked holds it; the callbacks that name it end with it.
@@ -137,10 +136,6 @@ OnSaid as_said(BuildingBlocks::OnAnswer done) {
     }
     done(std::move(said->body));
   };
-}
-
-bool is_taken(int status, std::string_view /*body*/) {
-  return status == kConflict;
 }
 
 std::string target_of(std::string_view block, std::string_view component) {
@@ -441,12 +436,12 @@ std::shared_ptr<void> SidecarBlocks::read_states(std::string_view store, SharedB
               target_of("/v1.0/state/", store) + "/bulk",
               json_payload(R"({"keys":)" + *keys + R"(,"parallelism":10})"),
               room},
-             terms, [done = std::move(done)](Result<std::optional<WholeBody>> answer) {
+             terms, [keys, done = std::move(done)](Result<std::optional<WholeBody>> answer) {
                if (!answer || !*answer) {
                  return done(answer ? fail(Reason::UpstreamFailed, "the sidecar answers with what is no list of states")
                                     : std::move(answer));
                }
-               auto states = states_of((*answer)->bytes);
+               auto states = states_of((*answer)->bytes, *keys);
                if (!states) {
                  return done(fail(std::move(states).error()));
                }
@@ -513,15 +508,15 @@ std::shared_ptr<void> SidecarBlocks::unlock(const LockRequest& request, Terms te
 }
 
 std::shared_ptr<void> SidecarBlocks::set_job(std::string_view name, SharedBytes what, Terms terms, OnChange done) {
-  Question question{{what == nullptr ? "delete job" : "schedule job", name, {}},
-                    what == nullptr ? "DELETE" : "POST",
+  const bool is_deletion = what == nullptr;
+  Question question{{is_deletion ? "delete job" : "schedule job", name, {}},
+                    is_deletion ? "DELETE" : "POST",
                     target_of("/v1.0/jobs/", name),
                     std::nullopt,
-                    std::nullopt,
-                    {},
-                    is_taken};
-  if (what != nullptr) {
+                    std::nullopt};
+  if (!is_deletion) {
     question.payload = Payload{std::move(what), std::string(kJson)};
+    question.is_conflict = is_job_conflict;
   }
   return change(std::move(question), terms, nullptr, std::move(done));
 }

@@ -1,6 +1,7 @@
 #include "dapr/sidecar/request.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/base64.h"
@@ -47,6 +48,12 @@ std::optional<JsonValue> member_of(const Result<JsonValue>& document, std::strin
     }
   }
   return found;
+}
+
+/// The same where it is a text; else empty.
+std::string text_of(const Result<JsonValue>& document, std::string_view name) {
+  const auto value = member_of(document, name);
+  return value && value->kind() == JsonValue::Kind::Text ? value->text() : std::string();
 }
 
 }  // namespace
@@ -106,43 +113,41 @@ std::optional<std::string> own_error(int status, std::string_view body) {
     return "it refuses the API token: DAPR_API_TOKEN must be what the sidecar was started with";
   }
   const auto document = parse_json(body);
-  if (!document || document->kind() != JsonValue::Kind::Object) {
-    return std::nullopt;
-  }
-  std::string code;
-  std::string message;
-  for (JsonCursor member(*document); member.next();) {
-    const std::string key = member.key();
-    std::string* const wanted = key == "errorCode" ? &code : key == "message" ? &message : nullptr;
-    if (wanted != nullptr && member.value().kind() == JsonValue::Kind::Text) {
-      *wanted = member.value().text();
-    }
-  }
+  const std::string code = text_of(document, "errorCode");
   if (!code.starts_with("ERR_") && !code.starts_with("DAPR_")) {
     return std::nullopt;
   }
-  return printable_line(fmt::format("{} {}: {}", status, code, message), kMostMessage);
+  return printable_line(fmt::format("{} {}: {}", status, code, text_of(document, "message")), kMostMessage);
 }
 
 bool is_etag_conflict(int /*status*/, std::string_view body) {
   const auto document = parse_json(body);
-  const auto code = member_of(document, "errorCode");
-  const auto message = member_of(document, "message");
-  if (!code || !message || code->kind() != JsonValue::Kind::Text || message->kind() != JsonValue::Kind::Text ||
-      code->text() != "ERR_STATE_TRANSACTION") {
+  if (text_of(document, "errorCode") != "ERR_STATE_TRANSACTION") {
     return false;
   }
   // Most components by Dapr's own error; then what Redis' scripts end with.
-  const std::string text = message->text();
+  const std::string text = text_of(document, "message");
   return text.find("etag mismatch") != std::string::npos || text.find("failed to set key ") != std::string::npos ||
          text.find("failed to delete ") != std::string::npos;
 }
 
-Result<std::string> states_of(std::string_view document) {
+bool is_job_conflict(int status, std::string_view body) {
+  constexpr int kConflict = 409;
+  return status == kConflict && text_of(parse_json(body), "errorCode") == "DAPR_SCHEDULER_SCHEDULE_JOB";
+}
+
+Result<std::string> states_of(std::string_view document, std::string_view keys) {
   constexpr std::string_view kNone = "the sidecar answers with what is no list of states";
+  constexpr std::string_view kOthers = "the sidecar answers with other states than it was asked for";
   const auto list = parse_json(document);
   if (!list || list->kind() != JsonValue::Kind::List) {
     return fail(Reason::UpstreamFailed, "{}", kNone);
+  }
+  std::set<std::string> missing;
+  if (const auto asked = parse_json(keys)) {
+    for (JsonCursor one(*asked); one.next();) {
+      missing.insert(one.value().text());
+    }
   }
   std::string out = "[";
   for (JsonCursor one(*list); one.next();) {
@@ -154,6 +159,9 @@ Result<std::string> states_of(std::string_view document) {
     if (!key || key->kind() != JsonValue::Kind::Text) {
       return fail(Reason::UpstreamFailed, "{}", kNone);
     }
+    if (missing.erase(key->text()) == 0) {
+      return fail(Reason::UpstreamFailed, "{}", kOthers);
+    }
     out += out.size() > 1 ? R"(,{"key":)" : R"({"key":)";
     append_json_string(out, key->text());
     for (const std::string_view name : {"data", "etag"}) {
@@ -163,7 +171,7 @@ Result<std::string> states_of(std::string_view document) {
     }
     out += '}';
   }
-  return out + ']';
+  return missing.empty() ? Result<std::string>(out + ']') : fail(Reason::UpstreamFailed, "{}", kOthers);
 }
 
 Result<std::optional<std::string>> configuration_value(std::string_view document, std::string_view key) {

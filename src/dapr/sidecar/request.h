@@ -45,9 +45,13 @@ void append_as_json(std::string& out, const Payload& payload);
 
 /// Whether a transaction failed of an etag. Dapr has no code for that: components say it in words.
 [[nodiscard]] bool is_etag_conflict(int status, std::string_view body);
+/// Whether the scheduler would not make a job for the one that is there.
+[[nodiscard]] bool is_job_conflict(int status, std::string_view body);
 /// [{"key":"k","data":1,"etag":"7"}], with nothing in it but that.
-/// Errors: UpstreamFailed when that is not what `document` is, or one of them could not be read.
-[[nodiscard]] Result<std::string> states_of(std::string_view document);
+/// \param keys  what was asked for, ["k"], each once
+/// Errors: UpstreamFailed when that is not what `document` is, one of them could not be read, or they are not one for
+/// each key.
+[[nodiscard]] Result<std::string> states_of(std::string_view document, std::string_view keys);
 /// The value of `key` in a configuration, {"key":{"value":"v"}}. \return nothing in it when it is not there
 /// Errors: UpstreamFailed when that is not what `document` is.
 [[nodiscard]] Result<std::optional<std::string>> configuration_value(std::string_view document, std::string_view key);

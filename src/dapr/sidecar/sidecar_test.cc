@@ -488,6 +488,13 @@ TEST_F(SidecarTest, ReadsStatesTogether) {
   EXPECT_EQ(seen.body, R"({"keys":["a","b"],"parallelism":10})");
   EXPECT_EQ(read("200 OK", R"([{"key":"a","data":1},{"key":"b","error":"dial tcp 10.0.0.7"}])"),
             "upstream-failed: the sidecar could not read a state: \"dial tcp 10.0.0.7\"");
+  EXPECT_EQ(read("200 OK", R"([{"key":"b"},{"key":"a"}])"), R"([{"key":"b"},{"key":"a"}])") << "in any order";
+  for (const std::string_view other : {"[]", R"([{"key":"a"}])", R"([{"key":"a"},{"key":"c","data":"another's"}])",
+                                       R"([{"key":"a"},{"key":"a"}])", R"([{"key":"a"},{"key":"b"},{"key":"b"}])",
+                                       R"([{"key":"a"},{"key":"b"},{"key":"c"}])", R"([{"key":"a"},{"key":""}])"}) {
+    EXPECT_EQ(read("200 OK", other), "upstream-failed: the sidecar answers with other states than it was asked for")
+        << other;
+  }
   for (const std::string_view bad : {"", "{}", "[7]", R"([{"data":1}])", R"([{"key":7}])"}) {
     EXPECT_EQ(read("200 OK", bad), "upstream-failed: the sidecar answers with what is no list of states") << bad;
   }
@@ -545,17 +552,25 @@ TEST_F(SidecarTest, LocksAndUnlocks) {
 }
 
 TEST_F(SidecarTest, SchedulesAndDeletesJobs) {
-  const auto set = [&](SharedBytes what, std::string_view status) {
+  const auto set = [&](SharedBytes what, std::string_view status, std::string_view body = "") {
     ask_for_change([&](BuildingBlocks& to, auto done) { return to.set_job("daily", what, {}, std::move(done)); });
-    const std::string text = told_after(status, "");
+    const std::string text = told_after(status, body);
     return text + " " + request_line() + seen.body;
   };
   const auto what = std::make_shared<const std::string>(R"({"dueTime":"1s"})");
   EXPECT_EQ(set(what, "204 No Content"), R"(made POST /v1.0/jobs/daily HTTP/1.1{"dueTime":"1s"})");
   EXPECT_EQ(seen.field("content-type"), "application/json");
-  EXPECT_TRUE(set(what, "409 Conflict").starts_with("conflict"));
   EXPECT_TRUE(set(what, "400 Bad Request").starts_with("upstream-failed: the sidecar refuses: 400"));
   EXPECT_EQ(set(nullptr, "204 No Content"), "made DELETE /v1.0/jobs/daily HTTP/1.1");
+  constexpr std::string_view kThere =
+      R"({"errorCode":"DAPR_SCHEDULER_SCHEDULE_JOB","message":"failed to schedule job due to: job already exists"})";
+  EXPECT_TRUE(set(what, "409 Conflict", kThere).starts_with("conflict"));
+  EXPECT_TRUE(set(what, "500 Internal Server Error", kThere).starts_with("upstream-failed")) << "it failed otherwise";
+  EXPECT_TRUE(set(nullptr, "409 Conflict", kThere).starts_with("upstream-failed")) << "a deletion is in nobody's way";
+  for (const std::string_view other : {"", "[]", R"({"errorCode":"DAPR_SCHEDULER_JOB_NAME","message":"no"})",
+                                       R"({"errorCode":7})", R"({"message":"DAPR_SCHEDULER_SCHEDULE_JOB"})"}) {
+    EXPECT_TRUE(set(what, "409 Conflict", other).starts_with("upstream-failed")) << other;
+  }
 }
 
 TEST_F(SidecarTest, KeepsItsConnection) {

@@ -97,7 +97,7 @@ static void hostile(void) {
     REFUSED(dapr_state_transaction("store", 5, text, (size_t)length));
     length = snprintf(text, sizeof text, "[\"granted-1\",\"%s\"]", bad[i]);
     REFUSED(dapr_state_get_bulk("store", 5, text, (size_t)length));
-    REFUSED(dapr_state_transaction(bad[i], strlen(bad[i]), "[{\"operation\":\"delete\",\"request\":{\"key\":\"granted-1\"}}]", 56));
+    REFUSED(dapr_state_transaction(bad[i], strlen(bad[i]), "[{\"operation\":\"delete\",\"request\":{\"key\":\"granted-1\"}}]", 54));
     REFUSED(dapr_state_get_bulk(bad[i], strlen(bad[i]), "[\"granted-1\"]", 13));
     REFUSED(dapr_configuration_get("settings", 8, bad[i], strlen(bad[i])));
     REFUSED(dapr_configuration_get(bad[i], strlen(bad[i]), "granted-1", 9));
