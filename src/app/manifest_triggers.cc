@@ -223,7 +223,8 @@ void read_schedule(Section& section, JobTrigger& trigger) {
   trigger.data = *data;
   const auto value = parse_json(*data);
   if (!value || data->size() > kMaxJobBytes || !is_same_json(*value, *value)) {
-    section.problem("data", value ? fmt::format("has at most {} bytes, and no list or object nested deeper than {}",
+    section.problem("data", value ? fmt::format("has at most {} bytes, no list or object nested deeper than {} and no "
+                                                "number that a double cannot hold",
                                                 kMaxJobBytes, kMaxComparedDepth)
                                   : fmt::format("is no JSON: {}", value.error().message));
   } else if (schedule == nullptr) {

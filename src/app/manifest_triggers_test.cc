@@ -139,13 +139,14 @@ TEST(Triggers, MayScheduleTheirJobs) {
   EXPECT_EQ(
       problems_with(job + "schedule = 'daily'\n"),
       "t.toml:11: app.a.job[1].schedule: \"daily\" is none of \"@every 1m\", \"@hourly\", \"@daily\", \"@weekly\", "
-      "\"@monthly\", \"@yearly\" and six fields, seconds first, as in \"0 30 3 * * *\"");
+      "\"@monthly\", \"@yearly\" and six fields, seconds first, as in \"0 30 3 * * *\", of a day that there is");
   EXPECT_EQ(problems_with(job + "schedule = '@daily'\ndata = '{'\n"),
             "t.toml:12: app.a.job[1].data: is no JSON: at byte 1: the text ends too early");
   const std::string too_large =
-      "t.toml:12: app.a.job[1].data: has at most 4096 bytes, and no list or object nested "
-      "deeper than 64";
+      "t.toml:12: app.a.job[1].data: has at most 4096 bytes, no list or object nested "
+      "deeper than 64 and no number that a double cannot hold";
   EXPECT_EQ(problems_with(job + "schedule = '@daily'\ndata = '\"" + std::string(4095, 'x') + "\"'\n"), too_large);
+  EXPECT_EQ(problems_with(job + "schedule = '@daily'\ndata = '{\"a\": [1e-400]}'\n"), too_large);
   EXPECT_EQ(problems_with(job + "schedule = '@daily'\ndata = '" + std::string(66, '[') + std::string(66, ']') + "'\n"),
             too_large);
   EXPECT_EQ(problems_with(job + "data = '1'\n"),

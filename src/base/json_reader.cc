@@ -411,7 +411,7 @@ bool is_same(const JsonValue& a, const JsonValue& b, std::size_t depth) {
       return a.text() == b.text();
     case JsonValue::Kind::Number: {
       const auto number = number_of(a);
-      return number ? number == number_of(b) : a.raw() == b.raw();
+      return number && number == number_of(b);
     }
     case JsonValue::Kind::List:
       return are_same_lists(a, b, depth + 1);

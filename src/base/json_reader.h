@@ -38,7 +38,8 @@ class JsonValue {
 [[nodiscard]] Result<JsonValue> parse_json(std::string_view text);
 
 /// Whether two values mean the same: objects whatever the order of their members, of which the last of a name counts;
-/// numbers as doubles. Not of values that are nested deeper than kMaxComparedDepth.
+/// numbers as doubles, and those that none can hold are like no other. Nor are values that are nested deeper than
+/// kMaxComparedDepth.
 [[nodiscard]] bool is_same_json(const JsonValue& a, const JsonValue& b);
 inline constexpr std::size_t kMaxComparedDepth = 64;
 

@@ -146,7 +146,6 @@ TEST(SameJson, IsWrittenInManyWays) {
   EXPECT_TRUE(is_same(R"({"a":[1,{"b":"x"}],"c":null})", R"( { "c" : null, "a" : [ 1.0, {"b":"\u0078"} ] } )"));
   EXPECT_TRUE(is_same("100", "1e2"));
   EXPECT_TRUE(is_same("12345678901234567890", "12345678901234567168")) << "as doubles";
-  EXPECT_TRUE(is_same("1e999", "1e999"));
   EXPECT_TRUE(is_same(R"({"a":1,"a":2})", R"({"a":2})"));
   EXPECT_TRUE(is_same("{}", "{ }"));
 }
@@ -154,6 +153,8 @@ TEST(SameJson, IsWrittenInManyWays) {
 TEST(SameJson, MeansTheSame) {
   for (const auto& [a, b] : std::vector<std::pair<std::string, std::string>>{{"1", "2"},
                                                                              {"1", "\"1\""},
+                                                                             {"1e999", "1e999"},
+                                                                             {"1e-400", "1e-400"},
                                                                              {"true", "false"},
                                                                              {"null", "false"},
                                                                              {"[]", "{}"},
