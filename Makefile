@@ -29,6 +29,7 @@ model: setup    ## turn the published weights into the example's model
 
 dapr:           ## build the real Dapr, once: build/dapr/daprd and its companions
 	@tools/dapr/build.sh $(JOBS)
+	@tools/dapr/build_locks.sh $(JOBS)
 
 up: build guests model  ## run the article's system until Ctrl-C
 	@exec build/trilby up $(IMAGES)/trilby.toml

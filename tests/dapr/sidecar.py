@@ -5,7 +5,6 @@ Another implementation of Dapr can be put in daprd's place by `pytest --dapr NAM
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import random
@@ -19,9 +18,7 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("TRILBY_DAPR") or ROOT / "build" / "dapr")
-# The daprd that bench/peers_setup.py builds of the same modules, with the components too that Dapr does not call stable: those of locks are none.
-DAPRD_WITH_ALL = Path(os.environ.get("TRILBY_CACHE") or Path.home() / ".cache/trilby") / "peers" / "daprd-all-{}".format(
-    hashlib.sha256(b"".join((ROOT / "tools/dapr" / name).read_bytes() for name in ("go.mod", "go.sum"))).hexdigest()[:12])
+DAPRD_WITH_LOCKS = PROGRAMS / "daprd-with-locks"  # Dapr calls no component for locks stable, so that daprd has none (tools/dapr/locks)
 START_SECONDS = 60
 STOP_SECONDS = 20
 

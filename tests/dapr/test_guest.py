@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from images import own
-from sidecar import DAPRD_WITH_ALL, Redis, Scheduler, component, free_ports, write_resources
+from sidecar import DAPRD_WITH_LOCKS, Redis, Scheduler, component, free_ports, write_resources
 from world import World, served_far
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +124,7 @@ class Shop(World):
         trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"DAPR_API_TOKEN": API_TOKEN, "TRILBY_LOG_FORMAT": "json"})
         super().__init__(trilby, None, redis, scheduler, scratch, resources)
         self.sidecar = sidecar_class("shop", self.channel.rpartition(":")[2], resources, scratch, api_token=API_TOKEN, http_port=port,
-                                     options=["--scheduler-host-address", scheduler.address], program=DAPRD_WITH_ALL if with_locks else None)
+                                     options=["--scheduler-host-address", scheduler.address], program=DAPRD_WITH_LOCKS if with_locks else None)
 
     def post(self, path, content=b""):
         return httpx.post(self.public + path, content=content, timeout=30)
@@ -164,9 +164,6 @@ def shop(system_class, sidecar_class, guests, programs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shop_with_locks(system_class, sidecar_class, guests, programs, tmp_path_factory):
-    """Dapr calls no component of locks stable, so that only a sidecar with all of them has one."""
-    if not DAPRD_WITH_ALL.exists():
-        pytest.skip("a daprd with all components is not built; `make bench` does that (bench/peers_setup.py)")
     with opened(system_class, sidecar_class, guests, programs, tmp_path_factory.mktemp("locks"), with_locks=True) as shop:
         yield shop
 
