@@ -425,6 +425,19 @@ TEST_F(GuestDapr, MayNotAskForWhatItIsNotGrantedAmongManyWithoutEnd) {
   EXPECT_TRUE(blocks.asked.empty());
 }
 
+TEST_F(GuestDapr, NeedsRoomForWhatItAsksOfManyBeforeThatIsRead) {
+  BodyBudget bodies(Bytes{30'000});  // for what the call is given, and for half of it once more
+  const auto told_with = [&](BodyBudget* budget) {
+    calls.emplace();
+    calls->invoker = make_invoker(calls->loop, {budget, nullptr});
+    calls->run([&] { calls->start("it", function_with(), call("\x11{no json" + std::string(20'000, ' '))); });
+    return calls->ended.back().outcome.message;
+  };
+  EXPECT_EQ(told_with(nullptr), "it exited with 1");
+  EXPECT_EQ(told_with(&bodies), "it exited with 6");
+  calls.reset();
+}
+
 TEST_F(GuestDapr, IsNotToldOfStatesThatItMayOnlyWrite) {
   blocks.on_asked = [&] { answer_later([&] { blocks.answer(std::optional<WholeBody>()); }); };
   const wasm::TestDirectory directory;

@@ -162,9 +162,7 @@ std::string document_of(const BindingRequest& request) {
 }
 
 std::string target_of(const BindingRequest& request) {
-  std::string target = "/v1.0/bindings/";
-  append_escaped(target, request.binding);
-  return target;
+  return target_of("/v1.0/bindings/", request.binding);
 }
 
 /// \param part  "method", "state", ...
@@ -244,9 +242,7 @@ std::shared_ptr<void> SidecarBlocks::post(const About& about, std::string target
 }
 
 std::shared_ptr<void> SidecarBlocks::publish(const Publication& publication, Terms terms, OnDone done) {
-  std::string target = "/v1.0/publish/";
-  append_escaped(target, publication.pubsub);
-  target += '/';
+  std::string target = target_of("/v1.0/publish/", publication.pubsub) + '/';
   append_escaped_path(target, publication.topic);
   Query query;
   if (publication.raw) {
@@ -265,8 +261,7 @@ std::shared_ptr<void> SidecarBlocks::publish(const Publication& publication, Ter
 
 std::shared_ptr<void> SidecarBlocks::save_state(const StateEntry& entry, Terms terms, OnDone done) {
   const About about{"save state", entry.store, {}};
-  std::string target = "/v1.0/state/";
-  append_escaped(target, entry.store);
+  std::string target = target_of("/v1.0/state/", entry.store);
   if (entry.payload.bytes->size() > settings_->max_body.count) {
     return post(about, std::move(target), entry.payload, terms,
                 std::move(done));  // refuses it before it is written as JSON
@@ -381,11 +376,12 @@ std::shared_ptr<void> SidecarBlocks::read_metadata(Terms terms, Room room, OnAns
 }
 
 std::shared_ptr<void> SidecarBlocks::set_metadata(std::string_view name, SharedBytes value, Terms terms, OnDone done) {
-  std::string target = "/v1.0/metadata/";
-  append_escaped(target, name);
-  return ask(
-      {{"set metadata", name, {}}, "PUT", std::move(target), Payload{std::move(value), "text/plain"}, std::nullopt},
-      terms, without_answer(std::move(done)));
+  return ask({{"set metadata", name, {}},
+              "PUT",
+              target_of("/v1.0/metadata/", name),
+              Payload{std::move(value), "text/plain"},
+              std::nullopt},
+             terms, without_answer(std::move(done)));
 }
 
 std::shared_ptr<void> SidecarBlocks::subscribe_configuration(std::string_view store, std::span<const std::string> keys,
