@@ -133,7 +133,7 @@ struct BindingTrigger {
 /// A job of the scheduler that fires.
 struct JobTrigger {
   std::string name;
-  std::string schedule;       ///< when, as Dapr has it (manifest_schedule.h); empty: that is somebody else's affair
+  std::string schedule;       ///< when, as Dapr has it (policy/job_schedule.h); empty: that is somebody else's affair
   std::string data = "null";  ///< JSON, that the scheduler keeps and brings
   std::string path;
   std::string function;

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "app/manifest_outputs.h"
-#include "app/manifest_schedule.h"
 #include "base/json_reader.h"
 #include "base/name_part.h"
 #include "base/text.h"
 #include "policy/dapr_grants.h"
+#include "policy/job_schedule.h"
 
 namespace trilby::app {
 namespace {
@@ -210,7 +210,7 @@ void read_schedule(Section& section, JobTrigger& trigger) {
   const std::string* data = section.text("data");
   if (schedule != nullptr) {
     trigger.schedule = *schedule;
-    if (const std::string_view defect = schedule_defect(*schedule); !defect.empty()) {
+    if (const std::string_view defect = policy::schedule_defect(*schedule); !defect.empty()) {
       section.problem("schedule", fmt::format("\"{}\" {}", *schedule, defect));
     }
     if (!trigger.name.empty() && !policy::is_dapr_name(trigger.name)) {

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/json_reader.h"
 #include "base/text.h"
+#include "policy/job_schedule.h"
 
 namespace trilby::host {
 namespace {
@@ -43,6 +44,11 @@ bool append_any(std::string& out, const JsonValue& value) {
 }
 bool append_text(std::string& out, const JsonValue& value) {
   return value.kind() == JsonValue::Kind::Text && value.raw().size() <= kMaxText && append_any(out, value);
+}
+
+bool append_schedule(std::string& out, const JsonValue& value) {
+  return value.kind() == JsonValue::Kind::Text && policy::schedule_defect(value.text()).empty() &&
+         append_text(out, value);
 }
 bool append_flag(std::string& out, const JsonValue& value) {
   return value.kind() == JsonValue::Kind::Flag && append_any(out, value);
@@ -311,7 +317,7 @@ std::optional<std::string> checked_recurrence(std::string_view text) {
 }
 
 std::optional<std::string> checked_job(std::string_view text) {
-  static constexpr std::array<Member, 7> kMembers = {{{"schedule", append_text},
+  static constexpr std::array<Member, 7> kMembers = {{{"schedule", append_schedule},
                                                       {"dueTime", append_text},
                                                       {"repeats", append_count},
                                                       {"ttl", append_text},

@@ -419,7 +419,7 @@ def test_a_job_is_there_once_and_until_it_is_deleted(shop):
     assert shop.ask("job_delete", "granted-later") == (SUCCESS, 0, b"")
     assert shop.sidecar.client.get("/jobs/granted-later").status_code != 200
     assert shop.ask("job_delete", "granted-later") == (SUCCESS, 0, b"")
-    assert shop.ask("job_schedule", "granted-never", '{"schedule":"now and then"}') == (FAILED, 0, b"")
+    assert shop.ask("job_schedule", "granted-never", '{"schedule":"now and then"}') == (INVALID, 0, b"")
 
 
 def test_hostile_arguments_are_refused(shop):

@@ -1,4 +1,4 @@
-#include "app/manifest_schedule.h"
+#include "policy/job_schedule.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 
 #include "base/text.h"
 
-namespace trilby::app {
+namespace trilby::policy {
 namespace {
 
 constexpr std::size_t kMaxScheduleBytes = 128;
@@ -178,4 +178,4 @@ std::string_view schedule_defect(std::string_view text) {
          "seconds first, as in \"0 30 3 * * *\", of a day that there is";
 }
 
-}  // namespace trilby::app
+}  // namespace trilby::policy

@@ -1,10 +1,10 @@
-#include "app/manifest_schedule.h"
+#include "policy/job_schedule.h"
 
 #include <string>
 
 #include <gtest/gtest.h>
 
-namespace trilby::app {
+namespace trilby::policy {
 namespace {
 
 TEST(Schedule, IsAPeriodANameOrSixFields) {
@@ -79,4 +79,4 @@ TEST(Schedule, IsNothingElse) {
 }
 
 }  // namespace
-}  // namespace trilby::app
+}  // namespace trilby::policy

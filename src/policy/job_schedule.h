@@ -4,10 +4,10 @@
 
 #include <string_view>
 
-namespace trilby::app {
+namespace trilby::policy {
 
 /// What keeps `text` from being a schedule: "@every 1m30s" of at least a second, "@daily" and its like, or six fields
 /// from seconds to days of the week, of a moment that there is. Empty: nothing does.
 [[nodiscard]] std::string_view schedule_defect(std::string_view text);
 
-}  // namespace trilby::app
+}  // namespace trilby::policy
