@@ -112,23 +112,23 @@ std::string subscriptions_note(std::span<const ConfigurationSubscription> subscr
   return out;
 }
 
-std::vector<ConfigurationSubscription> noted_subscriptions(std::string_view metadata) {
+std::optional<std::vector<ConfigurationSubscription>> noted_subscriptions(std::string_view metadata) {
   const auto document = parse_json(metadata);
   const auto extended = document ? member(*document, "extended") : std::nullopt;
   const auto note = extended ? member(*extended, kSubscriptionsNote) : std::nullopt;
   if (!note || note->kind() != JsonValue::Kind::Text) {
-    return {};
+    return std::nullopt;
   }
   const std::string text = note->text();
   const auto list = parse_json(text);
   if (!list || list->kind() != JsonValue::Kind::List) {
-    return {};
+    return std::nullopt;
   }
   std::vector<ConfigurationSubscription> found;
   for (JsonCursor cursor(*list); cursor.next();) {
     auto one = read_noted(cursor.value());
     if (!one || found.size() == kMostNoted) {
-      return {};
+      return std::nullopt;
     }
     found.push_back(std::move(*one));
   }

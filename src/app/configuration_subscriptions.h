@@ -30,9 +30,9 @@ struct ConfigurationSubscription {
 inline constexpr std::string_view kSubscriptionsNote = "trilby-configuration";  ///< its name there
 
 [[nodiscard]] std::string subscriptions_note(std::span<const ConfigurationSubscription> subscriptions);
-/// What the note says in a sidecar's metadata, a JSON text; nothing when there is none, or none of ours. At most 1000,
-/// with 1000 keys each.
-[[nodiscard]] std::vector<ConfigurationSubscription> noted_subscriptions(std::string_view metadata);
+/// What the note says in a sidecar's metadata, a JSON text: at most 1000, with 1000 keys each.
+/// \return nothing when there is none, or none of ours
+[[nodiscard]] std::optional<std::vector<ConfigurationSubscription>> noted_subscriptions(std::string_view metadata);
 /// The id in the answer to a subscription, 1 to 256 printable characters. \return nothing when there is none
 [[nodiscard]] std::optional<std::string> subscription_id(std::string_view answer);
 

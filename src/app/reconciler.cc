@@ -57,11 +57,37 @@ Reconciler::Reconciler(net::Loop& loop, dapr::Arrangements& sidecar, std::string
       needed_(std::move(needs.subscriptions)),
       pace_(pace),
       timer_(loop),
-      jobs_(std::move(needs.jobs)) {}
+      jobs_(std::move(needs.jobs)),
+      looks_left_(pace.farewells) {}
 
-void Reconciler::stop() {
+void Reconciler::start() {
+  if (!stopped_) {
+    look();
+  }
+}
+
+void Reconciler::stop(std::function<void()> settled) {
   stopped_ = true;
   timer_.cancel();
+  settled_ = std::move(settled);
+  const bool is_reading = busy_ == Busy::ReadingJob || (busy_ == Busy::Looking && !is_note_due_);
+  if (is_reading) {
+    request_.reset();
+    busy_ = Busy::No;
+  }
+  if (busy_ != Busy::No) {
+    return;
+  }
+  if (is_note_due_) {
+    return look();  // once more: the note would lie to a sidecar that is new
+  }
+  finish();
+}
+
+void Reconciler::abandon() {
+  settled_ = nullptr;
+  request_.reset();
+  busy_ = Busy::No;
 }
 
 void Reconciler::look() {
@@ -69,12 +95,15 @@ void Reconciler::look() {
   missing_jobs_.forget();
   began_ = Clock::now();
   next_job_ = 0;
+  is_away_ = false;
+  busy_ = Busy::Looking;
   request_ = sidecar_.read_metadata({}, {kMostMetadata},
                                     [this](const Result<std::optional<WholeBody>>& metadata) { take(metadata); });
 }
 
 void Reconciler::take(const Result<std::optional<WholeBody>>& metadata) {
   if (!metadata) {
+    is_away_ = true;
     away_since_ = away_since_.value_or(Clock::now());
     if (!needed_.empty()) {
       missing_changes_.note(kSidecarItself, metadata.error());
@@ -89,84 +118,142 @@ void Reconciler::take(const Result<std::optional<WholeBody>>& metadata) {
   go_on();
 }
 
-void Reconciler::compare(Subscriptions noted) {
+void Reconciler::compare(const std::optional<Subscriptions>& noted) {
+  Subscriptions known = noted.value_or(Subscriptions());
+  for (const Subscriptions* mine : {&held_, &stale_}) {
+    // Where there is no note the sidecar is new, and what was known of went with the one before.
+    std::copy_if(mine->begin(), mine->end(), std::back_inserter(known),
+                 [&](const ConfigurationSubscription& one) { return noted && !has_id(*noted, one); });
+  }
+  if (!noted) {
+    lost_.clear();
+  }
+  held_.clear();
   stale_.clear();
   missing_.clear();
-  // Of a look that could not leave its note.
-  std::copy_if(held_.begin(), held_.end(), std::back_inserter(stale_),
-               [&](const ConfigurationSubscription& one) { return !has_id(noted, one); });
-  held_.clear();
-  for (ConfigurationSubscription& one : noted) {
-    if (is_among(needed_, one) && !is_among(held_, one)) {
-      held_.push_back(std::move(one));
-    } else {
-      stale_.push_back(std::move(one));
-    }
+  failed_.clear();
+  next_stale_ = 0;
+  has_ended_ = is_note_refused_ = false;
+  const bool is_known_to_all = known.size() == noted.value_or(Subscriptions()).size();
+  for (ConfigurationSubscription& one : known) {
+    (is_among(needed_, one) && !is_among(held_, one) ? held_ : stale_).push_back(std::move(one));
   }
   std::copy_if(needed_.begin(), needed_.end(), std::back_inserter(missing_),
                [&](const ConfigurationSubscription& one) { return !is_among(held_, one); });
-  is_note_due_ = !stale_.empty();
+  is_note_due_ = noted ? !is_known_to_all : !missing_.empty();
 }
 
 /// Does the next thing that is to be done.
 void Reconciler::go_on() {
-  if (!stale_.empty()) {
-    const ConfigurationSubscription one = std::move(stale_.front());
-    stale_.pop_front();
-    return end_one(one);
-  }
-  if (!missing_.empty()) {
-    ConfigurationSubscription one = std::move(missing_.front());
-    missing_.pop_front();
-    return make_one(std::move(one));
-  }
-  if (std::exchange(is_note_due_, false)) {
+  if (is_note_due_ && !is_note_refused_) {
     return leave_note();
+  }
+  if (stopped_) {
+    return finish();
+  }
+  if (!is_note_refused_ && begin_next_subscription()) {
+    return;
   }
   // With a scheduler that does not answer, each job would take its time, and changes of configuration would wait.
   const bool is_long = missing_jobs_.any() && Clock::now() - began_ > pace_.long_look;
-  if (next_job_ < jobs_.size() && !is_long && !stopped_) {
+  if (next_job_ < jobs_.size() && !is_long) {
     return look_at_job();
   }
   finish();
 }
 
-/// A sidecar that does not know it has ended it already.
-void Reconciler::end_one(const ConfigurationSubscription& stale) {
-  request_ =
-      sidecar_.unsubscribe_configuration(stale.store, stale.id, {}, [this](const Result<void>& /*done*/) { go_on(); });
+/// What is missing is made before what is stale ends, so that a key that both have is listened to all the time.
+/// \return false when there is nothing to do
+bool Reconciler::begin_next_subscription() {
+  while (!missing_.empty()) {
+    ConfigurationSubscription one = std::move(missing_.front());
+    missing_.pop_front();
+    const auto lost = lost_.find(one.store);
+    if (lost == lost_.end() || Clock::now() >= lost->second.until) {
+      make_one(std::move(one));
+      return true;
+    }
+    missing_changes_.note(one.store, lost->second.why);
+    failed_.insert(one.store);
+  }
+  while (next_stale_ < stale_.size() && failed_.contains(stale_[next_stale_].store)) {
+    ++next_stale_;
+  }
+  if (next_stale_ < stale_.size()) {
+    end_one();
+    return true;
+  }
+  if (std::exchange(has_ended_, false)) {
+    leave_note();
+    return true;
+  }
+  return false;
+}
+
+/// One that could not be ended stays in the note.
+void Reconciler::end_one() {
+  const ConfigurationSubscription& one = stale_[next_stale_];
+  busy_ = Busy::Changing;
+  request_ = sidecar_.unsubscribe_configuration(one.store, one.id, {}, [this](const Result<void>& done) {
+    if (done) {
+      stale_.erase(stale_.begin() + static_cast<std::ptrdiff_t>(next_stale_));
+      has_ended_ = true;
+    } else {
+      ++next_stale_;
+    }
+    go_on();
+  });
 }
 
 void Reconciler::make_one(ConfigurationSubscription missing) {
-  const std::string store = missing.store;
-  const std::vector<std::string> keys = missing.keys;
+  const ConfigurationSubscription asked = missing;
+  busy_ = Busy::Changing;
   request_ = sidecar_.subscribe_configuration(
-      store, keys, {}, {kMostAnswer},
+      asked.store, asked.keys, {}, {kMostAnswer},
       [this, made = std::move(missing)](const Result<std::optional<WholeBody>>& answer) mutable {
         auto id = answer && *answer ? subscription_id((*answer)->bytes) : std::nullopt;
         if (id) {
+          lost_.erase(made.store);
           made.id = std::move(*id);
           held_.push_back(std::move(made));
           is_note_due_ = true;
         } else {
-          missing_changes_.note(made.store,
-                                answer ? Error{Reason::UpstreamFailed, "its answer has no id"} : answer.error());
+          not_made(made.store, answer ? Error{Reason::UpstreamFailed, "its answer has no id"} : answer.error());
         }
         go_on();
       });
 }
 
+void Reconciler::not_made(const std::string& store, const Error& error) {
+  missing_changes_.note(store, error);
+  failed_.insert(store);
+  if (!error.message.starts_with(dapr::kRefusal)) {
+    Lost& lost = lost_.try_emplace(store, Lost{pace_.lost, {}, {}}).first->second;
+    lost.until = Clock::now() + lost.pause.next();
+    lost.why = error;
+  }
+}
+
 void Reconciler::leave_note() {
-  const auto note = std::make_shared<const std::string>(subscriptions_note(held_));
+  Subscriptions all = held_;
+  all.insert(all.end(), stale_.begin(), stale_.end());
+  const auto note = std::make_shared<const std::string>(subscriptions_note(all));
+  busy_ = Busy::Changing;
   request_ = sidecar_.set_metadata(kSubscriptionsNote, note, {}, [this](const Result<void>& left) {
-    if (!left) {
-      missing_changes_.note(kSidecarItself, left.error());
+    if (left) {
+      is_note_due_ = false;
+    } else {
+      is_note_refused_ = true;
+      if (!needed_.empty()) {
+        missing_changes_.note(kSidecarItself, left.error());
+      }
     }
     go_on();
   });
 }
 
 void Reconciler::look_at_job() {
+  busy_ = Busy::ReadingJob;
   request_ = sidecar_.read_job(jobs_[next_job_].name, {}, {kMostAnswer},
                                [this](const Result<std::optional<WholeBody>>& answer) { take_job(answer); });
 }
@@ -185,6 +272,7 @@ void Reconciler::take_job(const Result<std::optional<WholeBody>>& answer) {
 void Reconciler::schedule(bool overwrite) {
   const ScheduledJob& job = jobs_[next_job_];
   const auto document = std::make_shared<const std::string>(job_document(job, overwrite));
+  busy_ = Busy::Changing;
   request_ = sidecar_.set_job(job.name, document, {}, [this](const Result<dapr::Change>& done) {
     const ScheduledJob& asked = jobs_[next_job_];
     if (done && *done == dapr::Change::Made) {
@@ -200,17 +288,30 @@ void Reconciler::schedule(bool overwrite) {
 }
 
 void Reconciler::finish() {
+  busy_ = Busy::No;
+  if (stopped_) {
+    if (const auto settled = std::exchange(settled_, nullptr)) {
+      settled();
+    }
+    return;
+  }
   report();
-  if (stopped_ || (needed_.empty() && jobs_.empty())) {
+  const bool is_needed = !needed_.empty() || !jobs_.empty();
+  if (!is_needed && (is_all_done() || --looks_left_ <= 0)) {
     return;
   }
   Duration pause = pace_.look;
-  if (missing_changes_.any() || missing_jobs_.any()) {
+  if (missing_changes_.any() || missing_jobs_.any() || !is_needed) {
     pause = pace_.failing.next();
   } else {
     pace_.failing.reset();
   }
   timer_.start(pause, [this] { look(); });
+}
+
+/// Where nothing is needed.
+bool Reconciler::is_all_done() const {
+  return !is_away_ && stale_.empty() && !is_note_refused_;
 }
 
 void Reconciler::report() {

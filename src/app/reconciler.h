@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +28,9 @@ struct ReconcilerPace {
   Backoff failing{std::chrono::milliseconds(100), std::chrono::seconds(5)};
   Duration patience = std::chrono::seconds(10);  ///< so long a sidecar may be away before the log is told
   Duration long_look = std::chrono::seconds(5);  ///< one that takes longer ends with the first job that fails
+  /// After a subscription of which nobody knows whether it was made: each may be one more that nobody can end.
+  Backoff lost{std::chrono::seconds(5), std::chrono::minutes(5)};
+  int farewells = 20;  ///< looks at most, where nothing is needed and what is left has not ended
 };
 
 struct SidecarNeeds {
@@ -52,35 +59,42 @@ class Trouble {
 };
 
 /// Of one app: looks again and again at which subscriptions to configuration its sidecar has, by the note that is left
-/// with it (configuration_subscriptions.h), makes those that are missing and ends those that nobody needs. So it does
-/// not matter which of the two ended, or was replaced, or when: a sidecar that is new has no note, and a worker that is
-/// new goes on with what the one before had. Jobs, which the scheduler keeps, are looked at until each is as it is to
-/// be, and then no more. One request at a time. What goes wrong is told the log once, and tried again; nothing else
-/// waits for it.
+/// with it (configuration_subscriptions.h), makes those that are missing and then ends those that nobody needs. So it
+/// does not matter which of the two ended, or was replaced, or when: a sidecar that is new has no note, and a worker
+/// that is new goes on with what the one before had. The note is left before the first subscription is made, so where
+/// there is none nobody has made any. Jobs, which the scheduler keeps, are looked at until each is as it is to be, and
+/// then no more. One request at a time. What goes wrong is told the log once, and tried again; nothing else waits for
+/// it. Of one sidecar one Reconciler may be at work at a time.
 /// Threading: loop-bound. Ownership: what it is made with outlives it.
 class Reconciler {
  public:
-  /// \param needs  nothing: one look is enough, which ends what is left of an earlier manifest
+  /// \param needs  nothing: it looks until nothing is left of an earlier manifest, and then no more
   Reconciler(net::Loop& loop, dapr::Arrangements& sidecar, std::string app, SidecarNeeds needs,
              ReconcilerPace pace = {});
   Reconciler(const Reconciler&) = delete;
   Reconciler& operator=(const Reconciler&) = delete;
 
-  void start() { look(); }
-  void stop();  ///< what has been begun goes on to its end, and then nothing begins any more
+  void start();  ///< nothing once it is stopped
+  /// Begins nothing more, except that the note comes to say what has been made.
+  /// \param settled  is told once nothing is on its way any more, at once or later; it may not destroy this
+  void stop(std::function<void()> settled);
+  void abandon();  ///< what is on its way, if anything; stop() has been called
 
  private:
   void look();
   void take(const Result<std::optional<WholeBody>>& metadata);
-  void compare(std::vector<ConfigurationSubscription> noted);
+  void compare(const std::optional<std::vector<ConfigurationSubscription>>& noted);
   void go_on();
-  void end_one(const ConfigurationSubscription& stale);
+  bool begin_next_subscription();
+  void end_one();
   void make_one(ConfigurationSubscription missing);
+  void not_made(const std::string& store, const Error& error);
   void leave_note();
   void look_at_job();
   void take_job(const Result<std::optional<WholeBody>>& answer);
   void schedule(bool overwrite);
   void finish();
+  [[nodiscard]] bool is_all_done() const;
   void report();
 
   dapr::Arrangements& sidecar_;
@@ -89,13 +103,29 @@ class Reconciler {
   ReconcilerPace pace_;
   net::Timer timer_;
   std::shared_ptr<void> request_;
+  enum class Busy : std::uint8_t { No, Looking, ReadingJob, Changing } busy_ = Busy::No;
   bool stopped_ = false;
+  std::function<void()> settled_;
+
+  std::vector<ConfigurationSubscription> held_;   // stand, and are needed
+  std::vector<ConfigurationSubscription> stale_;  // stand, and are to be ended
+  bool is_note_due_ = false;                      // it does not say what has been made
+
+  /// Of a store whose sidecar did not answer.
+  struct Lost {
+    Backoff pause;
+    Clock::time_point until;  // nothing is made again before
+    Error why;
+  };
+  std::map<std::string, Lost> lost_;
 
   // Of this look:
-  std::deque<ConfigurationSubscription> stale_;    // still to be ended
   std::deque<ConfigurationSubscription> missing_;  // still to be made
-  std::vector<ConfigurationSubscription> held_;    // stand. Also after it: those that this process knows of
-  bool is_note_due_ = false;
+  std::set<std::string> failed_;                   // stores of which one could not be made: none of theirs is ended
+  std::size_t next_stale_ = 0;
+  bool has_ended_ = false;        // some that the note still says
+  bool is_note_refused_ = false;  // then nothing is made, or ended, for nobody would know
+  bool is_away_ = false;
 
   Clock::time_point began_;
   std::size_t next_job_ = 0;
@@ -105,6 +135,7 @@ class Reconciler {
   Trouble missing_jobs_{"jobs are not scheduled"};
   std::optional<Clock::time_point> away_since_;
   bool said_standing_ = false;
+  int looks_left_;  // where nothing is needed
 };
 
 }  // namespace trilby::app

@@ -21,7 +21,8 @@ void require(bool fact) {
 /// What was read is left as a note, and read again.
 void check(std::string_view metadata) {
   using namespace trilby;
-  const auto found = app::noted_subscriptions(metadata);
+  const auto noted = app::noted_subscriptions(metadata);
+  const auto found = noted.value_or(std::vector<app::ConfigurationSubscription>());
   std::string again;
   JsonWriter(again)
       .open_object()
@@ -30,7 +31,9 @@ void check(std::string_view metadata) {
       .member(app::kSubscriptionsNote, app::subscriptions_note(found))
       .close_object()
       .close_object();
-  const auto same = app::noted_subscriptions(again);
+  const auto read = app::noted_subscriptions(again);
+  require(read.has_value());
+  const auto& same = *read;
   require(same.size() == found.size() && found.size() <= 1000);
   for (std::size_t i = 0; i < found.size(); ++i) {
     require(found[i].is_about_the_same(same[i]) && found[i].id == same[i].id);

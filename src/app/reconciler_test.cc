@@ -1,5 +1,6 @@
 #include "app/reconciler.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -34,6 +35,7 @@ class FakeSidecar final : public dapr::Arrangements {
   std::shared_ptr<void> set_metadata(std::string_view name, SharedBytes value, dapr::Terms /*terms*/,
                                      OnDone done) override {
     EXPECT_EQ(name, kSubscriptionsNote);
+    did.push_back("note");
     if (!refusals.contains("note")) {
       note = *value;
     }
@@ -42,22 +44,26 @@ class FakeSidecar final : public dapr::Arrangements {
   std::shared_ptr<void> subscribe_configuration(std::string_view store, std::span<const std::string> keys,
                                                 dapr::Terms /*terms*/, dapr::Room /*room*/, OnAnswer done) override {
     const std::string what(store);
+    did.push_back("make " + what);
     if (refusals.contains(what)) {
       return answer(what, {}, std::move(done));
     }
     const std::string id = fmt::format("id{}", ++ids);
     live[id] = {what, {keys.begin(), keys.end()}, id};
+    if (on_make) {
+      on_make();
+    }
     return answer(what, fmt::format("{{\"id\":\"{}\"}}", id), std::move(done));
   }
   std::shared_ptr<void> unsubscribe_configuration(std::string_view store, std::string_view id, dapr::Terms /*terms*/,
                                                   OnDone done) override {
     const auto at = live.find(std::string(id));
-    const bool known = at != live.end() && at->second.store == store;
-    if (known) {
+    did.push_back(fmt::format("end {}", store));
+    // One that is unknown is ended well, as Arrangements has it.
+    if (at != live.end() && at->second.store == store && !refusals.contains("end")) {
       live.erase(at);
     }
-    return answer(known ? "" : "unknown", {},
-                  [done](const auto& result) { done(result ? Result<void>() : fail(result.error())); });
+    return answer("end", {}, [done](const auto& result) { done(result ? Result<void>() : fail(result.error())); });
   }
 
   std::shared_ptr<void> read_job(std::string_view name, dapr::Terms /*terms*/, dapr::Room /*room*/,
@@ -97,11 +103,15 @@ class FakeSidecar final : public dapr::Arrangements {
     live.clear();
   }
 
-  std::map<std::string, std::string> refusals;  // by store, "look" or "note": what it says instead
+  std::map<std::string, std::string> refusals;  // by store, "look", "note" or "end": what it says instead
+  std::string lost;                             // a store: it does what it is asked, and its answer is lost
+  std::string stuck;                            // the same, and no answer ever comes
+  std::vector<std::string> did;                 // "make settings", "end settings", "note"
   std::optional<std::string> note;
   std::map<std::string, ConfigurationSubscription> live;
   std::map<std::string, std::string> jobs;  // by name, what the scheduler has
   std::vector<std::string> asked;           // of it
+  std::function<void()> on_make;            // runs within
   int looks = 0;
   int job_looks = 0;
   int ids = 0;
@@ -113,7 +123,13 @@ class FakeSidecar final : public dapr::Arrangements {
     if (what == "unknown" || refusal != refusals.end()) {
       result = fail(Reason::UpstreamFailed, "the sidecar refuses: {}", what == "unknown" ? what : refusal->second);
     }
+    if (!lost.empty() && what == lost) {
+      result = fail(Reason::UpstreamFailed, "the sidecar does not answer");
+    }
     auto later = std::make_shared<net::Deferred>(loop_);
+    if (!stuck.empty() && what == stuck) {
+      return later;
+    }
     auto kept = std::make_shared<Result<std::optional<WholeBody>>>(std::move(result));
     later->start([done = std::move(done), kept] { done(std::move(*kept)); });
     return later;
@@ -232,18 +248,78 @@ TEST_F(ReconcilerTest, EndsWhatNobodyNeedsAnyMore) {
   EXPECT_TRUE(wait_until([&] { return sidecar.live.empty() && sidecar.note == "[]"; }));
 }
 
-TEST_F(ReconcilerTest, LooksOnceWhereNothingIsNeeded) {
+TEST_F(ReconcilerTest, AKeyThatStaysIsListenedToAllTheTime) {
+  start({{"settings", {"limit", "colour"}, {}}});
+  (void)standing();
+  on_loop([&] { sidecar.did.clear(); });
+  start({{"settings", {"limit", "shape"}, {}}});
+  EXPECT_EQ(standing(), "settings limit");
+  on_loop([&] {
+    EXPECT_EQ(sidecar.did, (std::vector<std::string>{"make settings", "note", "end settings", "note"}));
+    EXPECT_EQ(sidecar.live.begin()->second.keys.back(), "shape");
+    sidecar.refusals["settings"] = "500 ERR_CONFIGURATION_SUBSCRIBE";
+  });
+  start({{"settings", {"limit"}, {}}});
+  (void)standing();
+  on_loop([&] {
+    ASSERT_EQ(sidecar.live.size(), 1U) << "what cannot be replaced goes on";
+    EXPECT_EQ(sidecar.live.begin()->second.keys.size(), 2U);
+    sidecar.refusals.clear();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.live.size() == 1 && sidecar.live.begin()->second.keys.size() == 1; }));
+}
+
+TEST_F(ReconcilerTest, OneThatCannotBeEndedStaysInTheNote) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] { sidecar.refusals["end"] = "500"; });
+  start({{"settings", {"a", "b"}, {}}});
+  (void)standing();
+  start({{"settings", {"a", "b"}, {}}});  // another worker knows it by the note alone
+  (void)standing();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.live.size(), 2U);
+    sidecar.refusals.clear();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.live.size() == 1; }));
+  on_loop([&] { EXPECT_EQ(sidecar.ids, 2); });
+}
+
+TEST_F(ReconcilerTest, LooksOnceWhereNothingIsNeededAndNothingIsLeft) {
   start({});
   let_others_look();
   on_loop([&] {
     EXPECT_EQ(sidecar.looks, 1);
     EXPECT_FALSE(sidecar.note) << "which there is no need for";
-    sidecar.refusals["look"] = "away";
-    sidecar.looks = 0;
   });
+}
+
+TEST_F(ReconcilerTest, LooksUntilNothingIsLeftWhereNothingIsNeeded) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] { sidecar.refusals["look"] = "away"; });
   start({});
+  let_it_look();
+  on_loop([&] { sidecar.refusals = {{"end", "500"}}; });
+  let_it_look();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.live.size(), 2U);
+    sidecar.refusals.clear();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.live.empty() && sidecar.note == "[]"; }));
+}
+
+TEST_F(ReconcilerTest, LooksABoundedNumberOfTimesWhereNothingIsNeeded) {
+  on_loop([&] {
+    sidecar.refusals["look"] = "away";
+    reconciler.emplace(loop, sidecar, "shop", SidecarNeeds{},
+                       ReconcilerPace{.look = 1ms, .failing = Backoff(1us, 1us), .patience = 0s, .farewells = 3});
+    reconciler->start();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.looks == 3; }));
   let_others_look();
-  on_loop([&] { EXPECT_EQ(sidecar.looks, 1) << "what is away has nothing of ours when it comes back"; });
+  on_loop([&] { EXPECT_EQ(sidecar.looks, 3); });
+  EXPECT_EQ(said("changes of configuration are not brought"), 0U) << log_text;
 }
 
 TEST_F(ReconcilerTest, MakesThemAgainWithASidecarThatIsNew) {
@@ -286,14 +362,51 @@ TEST_F(ReconcilerTest, SaysOnceThatASidecarIsAwayForLong) {
   EXPECT_EQ(said("changes of configuration are not brought"), 1U) << log_text;
 }
 
-TEST_F(ReconcilerTest, MakesNoMoreAndMoreWhereNoNoteCanBeLeft) {
+TEST_F(ReconcilerTest, MakesNothingWhereNoNoteCanBeLeft) {
   sidecar.refusals["note"] = "403 ERR_FORBIDDEN";
   start(kBoth);
-  for (int i = 0; i < 5; ++i) {
-    let_it_look();
-    on_loop([&] { EXPECT_LE(sidecar.live.size(), 2U); });
-  }
+  (void)standing();
+  on_loop([&] { EXPECT_EQ(sidecar.ids, 0) << "nobody could end it"; });
   EXPECT_EQ(said("403 ERR_FORBIDDEN"), 1U) << log_text;
+}
+
+TEST_F(ReconcilerTest, LeavesTheNoteAndNothingElseOnceThatIsPossible) {
+  start({{"limits", {}, {}}});
+  (void)standing();
+  on_loop([&] {
+    sidecar.refusals["note"] = "500";
+    sidecar.did.clear();
+  });
+  start(kBoth);
+  (void)standing();
+  on_loop([&] {
+    EXPECT_EQ(std::count(sidecar.did.begin(), sidecar.did.end(), "make settings"), 1);
+    EXPECT_EQ(std::count(sidecar.did.begin(), sidecar.did.end(), "make limits"), 0);
+    EXPECT_EQ(std::count(sidecar.did.begin(), sidecar.did.end(), "end settings"), 0);
+    EXPECT_EQ(sidecar.note->find("settings"), std::string::npos);
+    sidecar.refusals.clear();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.note->find("settings") != std::string::npos; }));
+  EXPECT_EQ(standing(), "limits *, settings a");
+  on_loop([&] { EXPECT_EQ(sidecar.ids, 2); });
+}
+
+TEST_F(ReconcilerTest, MakesNoMoreAndMoreWhereAnswersAreLost) {
+  on_loop([&] {
+    sidecar.lost = "limits";
+    reconciler.emplace(loop, sidecar, "shop", SidecarNeeds{kBoth, {}},
+                       ReconcilerPace{.look = 1ms, .failing = Backoff(1ms, 1ms), .lost = Backoff(1h, 1h)});
+    reconciler->start();
+  });
+  (void)standing();
+  (void)standing();
+  on_loop([&] {
+    EXPECT_EQ(std::count(sidecar.did.begin(), sidecar.did.end(), "make limits"), 1);
+    EXPECT_EQ(std::count(sidecar.did.begin(), sidecar.did.end(), "make settings"), 1);
+    sidecar.lost.clear();
+    sidecar.begin_anew();
+  });
+  EXPECT_EQ(standing(), "limits *, settings a") << "one that is new has nothing of it";
 }
 
 TEST_F(ReconcilerTest, EndsWhatTwoWorkersMadeAtOnce) {
@@ -395,14 +508,85 @@ TEST_F(ReconcilerTest, TriesAgainWhileTheSchedulerRefusesAndChangesAreBroughtMea
 TEST_F(ReconcilerTest, BeginsNothingOnceItIsStopped) {
   start(kBoth);
   (void)standing();
-  on_loop([&] { reconciler->stop(); });
+  bool settled = false;
+  on_loop([&] { reconciler->stop([&] { settled = true; }); });
   int looks = 0;
   on_loop([&] {
+    EXPECT_TRUE(settled) << "for nothing has to be waited for";
     sidecar.begin_anew();
     looks = sidecar.looks;
+    reconciler->start();  // which was on its way
   });
   let_others_look();
   on_loop([&] { EXPECT_EQ(sidecar.looks, looks); });
+}
+
+TEST_F(ReconcilerTest, LeavesItsNoteBeforeItIsSettledAndMakesNoMore) {
+  bool settled = false;
+  on_loop([&] { sidecar.on_make = [&] { reconciler->stop([&] { settled = true; }); }; });
+  start(kBoth);
+  EXPECT_TRUE(wait_until([&] { return settled; }));
+  let_others_look();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.did, (std::vector<std::string>{"note", "make limits", "note"}));
+    EXPECT_NE(sidecar.note->find("limits"), std::string::npos);
+  });
+}
+
+TEST_F(ReconcilerTest, EndsNothingAndSchedulesNothingOnceItIsStopped) {
+  start(kBoth);
+  (void)standing();
+  bool settled = false;
+  on_loop([&] {
+    sidecar.did.clear();
+    sidecar.on_make = [&] { reconciler->stop([&] { settled = true; }); };
+  });
+  start_with({{{"settings", {"c"}, {}}}, {kJob}});
+  EXPECT_TRUE(wait_until([&] { return settled; }));
+  let_others_look();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.did, (std::vector<std::string>{"make settings", "note"}));
+    EXPECT_TRUE(sidecar.asked.empty());
+    EXPECT_EQ(sidecar.live.size(), 3U) << "the next worker finds them in the note";
+  });
+}
+
+TEST_F(ReconcilerTest, LeavesANoteThatWasRefusedOnceMoreWhenItIsStopped) {
+  start({{"limits", {}, {}}});
+  (void)standing();
+  on_loop([&] { sidecar.refusals["note"] = "500"; });
+  start(kBoth);
+  (void)standing();
+  bool settled = false;
+  on_loop([&] {
+    sidecar.refusals.clear();
+    reconciler->stop([&] { settled = true; });
+  });
+  EXPECT_TRUE(wait_until([&] { return settled; }));
+  on_loop([&] { EXPECT_NE(sidecar.note->find("settings"), std::string::npos); });
+}
+
+TEST_F(ReconcilerTest, DoesNotWaitForWhatItOnlyReads) {
+  on_loop([&] { sidecar.stuck = "look"; });
+  start(kBoth);
+  bool settled = false;
+  on_loop([&] { reconciler->stop([&] { settled = true; }); });
+  on_loop([&] { EXPECT_TRUE(settled); });
+}
+
+TEST_F(ReconcilerTest, WaitsForWhatItChangesUntilThatIsAbandoned) {
+  on_loop([&] { sidecar.stuck = "limits"; });
+  start(kBoth);
+  EXPECT_TRUE(wait_until([&] { return sidecar.ids == 1; }));
+  bool settled = false;
+  on_loop([&] { reconciler->stop([&] { settled = true; }); });
+  let_others_look();
+  on_loop([&] {
+    EXPECT_FALSE(settled);
+    reconciler->abandon();
+  });
+  let_others_look();
+  on_loop([&] { EXPECT_EQ(sidecar.did, (std::vector<std::string>{"note", "make limits"})); });
 }
 
 }  // namespace

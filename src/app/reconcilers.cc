@@ -1,6 +1,7 @@
 #include "app/reconcilers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 
@@ -9,17 +10,17 @@ namespace {
 
 constexpr http::ClientLimits kLimits = {.connections = 1, .waiting = 4, .addresses = 256};  // as many as apps
 
+constexpr Duration kPatience = std::chrono::seconds(1);
+
 }  // namespace
 
-Reconcilers::Reconcilers(net::Loop& loop, const Manifest& manifest, const std::vector<AppRoutes>& apps,
-                         bool after_another)
-    : client_(loop, kLimits) {
+Reconcilers::Reconcilers(net::Loop& loop, const Manifest& manifest, const std::vector<AppRoutes>& apps)
+    : client_(loop, kLimits), patience_(loop) {
   for (std::size_t i = 0; i < apps.size(); ++i) {
     const App& app = manifest.apps[i];
-    const bool has_jobs = !scheduled_jobs(app).empty();
-    if (apps[i].sidecar && (after_another || has_jobs || !app.configurations.empty())) {
+    if (apps[i].sidecar) {  // also where nothing is needed: something may be left of an earlier manifest
       all_.emplace_back(loop, client_, apps[i], app);
-    } else if (has_jobs && !apps[i].sidecar) {
+    } else if (!scheduled_jobs(app).empty()) {
       log::warn("jobs are not scheduled: the app has no sidecar", {{"app", app.id}});
     }
   }
@@ -29,8 +30,26 @@ void Reconcilers::start() {
   std::for_each(all_.begin(), all_.end(), [](One& one) { one.reconciler.start(); });
 }
 
-void Reconcilers::stop() {
-  std::for_each(all_.begin(), all_.end(), [](One& one) { one.reconciler.stop(); });
+void Reconcilers::stop(std::function<void()> settled) {
+  settled_ = std::move(settled);
+  unsettled_ = all_.size() + 1;
+  const auto one_less = [this] {
+    if (--unsettled_ == 0) {
+      settle();
+    }
+  };
+  patience_.start(kPatience, [this] {
+    std::for_each(all_.begin(), all_.end(), [](One& one) { one.reconciler.abandon(); });
+    settle();
+  });
+  std::for_each(all_.begin(), all_.end(), [&](One& one) { one.reconciler.stop(one_less); });
+  one_less();
+}
+
+void Reconcilers::settle() {
+  patience_.cancel();
+  const auto settled = std::move(settled_);
+  settled();
 }
 
 }  // namespace trilby::app

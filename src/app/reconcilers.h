@@ -1,6 +1,8 @@
 /// \file  The reconcilers of a worker: one for each app whose sidecar is to be looked after.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <list>
 #include <vector>
 
@@ -18,15 +20,17 @@ namespace trilby::app {
 class Reconcilers {
  public:
   /// \param apps  in the order of the manifest
-  /// \param after_another  a worker before this one may have arranged what this manifest does not have any more
-  Reconcilers(net::Loop& loop, const Manifest& manifest, const std::vector<AppRoutes>& apps, bool after_another);
+  Reconcilers(net::Loop& loop, const Manifest& manifest, const std::vector<AppRoutes>& apps);
   Reconcilers(const Reconcilers&) = delete;
   Reconcilers& operator=(const Reconcilers&) = delete;
 
-  void start();  ///< once events are taken
-  void stop();   ///< another worker may begin to do the same
+  void start();  ///< once events are taken, and no other worker does the same any more
+  /// \param settled  is told once nothing is on its way any more, after a second at most: another worker may begin
+  void stop(std::function<void()> settled);
 
  private:
+  void settle();
+
   struct One {
     One(net::Loop& loop, http::Client& client, const AppRoutes& routes, const App& app)
         : sidecar(loop, client, routes.sidecar), reconciler(loop, sidecar, app.id, needs_of(app)) {}
@@ -37,6 +41,9 @@ class Reconcilers {
 
   http::Client client_;
   std::list<One> all_;
+  net::Timer patience_;
+  std::size_t unsettled_ = 0;
+  std::function<void()> settled_;
 };
 
 }  // namespace trilby::app

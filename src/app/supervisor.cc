@@ -145,6 +145,7 @@ class Supervisor {
     bool told_to_serve = false;  // from then on it may have taken connections
     Clock::time_point serving_since;
     bool discarded = false;                    // it leaves without having served
+    bool released = false;                     // it has let go of the listeners and of the sidecars, while it leaves
     std::optional<Clock::time_point> kill_at;  // set while it leaves
   };
 
@@ -329,12 +330,10 @@ class Supervisor {
       sidecars_due_ = sidecars_.has_value();
     }
     if (auto before = std::exchange(serving_, std::move(next))) {
-      predecessor_ = before->process.pid;
       retire(std::move(*before), Order::Retire);
-    } else {
-      set_sidecars();
-      publish_when_ready();
-      stop_gone_sidecars();
+    }
+    if (is_alone()) {
+      on_alone();
     }
   }
 
@@ -366,19 +365,20 @@ class Supervisor {
     publish_by_ = serving_->serving_since + kSidecarPatience;
   }
 
-  /// The one before has let go of the listeners: from here on whoever connects gets the new worker.
-  void on_handed_over() {
-    predecessor_ = 0;
-    set_sidecars();
-    if (stops_ == 0 && serving_) {
-      publish();
-    }
+  /// No worker before holds the listeners, or arranges anything with sidecars.
+  [[nodiscard]] bool is_alone() const {
+    return std::all_of(leaving_.begin(), leaving_.end(), [](const Worker& worker) { return worker.released; });
   }
 
-  [[nodiscard]] const Worker* predecessor() const {
-    const auto at = std::find_if(leaving_.begin(), leaving_.end(),
-                                 [&](const Worker& worker) { return worker.process.pid == predecessor_; });
-    return at == leaving_.end() ? nullptr : &*at;
+  /// From here on whoever connects gets the worker that serves, if there is one.
+  void on_alone() {
+    set_sidecars();
+    if (stops_ > 0 || !serving_) {
+      return;
+    }
+    (void)tell(serving_->process, Order::Arrange);
+    publish_when_ready();
+    stop_gone_sidecars();
   }
 
   /// Tells everybody who serves now, and where.
@@ -426,7 +426,7 @@ class Supervisor {
   /// What has taken no connection needs no drain.
   void discard(Worker worker) {
     worker.generation.reset();
-    worker.discarded = true;
+    worker.discarded = worker.released = true;
     kill(worker.process.pid, SIGKILL);
     leaving_.push_back(std::move(worker));
   }
@@ -497,9 +497,10 @@ class Supervisor {
       on_crash(*std::exchange(serving_, std::nullopt), status, usage);
     } else if (const auto at = std::find_if(leaving_.begin(), leaving_.end(), is_it); at != leaving_.end()) {
       on_left(*at, status);
+      const bool was_alone = is_alone();
       leaving_.erase(at);
-      if (pid == predecessor_) {
-        on_handed_over();
+      if (!was_alone && is_alone()) {
+        on_alone();
       }
       stop_gone_sidecars();
       end_if_alone();
@@ -601,29 +602,35 @@ class Supervisor {
   // ---- the loop
 
   void wait() {
-    const Worker* before = predecessor();
     std::vector<pollfd> watched = {{signals_.descriptor(), POLLIN, 0},
                                    {starting_ ? starting_->process.reports.get() : -1, POLLIN, 0},
-                                   {before != nullptr ? before->process.reports.get() : -1, POLLIN, 0},
                                    {watch_ ? watch_->descriptor() : -1, POLLIN, 0},
                                    {certificate_watch_ ? certificate_watch_->descriptor() : -1, POLLIN, 0},
                                    awaited_ ? awaited_->polled() : pollfd{-1, 0, 0}};
+    const std::size_t first_leaving = watched.size();
+    std::transform(leaving_.begin(), leaving_.end(), std::back_inserter(watched), [](const Worker& worker) {
+      return pollfd{worker.released ? -1 : worker.process.reports.get(), POLLIN, 0};
+    });
     if (sidecars_) {
       sidecars_->append_polled(watched);
     }
     if (poll(watched.data(), watched.size(), timeout()) <= 0) {
       return;
     }
+    const bool was_alone = is_alone();
+    for (std::size_t i = 0; i < leaving_.size(); ++i) {
+      leaving_[i].released = leaving_[i].released || watched[first_leaving + i].revents != 0;  // all it has to report
+    }
+    if (!was_alone && is_alone()) {
+      on_alone();
+    }
     if (watched[1].revents != 0) {
       on_report();
     }
     if (watched[2].revents != 0) {
-      on_handed_over();  // that is all it has to report
-    }
-    if (watched[3].revents != 0) {
       watch_->on_events(Clock::now());
     }
-    if (watched[4].revents != 0) {
+    if (watched[3].revents != 0) {
       certificate_watch_->on_events(Clock::now());
     }
     if (watched[0].revents != 0) {
@@ -749,8 +756,6 @@ class Supervisor {
   std::optional<Worker> starting_;
   std::optional<Worker> serving_;
   std::vector<Worker> leaving_;
-
-  pid_t predecessor_ = 0;  // who leaves and still takes connections beside the one that serves; 0: nobody
 
   bool sidecars_due_ = false;  // they are to be those of the generation in force, and are not yet
   bool ever_served_ = false;   // any worker

@@ -46,6 +46,8 @@ constexpr std::uint32_t kMaxOwnLoops = 4;
 constexpr std::chrono::milliseconds kFarewell{500};
 // How long a drained worker waits for the last spans and metrics to arrive.
 constexpr std::chrono::seconds kFlush{1};
+// Longer than Reconcilers::stop() takes, which is longest where a sidecar does not answer.
+constexpr std::chrono::milliseconds kSettle{1500};
 // How long a handshake over a network takes that was begun before the drain.
 constexpr std::chrono::milliseconds kHandshake{250};
 
@@ -271,7 +273,7 @@ Result<void> Worker::prepare_apps() {
   on_each_loop([&](ServingLoop& loop) {
     loop.serve(apps, served, manifest_.server.limits, options_.other_apps);
     if (&loop == loops_.front().get()) {
-      reconcilers_ = std::make_unique<Reconcilers>(loop.loop(), manifest_, apps, options_.beside);
+      reconcilers_ = std::make_unique<Reconcilers>(loop.loop(), manifest_, apps);
     }
   });
   return {};
@@ -310,7 +312,6 @@ Result<void> Worker::start_serving() {
   log::info("serving",
             {{"apps", manifest_.apps.size()}, {"functions", manifest_.functions.size()}, {"loops", loops_.size()}});
   report(Report::Serving);
-  loops_.front()->loop().post([this] { reconcilers_->start(); });
   return {};
 }
 
@@ -329,6 +330,10 @@ Wake Worker::wait(std::optional<Clock::time_point> until) {
       if (::read(options_.orders, &order, 1) <= 0) {
         options_.orders = -1;  // nobody is left to give another
         return Wake::Stop;
+      }
+      if (order == static_cast<char>(Order::Arrange)) {
+        loops_.front()->loop().post([this] { reconcilers_->start(); });
+        continue;
       }
       return order == static_cast<char>(Order::Serve)    ? Wake::Serve
              : order == static_cast<char>(Order::Retire) ? Wake::Retire
@@ -352,7 +357,9 @@ std::size_t Worker::live_requests() const {
 /// \return how many requests were cut off
 std::size_t Worker::drain(Wake why) {
   log::info("draining", {{"grace", trilby::format(options_.grace)}});
-  loops_.front()->loop().post([this] { reconcilers_->stop(); });
+  const auto until = Clock::now() + options_.grace;
+  const auto settled = std::make_shared<std::promise<void>>();
+  loops_.front()->loop().post([this, settled] { reconcilers_->stop([settled] { settled->set_value(); }); });
   const auto drained = [this] {
     if (undrained_.fetch_sub(1) == 1) {
       ::eventfd_write(drained_event_.get(), 1);
@@ -364,7 +371,6 @@ std::size_t Worker::drain(Wake why) {
     ++undrained_;
     loops_.front()->loop().post([this, drained] { admin_->drain(drained); });
     app_acceptor_->stop();
-    report(Report::Released);
   } else {
     state_ = WorkerState::Draining;
     app_acceptor_->stop(kHandshake);
@@ -372,7 +378,11 @@ std::size_t Worker::drain(Wake why) {
   for (const auto& loop : loops_) {
     loop->loop().post([drained, target = loop.get()] { target->drain(drained); });
   }
-  const Wake end = wait(Clock::now() + options_.grace);
+  settled->get_future().wait_for(kSettle);
+  if (why == Wake::Retire) {
+    report(Report::Released);
+  }
+  const Wake end = wait(until);
   if (end == Wake::Drained) {
     return 0;
   }

@@ -30,15 +30,16 @@ struct Listener {
 
 /// What a supervisor tells its worker: each is one packet of one byte.
 enum class Order : char {
-  Serve = 'g',   ///< after Report::Loaded: take connections
-  Retire = 'r',  ///< another worker serves now: leave the admin listener to it, and drain
-  Stop = 's',    ///< drain; while it drains already: end at once
+  Serve = 'g',    ///< after Report::Loaded: take connections
+  Arrange = 'a',  ///< no worker before takes connections or arranges anything any more: see to it what sidecars have
+  Retire = 'r',   ///< another worker serves now: leave the admin listener to it, and drain
+  Stop = 's',     ///< drain; while it drains already: end at once
 };
 /// What a worker tells its supervisor.
 enum class Report : char {
   Loaded = 'l',    ///< everything is there; not one connection was taken, so it may still be killed without loss
   Serving = 's',   ///< connections are taken
-  Released = 'd',  ///< after Order::Retire: no connection is taken any more
+  Released = 'd',  ///< after Order::Retire: no connection is taken, and nothing is arranged with sidecars, any more
 };
 
 /// How calls reach other apps of the same manifest. (Those of other manifests are always reached through the sidecar.)

@@ -11,6 +11,9 @@
 
 namespace trilby::dapr {
 
+/// What Error::message begins with when a sidecar refuses. Otherwise nobody knows whether it did what it was asked.
+inline constexpr std::string_view kRefusal = "the sidecar refuses: ";
+
 /// Subscriptions to changes of configuration, and jobs. Threading: loop-bound. Who asks is told as BuildingBlocks says.
 class Arrangements {
  public:
@@ -32,6 +35,7 @@ class Arrangements {
   [[nodiscard]] virtual std::shared_ptr<void> subscribe_configuration(std::string_view store,
                                                                       std::span<const std::string> keys, Terms terms,
                                                                       Room room, OnAnswer done) = 0;
+  /// That the sidecar has no such subscription, or store, is well too.
   [[nodiscard]] virtual std::shared_ptr<void> unsubscribe_configuration(std::string_view store, std::string_view id,
                                                                         Terms terms, OnDone done) = 0;
 

@@ -50,12 +50,16 @@ class Shop:
         (self.port,) = free_ports(1)
         self.manifest = scratch / "trilby.toml"
         self.write(configurations)
-        self.trilby = system_class(self.manifest, scratch, ["--port", f"{SHOP}.public=0", "--port", f"{SHOP}.sidecar={self.port}"],
-                                   env={"TRILBY_LOG_FORMAT": "json"})
+        self._system_class = system_class
+        self.start()
         self.sidecar = None
 
     def write(self, configurations):
         self.manifest.write_text(MANIFEST.format(shop=SHOP, protocol=self._protocol, sidecar=self.port, guests=self._guests, configurations=configurations))
+
+    def start(self):
+        self.trilby = self._system_class(self.manifest, self._scratch, ["--port", f"{SHOP}.public=0", "--port", f"{SHOP}.sidecar={self.port}"],
+                                         env={"TRILBY_LOG_FORMAT": "json"})
 
     def start_sidecar(self, **more):
         self.sidecar = self._sidecar_class(SHOP, self.trilby.ready["apps"][SHOP]["channel"].rpartition(":")[2], self._scratch / "resources", self._scratch,
@@ -186,6 +190,42 @@ def test_a_reload_subscribes_to_what_the_manifest_says_now(start_shop):
     wait_until(brought)
     reload("")
     shop.wait_for_listeners(limit=0, colour=0, shape=0)
+
+
+def test_a_reload_looks_only_once_the_worker_before_arranges_nothing_any_more(start_shop):
+    """Otherwise each would end what the other makes."""
+    shop = start_shop(trigger("settings", "limit") + trigger("settings", "colour"))
+    shop.start_sidecar(options=["--enable-api-logging"])
+    shop.wait_for_listeners(limit=1, colour=1)
+    looks(shop)
+    old = shop.trilby.ready["worker"]
+    os.kill(old, signal.SIGSTOP)
+    shop.write(trigger("settings", "limit") + trigger("settings", "shape"))
+    looked = shop.sidecar.log().count("GET /v1.0/metadata")
+    shop.trilby.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(shop.lines(message="serving")) == 2)
+    for _ in range(50):
+        assert httpx.get(f"{shop.trilby.ready['apps'][SHOP]['public']}/text", timeout=60).text == "a text"
+    assert shop.sidecar.log().count("GET /v1.0/metadata") == looked
+    assert shop.listeners("shape") == 0
+    os.kill(old, signal.SIGCONT)
+    shop.wait_for_listeners(limit=1, colour=0, shape=1)
+    looks(shop)
+    assert (shop.listeners("limit"), shop.listeners("shape")) == (1, 1)
+    made = [line for line in shop.sidecar.log().splitlines() if "/subscribe" in line or "/unsubscribe" in line]
+    assert ["/unsubscribe" in line for line in made] == [False, False, True], "the new one first, so that limit is listened to all the time"
+
+
+def test_a_start_ends_what_was_left_by_another_manifest(start_shop):
+    shop = start_shop(trigger("settings", "limit"))
+    shop.start_sidecar(options=["--enable-api-logging"])
+    shop.wait_for_listeners(limit=1)
+    looks(shop)
+    assert shop.trilby.stop() == 0
+    assert shop.listeners("limit") == 1, "it stays for the next one"
+    shop.write("")
+    shop.start()
+    shop.wait_for_listeners(limit=0)
 
 
 def test_a_store_that_is_missing_is_said_once_and_costs_nothing_else(start_shop):

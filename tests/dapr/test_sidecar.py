@@ -294,6 +294,31 @@ def test_a_sidecar_is_replaced_only_when_the_worker_before_answers_nobody(with_b
     assert released < asked
 
 
+def reload_without_waiting(system, manifest, serving):
+    """Until as many workers have said that they serve."""
+    system.manifest.write_text(manifest)
+    system.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(lines(system, message="serving")) == serving)
+
+
+def test_a_sidecar_is_replaced_only_when_no_worker_before_answers(with_broker):
+    """Also when there was another reload meanwhile: the worker of that lets go, and the first one not yet."""
+    system = with_broker
+    first, before = system.ready["worker"], sidecars(system)
+    os.kill(first, signal.SIGSTOP)
+    text = system.manifest.read_text()
+    reload_without_waiting(system, text + TOPIC.format(web=WEB), 2)
+    reload_without_waiting(system, text + TOPIC.format(web=WEB).replace("news", "olds"), 3)
+    wait_until(lambda: lines(system, message="stopped"))  # the second worker's
+    assert sidecars(system)[WEB] == before[WEB]
+    os.kill(first, signal.SIGCONT)
+    wait_until(lambda: subscriptions(system, WEB) == ["olds"])
+    told = lines(system)
+    released = [at for at, line in enumerate(told) if line["message"] == "draining"][1]
+    asked = next(at for at, line in enumerate(told) if line.get("line", "").startswith("Received signal"))
+    assert released < asked
+
+
 def test_resources_and_arguments_are_handed_on(two_apps, tmp_path):
     (tmp_path / "resources").mkdir()
     (tmp_path / "resources/store.yaml").write_text(component("store", "state.in-memory"))

@@ -74,7 +74,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
       return finish(Said{.body = std::nullopt, .is_conflict = true});
     }
     const auto why = body ? own_error(status, *body) : std::nullopt;
-    finish(fail(Reason::UpstreamFailed, "the sidecar refuses: {}", why ? *why : fmt::format("{}", status)));
+    finish(fail(Reason::UpstreamFailed, "{}{}", kRefusal, why ? *why : fmt::format("{}", status)));
   }
 
   void finish(Result<Said> result) {
@@ -404,7 +404,9 @@ std::shared_ptr<void> SidecarBlocks::unsubscribe_configuration(std::string_view 
               "GET",
               target_of("/v1.0/configuration/", store, id) + "/unsubscribe",
               std::nullopt,
-              std::nullopt},
+              std::nullopt,
+              {},
+              has_no_such_subscription},
              terms, without_answer(std::move(done)));
 }
 

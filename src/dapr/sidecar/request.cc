@@ -136,6 +136,16 @@ bool is_job_conflict(int status, std::string_view body) {
   return status == kConflict && text_of(parse_json(body), "errorCode") == "DAPR_SCHEDULER_SCHEDULE_JOB";
 }
 
+bool has_no_such_subscription(int /*status*/, std::string_view body) {
+  const auto document = parse_json(body);
+  if (const std::string code = text_of(document, "errorCode"); !code.empty()) {
+    return code == "ERR_CONFIGURATION_STORE_NOT_FOUND" || code == "ERR_CONFIGURATION_STORE_NOT_CONFIGURED";
+  }
+  const std::string message = text_of(document, "message");
+  return message.find("does not exist") != std::string::npos ||
+         message.find("unable to find subscription") != std::string::npos;
+}
+
 Result<std::string> states_of(std::string_view document, std::string_view keys) {
   constexpr std::string_view kNone = "the sidecar answers with what is no list of states";
   constexpr std::string_view kOthers = "the sidecar answers with other states than it was asked for";

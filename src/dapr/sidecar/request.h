@@ -47,6 +47,9 @@ void append_as_json(std::string& out, const Payload& payload);
 [[nodiscard]] bool is_etag_conflict(int status, std::string_view body);
 /// Whether the scheduler would not make a job for the one that is there.
 [[nodiscard]] bool is_job_conflict(int status, std::string_view body);
+/// Whether the answer to the end of a subscription to configuration says that there is none: by the words of Dapr's
+/// components, for any other failure has the same form.
+[[nodiscard]] bool has_no_such_subscription(int status, std::string_view body);
 /// [{"key":"k","data":1,"etag":"7"}], with nothing in it but that.
 /// \param keys  what was asked for, ["k"], each once
 /// Errors: UpstreamFailed when that is not what `document` is, one of them could not be read, or they are not one for

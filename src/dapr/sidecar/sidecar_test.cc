@@ -438,6 +438,28 @@ TEST_F(SidecarTest, SubscribesToConfigurationAndEndsThat) {
   EXPECT_EQ(request_line(), "GET /v1.0/configuration/my%20store/7%2F8/unsubscribe HTTP/1.1");
 }
 
+TEST_F(SidecarTest, ASubscriptionThatIsNotThereHasEndedAndNoOtherFailureSaysSo) {
+  const auto end = [&](std::string_view status, std::string_view body) {
+    ask_for([this](BuildingBlocks& /*to*/, auto done) {
+      return blocks->unsubscribe_configuration("s", "7", {}, [done = std::move(done)](const Result<void>& ended) {
+        done(ended ? Result<std::optional<WholeBody>>(std::nullopt) : fail(ended.error()));
+      });
+    });
+    return told_after(status, body);
+  };
+  const auto failure = [](std::string_view why) {
+    return fmt::format(R"({{"message":"failed to unsubscribe to configuration request 7: {}"}})", why);
+  };
+  EXPECT_EQ(end("200 OK", R"({"ok":true})"), "nothing");
+  EXPECT_EQ(end("500 Error", failure("subscription with id 7 does not exist")), "nothing");
+  EXPECT_EQ(end("500 Error", failure("unable to find subscription with ID : 7")), "nothing");
+  EXPECT_EQ(end("400 Bad Request", R"({"errorCode":"ERR_CONFIGURATION_STORE_NOT_FOUND","message":"s"})"), "nothing");
+  EXPECT_EQ(end("500 Error", failure("circuit breaker is open")), "upstream-failed: the sidecar refuses: 500");
+  EXPECT_EQ(end("403 Forbidden", R"({"errorCode":"ERR_X","message":"does not exist"})"),
+            "upstream-failed: the sidecar refuses: 403 ERR_X: does not exist");
+  EXPECT_EQ(end("500 Error", "does not exist"), "upstream-failed: the sidecar refuses: 500");
+}
+
 TEST_F(SidecarTest, ReadsJobs) {
   ask_for([this](BuildingBlocks& /*to*/, auto done) {
     return blocks->read_job("a b", {}, {Bytes{1000}}, std::move(done));
