@@ -19,6 +19,7 @@
 ;;  17  changes states of store by the operations that follow
 ;;  18  reads the states of store that follow, and writes them
 ;;  19  reads them without end
+;;  20  what 4 does, but for the texts, which are looked at only where a store is granted
 (module
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -116,6 +117,9 @@
   (func $keyed (param $at i32) (param $length i32)
     (call $invalid (call $transaction_of (local.get $at) (local.get $length)))
     (call $invalid (call $bulk_of (local.get $at) (local.get $length))))
+  (func $whole (param $at i32) (param $length i32)
+    (call $invalid (call $transaction (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
+    (call $invalid (call $get_bulk (i32.const 16) (i32.const 5) (local.get $at) (local.get $length))))
   (func $name (param $at i32) (param $length i32)
     (call $invalid (call $configuration (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
     (call $invalid (call $configuration (local.get $at) (local.get $length) (i32.const 32) (i32.const 7)))
@@ -126,12 +130,10 @@
     (call $invalid (call $unlock (i32.const 16) (i32.const 5) (local.get $at) (local.get $length) (i32.const 48) (i32.const 5)))
     (call $invalid (call $unlock (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (local.get $at) (local.get $length)))
     (call $invalid (call $transaction (local.get $at) (local.get $length) (i32.const 224) (i32.const 52)))
-    (call $invalid (call $transaction (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
     (call $invalid (call $get_bulk (local.get $at) (local.get $length) (i32.const 288) (i32.const 11)))
-    (call $invalid (call $get_bulk (i32.const 16) (i32.const 5) (local.get $at) (local.get $length)))
     (call $invalid (call $schedule (local.get $at) (local.get $length) (i32.const 80) (i32.const 3)))
     (call $invalid (call $unschedule (local.get $at) (local.get $length))))
-  (func $hostile
+  (func $hostile_json
     ;; What is no key is invalid; what is one, and not granted, is denied: nothing else is wrong with the JSON.
     (call $is (call $transaction_of (i32.const 48) (i32.const 5)) (i32.const 2))
     (call $is (call $bulk_of (i32.const 48) (i32.const 5)) (i32.const 2))
@@ -145,6 +147,11 @@
     (memory.fill (i32.const 1024) (i32.const 97) (i32.const 257))
     (call $is (call $bulk_of (i32.const 1024) (i32.const 256)) (i32.const 2))
     (call $keyed (i32.const 1024) (i32.const 257))
+    (call $whole (i32.const 192) (i32.const 8))
+    (call $whole (i32.const 32) (i32.const 0))
+    (call $whole (i32.const 262140) (i32.const 5))
+    (call $whole (i32.const -1) (i32.const -1)))
+  (func $hostile
     (call $name (i32.const 128) (i32.const 11))
     (call $name (i32.const 128) (i32.const 1))
     (call $name (i32.const 144) (i32.const 10))
@@ -198,7 +205,8 @@
           (i32.const 65537) (local.get $length) (i32.const 1024)))
         (call $write (i32.const 1024) (i32.const 4))
         (call $write_answer)))
-    (if (i32.eq (local.get $what) (i32.const 4)) (then (call $hostile)))
+    (if (i32.eq (local.get $what) (i32.const 4)) (then (call $hostile_json) (call $hostile)))
+    (if (i32.eq (local.get $what) (i32.const 20)) (then (call $hostile)))
     (if (i32.eq (local.get $what) (i32.const 5))
       (then (call $must (call $save (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 7) (i32.const 65537) (local.get $length)))))
     (if (i32.eq (local.get $what) (i32.const 7))
