@@ -1,6 +1,7 @@
 #include "app/reconciler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -120,21 +121,23 @@ void Reconciler::take(const Result<std::optional<WholeBody>>& metadata) {
 
 void Reconciler::compare(const std::optional<Subscriptions>& noted) {
   Subscriptions known = noted.value_or(Subscriptions());
-  for (const Subscriptions* mine : {&held_, &stale_}) {
-    // Where there is no note the sidecar is new, and what was known of went with the one before.
-    std::copy_if(mine->begin(), mine->end(), std::back_inserter(known),
+  Subscriptions doubtful;
+  for (const Subscriptions* mine : {&held_, &stale_, &ending_}) {
+    // Where there is no note the sidecar is new, and what was known of went with the one before. Where the note came
+    // and was changed by somebody else, what was known of may have ended, and is not to be relied on.
+    std::copy_if(mine->begin(), mine->end(), std::back_inserter(is_note_due_ ? known : doubtful),
                  [&](const ConfigurationSubscription& one) { return noted && !has_id(*noted, one); });
   }
   if (!noted) {
     lost_.clear();
   }
   held_.clear();
-  stale_.clear();
   missing_.clear();
+  ending_.clear();
   failed_.clear();
-  next_stale_ = 0;
-  has_ended_ = is_note_refused_ = false;
-  const bool is_known_to_all = known.size() == noted.value_or(Subscriptions()).size();
+  is_ending_ = is_note_refused_ = false;
+  stale_ = std::move(doubtful);
+  const bool is_known_to_all = known.size() + stale_.size() == noted.value_or(Subscriptions()).size();
   for (ConfigurationSubscription& one : known) {
     (is_among(needed_, one) && !is_among(held_, one) ? held_ : stale_).push_back(std::move(one));
   }
@@ -176,31 +179,34 @@ bool Reconciler::begin_next_subscription() {
     missing_changes_.note(one.store, lost->second.why);
     failed_.insert(one.store);
   }
-  while (next_stale_ < stale_.size() && failed_.contains(stale_[next_stale_].store)) {
-    ++next_stale_;
+  if (!std::exchange(is_ending_, true)) {
+    const auto kept = std::partition(stale_.begin(), stale_.end(),
+                                     [&](const ConfigurationSubscription& one) { return failed_.contains(one.store); });
+    ending_.assign(std::make_move_iterator(kept), std::make_move_iterator(stale_.end()));
+    stale_.erase(kept, stale_.end());
+    if (!ending_.empty()) {
+      leave_note();
+      return true;
+    }
   }
-  if (next_stale_ < stale_.size()) {
+  if (!ending_.empty()) {
     end_one();
-    return true;
-  }
-  if (std::exchange(has_ended_, false)) {
-    leave_note();
     return true;
   }
   return false;
 }
 
-/// One that could not be ended stays in the note.
+/// The note has ceased to say it, for whoever reads there of one that has ended takes it for standing. One that could
+/// not be ended comes back into it.
 void Reconciler::end_one() {
-  const ConfigurationSubscription& one = stale_[next_stale_];
+  const ConfigurationSubscription& one = ending_.back();
   busy_ = Busy::Changing;
   request_ = sidecar_.unsubscribe_configuration(one.store, one.id, {}, [this](const Result<void>& done) {
-    if (done) {
-      stale_.erase(stale_.begin() + static_cast<std::ptrdiff_t>(next_stale_));
-      has_ended_ = true;
-    } else {
-      ++next_stale_;
+    if (!done) {
+      stale_.push_back(std::move(ending_.back()));
+      is_note_due_ = true;
     }
+    ending_.pop_back();
     go_on();
   });
 }
@@ -239,6 +245,7 @@ void Reconciler::leave_note() {
   all.insert(all.end(), stale_.begin(), stale_.end());
   const auto note = std::make_shared<const std::string>(subscriptions_note(all));
   busy_ = Busy::Changing;
+  is_note_due_ = true;
   request_ = sidecar_.set_metadata(kSubscriptionsNote, note, {}, [this](const Result<void>& left) {
     if (left) {
       is_note_due_ = false;

@@ -109,7 +109,7 @@ class Reconciler {
 
   std::vector<ConfigurationSubscription> held_;   // stand, and are needed
   std::vector<ConfigurationSubscription> stale_;  // stand, and are to be ended
-  bool is_note_due_ = false;                      // it does not say what has been made
+  bool is_note_due_ = false;                      // it does not say what has been made, or what stays
 
   /// Of a store whose sidecar did not answer.
   struct Lost {
@@ -122,9 +122,9 @@ class Reconciler {
   // Of this look:
   std::deque<ConfigurationSubscription> missing_;  // still to be made
   std::set<std::string> failed_;                   // stores of which one could not be made: none of theirs is ended
-  std::size_t next_stale_ = 0;
-  bool has_ended_ = false;        // some that the note still says
-  bool is_note_refused_ = false;  // then nothing is made, or ended, for nobody would know
+  std::vector<ConfigurationSubscription> ending_;  // stand, and are being ended; not in the note any more
+  bool is_ending_ = false;                         // these have been chosen
+  bool is_note_refused_ = false;                   // then nothing is made, or ended, for nobody would know
   bool is_away_ = false;
 
   Clock::time_point began_;

@@ -255,7 +255,7 @@ TEST_F(ReconcilerTest, AKeyThatStaysIsListenedToAllTheTime) {
   start({{"settings", {"limit", "shape"}, {}}});
   EXPECT_EQ(standing(), "settings limit");
   on_loop([&] {
-    EXPECT_EQ(sidecar.did, (std::vector<std::string>{"make settings", "note", "end settings", "note"}));
+    EXPECT_EQ(sidecar.did, (std::vector<std::string>{"make settings", "note", "note", "end settings"}));
     EXPECT_EQ(sidecar.live.begin()->second.keys.back(), "shape");
     sidecar.refusals["settings"] = "500 ERR_CONFIGURATION_SUBSCRIBE";
   });
@@ -419,6 +419,48 @@ TEST_F(ReconcilerTest, EndsWhatTwoWorkersMadeAtOnce) {
   });
   EXPECT_EQ(standing(), "limits *, settings a");
   on_loop([&] { EXPECT_TRUE(sidecar.live.contains("x1") && sidecar.live.contains("x2")); });
+}
+
+TEST_F(ReconcilerTest, MakesAgainWhatSomebodyElseHasEnded) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] {
+    sidecar.live.clear();
+    sidecar.note = "[]";
+  });
+  EXPECT_EQ(standing(), "limits *, settings a");
+  on_loop([&] { EXPECT_EQ(sidecar.ids, 4); });
+}
+
+TEST_F(ReconcilerTest, NoNoteSaysWhatMayHaveEnded) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] { sidecar.stuck = "end"; });  // it ends, and nobody is told
+  start({{"settings", {"a", "b"}, {}}});
+  EXPECT_TRUE(wait_until([&] { return sidecar.live.size() == 1; }));
+  bool settled = false;
+  on_loop([&] { reconciler->stop([&] { settled = true; }); });
+  let_others_look();
+  on_loop([&] {
+    EXPECT_FALSE(settled);
+    reconciler->abandon();
+    EXPECT_EQ(sidecar.note->find("limits"), std::string::npos) << "or the next worker would take it for standing";
+    sidecar.stuck.clear();
+  });
+  start(kBoth);
+  EXPECT_EQ(standing(), "settings a, limits *");
+}
+
+TEST_F(ReconcilerTest, WhatCouldNotBeEndedIsInTheNoteOnceItIsStopped) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] { sidecar.refusals["end"] = "500"; });
+  start({{"settings", {"a", "b"}, {}}});
+  let_it_look();
+  bool settled = false;
+  on_loop([&] { reconciler->stop([&] { settled = true; }); });
+  EXPECT_TRUE(wait_until([&] { return settled; }));
+  on_loop([&] { EXPECT_NE(sidecar.note->find("limits"), std::string::npos); });
 }
 
 const ScheduledJob kJob{"nightly", "@daily", "1"};
