@@ -663,6 +663,7 @@ std::optional<dapr::LockRequest> own_lock(Guest& guest, Span store, Span resourc
   return dapr::LockRequest{std::string(address->name), std::string(address->rest), std::string(*whose)};
 }
 
+// NOLINTNEXTLINE(readability-function-size): its parameters are those of the import
 void lock(Guest& guest, std::uint32_t store, std::uint32_t store_length, std::uint32_t resource,
           std::uint32_t resource_length, std::uint32_t owner, std::uint32_t owner_length, std::uint32_t seconds) {
   if (seconds == 0 || seconds > kMaxLockSeconds) {
