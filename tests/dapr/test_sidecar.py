@@ -50,7 +50,10 @@ def sidecars(system):
     supervisor = system.ready["supervisor"]
     found = {}
     for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
-        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a worker that has ended since
         if words[0] == "daprd":
             found[words[words.index("--app-id") + 1]] = int(pid)
     return found
