@@ -35,6 +35,32 @@ def free_ports(count):
     raise RuntimeError("there are no free ports")
 
 
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "not within the time"
+        time.sleep(0.02)
+    return result
+
+
+def log_records(system, **members):
+    """What a Trilby that logs JSON has told so far, of what has these members; its last line may not be whole yet."""
+    parsed = [json.loads(line) for line in system.log().rpartition("\n")[0].splitlines() if line.startswith("{")]
+    return [line for line in parsed if all(line.get(name) == value for name, value in members.items())]
+
+
+def sidecars_of(system):
+    """Pid and command line, by app-id, of each sidecar that Trilby has started itself and that runs."""
+    supervisor = system.ready["supervisor"]
+    found = {}
+    for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            if words[0] == "daprd":
+                found[words[words.index("--app-id") + 1]] = (int(pid), words)
+    return found
+
+
 def is_running(pid):
     """Whether it has not ended; one that did, and that nobody has waited for yet, has."""
     try:

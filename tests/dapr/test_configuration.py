@@ -1,14 +1,12 @@
 """Changes of configuration that nobody asks the sidecar for but Trilby: the manifest is all that a user writes."""
 
-import json
 import os
 import signal
-import time
 
 import httpx
 import pytest
 from images import own
-from sidecar import Redis, component, free_ports, write_resources
+from sidecar import Redis, component, free_ports, log_records, wait_until, write_resources
 
 SHOP = own("shop")
 MANIFEST = """
@@ -30,14 +28,6 @@ limits.log_lines_per_second = 100000
 
 def trigger(store, key=None):
     return f'[[app.{SHOP}.configuration]]\nstore = "{store}"\nfunction = "event"\n' + (f'key = "{key}"\n' if key else "")
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "not within the time"
-        time.sleep(0.02)
-    return result
 
 
 class Shop:
@@ -66,8 +56,7 @@ class Shop:
                                            protocol=self._protocol, http_port=self.port, **more)
 
     def lines(self, **members):
-        parsed = [json.loads(line) for line in self.trilby.log().rpartition("\n")[0].splitlines() if line.startswith("{")]
-        return [line for line in parsed if all(line.get(name) == value for name, value in members.items())]
+        return log_records(self.trilby, **members)
 
     def changes(self, key):
         """How often a change of this key was brought, and went well."""

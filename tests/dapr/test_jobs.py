@@ -2,12 +2,11 @@
 
 import json
 import signal
-import time
 
 import httpx
 import pytest
 from images import own
-from sidecar import Scheduler, free_ports, write_resources
+from sidecar import Scheduler, free_ports, log_records, wait_until, write_resources
 
 SHOP = own("shop")
 MANIFEST = """
@@ -29,14 +28,6 @@ limits.log_lines_per_second = 100000
 
 def job(name, schedule, data=None):
     return f"[[app.{SHOP}.job]]\nname = '{name}'\nfunction = 'event'\nschedule = '{schedule}'\n" + (f"data = '{data}'\n" if data else "")
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "not within the time"
-        time.sleep(0.02)
-    return result
 
 
 class Shop:
@@ -65,8 +56,7 @@ class Shop:
                                                                         f"{SHOP}.sidecar={self._port}"], env={"TRILBY_LOG_FORMAT": "json"})
 
     def lines(self, **members):
-        parsed = [json.loads(line) for line in self.trilby.log().rpartition("\n")[0].splitlines() if line.startswith("{")]
-        return [line for line in parsed if all(line.get(name) == value for name, value in members.items())]
+        return log_records(self.trilby, **members)
 
     def data_of(self, path):
         """What functions were given, by the jobs that came."""

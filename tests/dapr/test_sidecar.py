@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
 from images import APPS, is_gray, own, picture, write_manifest
-from sidecar import PROGRAMS, component, free_ports, is_running
+from sidecar import PROGRAMS, component, free_ports, is_running, sidecars_of, wait_until
+from sidecar import log_records as lines
 
 WEB, OTHER, THIRD = (own(app) for app in ("web", "other", "third"))
 TWO_APPS = """
@@ -37,26 +36,9 @@ module = "{guests}/sleep.wasm"
 """
 
 
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "not within the time"
-        time.sleep(0.02)
-    return result
-
-
 def sidecars(system):
     """The pid of each sidecar by its app-id."""
-    supervisor = system.ready["supervisor"]
-    found = {}
-    for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # a worker that has ended since
-        if words[0] == "daprd":
-            found[words[words.index("--app-id") + 1]] = int(pid)
-    return found
+    return {app: pid for app, (pid, _) in sidecars_of(system).items()}
 
 
 def is_usable(system, app):
@@ -74,11 +56,6 @@ def invoke(system, caller, app, path, verb="POST", **more):
 def live_calls(system):
     page = httpx.get(f"{system.admin}/metrics").text
     return sum(int(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith("trilby_calls_live{"))
-
-
-def lines(system, **members):
-    parsed = [json.loads(line) for line in system.log().splitlines() if line.startswith("{") and line.endswith("}")]
-    return [line for line in parsed if all(line.get(name) == value for name, value in members.items())]
 
 
 def options(*apps):

@@ -13,13 +13,12 @@ import ssl
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 from hosts import Capture, Switch
 from images import APPS, own, write_manifest
-from sidecar import PROGRAMS, ROOT, Redis, Sentry, component, write_resources
+from sidecar import PROGRAMS, ROOT, Redis, Sentry, component, sidecars_of, write_resources
 
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 pytest.register_assert_rewrite("test_images")
@@ -130,25 +129,15 @@ class Up:
     def port(self, app):
         return int(self._system.url(app).rpartition(":")[2])
 
-    def _sidecar(self, app):
-        """Pid and command line of the one that runs, if one does."""
-        supervisor = self._system.ready["supervisor"]
-        for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
-            with contextlib.suppress(OSError):  # it has ended meanwhile
-                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-                if words[0] == "daprd" and words[words.index("--app-id") + 1] == app:
-                    return int(pid), words
-        return None
-
     def internal_port(self, app):
-        _, words = wait_until(lambda: self._sidecar(app), "a sidecar")
+        _, words = wait_until(lambda: sidecars_of(self._system).get(app), "a sidecar")
         return int(words[words.index("--dapr-internal-grpc-port") + 1])
 
     def kill_sidecar(self, app):
         """Trilby puts another in its place."""
-        pid, _ = self._sidecar(app)
+        pid, _ = sidecars_of(self._system)[app]
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: (found := self._sidecar(app)) and found[0] != pid, "another sidecar")
+        wait_until(lambda: (found := sidecars_of(self._system).get(app)) and found[0] != pid, "another sidecar")
 
     def stop(self):
         assert self._system.stop() == 0

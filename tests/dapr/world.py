@@ -7,6 +7,7 @@ import time
 
 import httpx
 from images import own
+from sidecar import log_records
 
 TOKEN = "app-token-7d1a0c"
 SHOP = own("shop")
@@ -201,8 +202,7 @@ class World:
         self.public = trilby.ready["apps"][app]["public"]
 
     def lines(self):
-        """The log so far; its last line may not be whole yet."""
-        return [json.loads(line) for line in self.trilby.log().rpartition("\n")[0].splitlines() if line.startswith("{")]
+        return log_records(self.trilby)
 
     def events(self):
         """Every call that a function has told of."""
