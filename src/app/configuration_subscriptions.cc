@@ -32,27 +32,14 @@ std::optional<std::string> short_text(const JsonValue& value) {
                                                                                  : std::optional(std::move(text));
 }
 
-/// The last member of that name. \return nothing when there is none, or no object
-std::optional<JsonValue> member(const JsonValue& object, std::string_view name) {
-  std::optional<JsonValue> found;
-  if (object.kind() == JsonValue::Kind::Object) {
-    for (JsonCursor cursor(object); cursor.next();) {
-      if (cursor.key() == name) {
-        found = cursor.value();
-      }
-    }
-  }
-  return found;
-}
-
 std::optional<ConfigurationSubscription> read_noted(const JsonValue& entry) {
   const auto text = [&](std::string_view name) {
-    const auto value = member(entry, name);
+    const auto value = find_member(entry, name);
     return value ? short_text(*value) : std::nullopt;
   };
   auto store = text("store");
   auto id = text("id");
-  const auto keys = member(entry, "keys");
+  const auto keys = find_member(entry, "keys");
   if (!store || !id || !keys || keys->kind() != JsonValue::Kind::List) {
     return std::nullopt;
   }
@@ -114,8 +101,8 @@ std::string subscriptions_note(std::span<const ConfigurationSubscription> subscr
 
 std::optional<std::vector<ConfigurationSubscription>> noted_subscriptions(std::string_view metadata) {
   const auto document = parse_json(metadata);
-  const auto extended = document ? member(*document, "extended") : std::nullopt;
-  const auto note = extended ? member(*extended, kSubscriptionsNote) : std::nullopt;
+  const auto extended = document ? find_member(*document, "extended") : std::nullopt;
+  const auto note = extended ? find_member(*extended, kSubscriptionsNote) : std::nullopt;
   if (!note || note->kind() != JsonValue::Kind::Text) {
     return std::nullopt;
   }
@@ -137,7 +124,7 @@ std::optional<std::vector<ConfigurationSubscription>> noted_subscriptions(std::s
 
 std::optional<std::string> subscription_id(std::string_view answer) {
   const auto document = parse_json(answer);
-  const auto id = document ? member(*document, "id") : std::nullopt;
+  const auto id = document ? find_member(*document, "id") : std::nullopt;
   return id ? short_text(*id) : std::nullopt;
 }
 

@@ -39,15 +39,8 @@ constexpr Bytes kLeastBodies{1U << 20U};
 constexpr Bytes kMostBodies{std::uint64_t{64} << 30U};
 constexpr std::size_t kMaxAppIdBytes = 58;  // Dapr appends "-dapr" and wants a DNS label (RFC 1123) of at most 63
 
-constexpr std::array<std::pair<WorkerSettings::Lockdown, std::string_view>, 3> kLockdowns = {
-    {{WorkerSettings::Lockdown::Auto, "auto"},
-     {WorkerSettings::Lockdown::Required, "required"},
-     {WorkerSettings::Lockdown::Off, "off"}}};
-
-constexpr std::array<std::pair<WorkerSettings::Scheduling, std::string_view>, 3> kSchedulings = {
-    {{WorkerSettings::Scheduling::Auto, "auto"},
-     {WorkerSettings::Scheduling::Batch, "batch"},
-     {WorkerSettings::Scheduling::Normal, "normal"}}};
+constexpr std::string_view kLockdowns[] = {"auto", "required", "off"};    // in the order of Lockdown
+constexpr std::string_view kSchedulings[] = {"auto", "batch", "normal"};  // in the order of Scheduling
 
 bool is_app_id(std::string_view id) {
   const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
@@ -156,22 +149,25 @@ class Reader {
     return *address;
   }
 
-  void read_worker(Section& section) {
-    const auto choose = [&](std::string_view field, const auto& rows, std::string_view must_be, auto& out) {
-      if (const auto* text = section.text(field)) {
-        const auto* known =
-            std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.second == *text; });
-        if (known == rows.end()) {
-          section.problem(field, must_be);
-        } else {
-          out = known->first;
-        }
+  /// \param names  in the order of the values of `out`
+  template <typename Value, std::size_t kCount>
+  static void choose(Section& section, std::string_view field, const std::string_view (&names)[kCount],
+                     std::string_view must_be, Value& out) {
+    if (const std::string* text = section.text(field)) {
+      const auto* const at = std::find(std::begin(names), std::end(names), *text);
+      if (at == std::end(names)) {
+        section.problem(field, must_be);
+      } else {
+        out = static_cast<Value>(at - std::begin(names));
       }
-    };
-    choose("lockdown", kLockdowns,
+    }
+  }
+
+  void read_worker(Section& section) {
+    choose(section, "lockdown", kLockdowns,
            R"(must be "auto" (what the kernel has), "required" (all of it, or no start) or "off")",
            manifest_.worker.lockdown);
-    choose("scheduling", kSchedulings,
+    choose(section, "scheduling", kSchedulings,
            R"(must be "auto" ("batch" where nothing but a sidecar computes beside the loops), "batch" or "normal")",
            manifest_.worker.scheduling);
     section.finish();
@@ -216,14 +212,7 @@ class Reader {
   void read_access_log(Section& section) {
     constexpr std::int64_t kMost = 1'000'000;
     AccessLogSettings& settings = manifest_.access_log;
-    if (const std::string* lines = section.text("lines")) {
-      const auto* at = std::find(std::begin(kAccessLogLines), std::end(kAccessLogLines), *lines);
-      if (at == std::end(kAccessLogLines)) {
-        section.problem("lines", R"(must be "sampled", "all" or "none")");
-      } else {
-        settings.lines = static_cast<AccessLogSettings::Lines>(at - std::begin(kAccessLogLines));
-      }
-    }
+    choose(section, "lines", kAccessLogLines, R"(must be "sampled", "all" or "none")", settings.lines);
     settings.full_rate =
         static_cast<std::uint32_t>(section.integer("full_rate", 1, kMost).value_or(settings.full_rate));
     settings.one_in = static_cast<std::uint32_t>(section.integer("one_in", 2, kMost).value_or(settings.one_in));
@@ -257,13 +246,8 @@ class Reader {
   }
 
   void read_protocol(Section& section, App& app) const {
-    if (const std::string* protocol = section.text("protocol")) {
-      if (const auto known = protocol_from_name(*protocol)) {
-        app.protocol = *known;
-      } else {
-        section.problem("protocol", R"(must be "http" (HTTP/1.1 and HTTP/2), "grpc", or with TLS "https" or "grpcs")");
-      }
-    }
+    choose(section, "protocol", kProtocols,
+           R"(must be "http" (HTTP/1.1 and HTTP/2), "grpc", or with TLS "https" or "grpcs")", app.protocol);
     if (auto tls = section.table("tls")) {
       TlsFiles files;
       files.source.line = tls->line();
@@ -493,11 +477,11 @@ std::optional<Protocol> protocol_from_name(std::string_view name) {
 }
 
 std::string_view name(WorkerSettings::Lockdown lockdown) {
-  return kLockdowns.at(static_cast<std::size_t>(lockdown)).second;
+  return kLockdowns[static_cast<std::size_t>(lockdown)];
 }
 
 std::string_view name(WorkerSettings::Scheduling scheduling) {
-  return kSchedulings.at(static_cast<std::size_t>(scheduling)).second;
+  return kSchedulings[static_cast<std::size_t>(scheduling)];
 }
 
 Result<std::string> read_manifest(const std::filesystem::path& path) {

@@ -96,7 +96,6 @@ void Reconciler::look() {
   missing_jobs_.forget();
   began_ = Clock::now();
   next_job_ = 0;
-  is_away_ = false;
   busy_ = Busy::Looking;
   request_ = sidecar_.read_metadata({}, {kMostMetadata},
                                     [this](const Result<std::optional<WholeBody>>& metadata) { take(metadata); });
@@ -104,7 +103,6 @@ void Reconciler::look() {
 
 void Reconciler::take(const Result<std::optional<WholeBody>>& metadata) {
   if (!metadata) {
-    is_away_ = true;
     away_since_ = away_since_.value_or(Clock::now());
     if (!needed_.empty()) {
       missing_changes_.note(kSidecarItself, metadata.error());
@@ -318,7 +316,7 @@ void Reconciler::finish() {
 
 /// Where nothing is needed.
 bool Reconciler::is_all_done() const {
-  return !is_away_ && stale_.empty() && !is_note_refused_;
+  return !away_since_ && stale_.empty() && !is_note_refused_;
 }
 
 void Reconciler::report() {

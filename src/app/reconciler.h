@@ -125,7 +125,6 @@ class Reconciler {
   std::vector<ConfigurationSubscription> ending_;  // stand, and are being ended; not in the note any more
   bool is_ending_ = false;                         // these have been chosen
   bool is_note_refused_ = false;                   // then nothing is made, or ended, for nobody would know
-  bool is_away_ = false;
 
   Clock::time_point began_;
   std::size_t next_job_ = 0;
@@ -133,7 +132,7 @@ class Reconciler {
   std::vector<ScheduledJob> jobs_;  // that are not known to be as they are to be
   Trouble missing_changes_{"changes of configuration are not brought"};
   Trouble missing_jobs_{"jobs are not scheduled"};
-  std::optional<Clock::time_point> away_since_;
+  std::optional<Clock::time_point> away_since_;  // the last look did not reach it
   bool said_standing_ = false;
   int looks_left_;  // where nothing is needed
 };

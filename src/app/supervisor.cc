@@ -520,7 +520,7 @@ class Supervisor {
     if (worker.why == Why::Start) {
       counts_.counts->crashes.add();
     }
-    const bool is_reload = worker.generation != in_force_;
+    const bool is_reload = worker.why == Why::Reload;
     if (is_reload || serving_) {
       log::error("the reload failed: the new worker ended while it started; what serves goes on",
                  {{"pid", worker.process.pid}, {"end", describe(worker, status)}});

@@ -270,12 +270,8 @@ Result<void> Worker::prepare_apps() {
     served.push_back({app, is_app_channel ? options_.app_token : "", is_app_channel, tls_label ? tls_[app] : nullptr,
                       tls_label.value_or(0)});
   }
-  on_each_loop([&](ServingLoop& loop) {
-    loop.serve(apps, served, manifest_.server.limits, options_.other_apps);
-    if (&loop == loops_.front().get()) {
-      reconcilers_ = std::make_unique<Reconcilers>(loop.loop(), manifest_, apps);
-    }
-  });
+  on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits, options_.other_apps); });
+  on_home_loop([&](ServingLoop& home) { reconcilers_ = std::make_unique<Reconcilers>(home.loop(), manifest_, apps); });
   return {};
 }
 

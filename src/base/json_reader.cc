@@ -426,6 +426,18 @@ bool is_same(const JsonValue& a, const JsonValue& b, std::size_t depth) {
 
 }  // namespace
 
+std::optional<JsonValue> find_member(const JsonValue& value, std::string_view name) {
+  std::optional<JsonValue> found;
+  if (value.kind() == JsonValue::Kind::Object) {
+    for (JsonCursor member(value); member.next();) {
+      if (member.key() == name) {
+        found = member.value();
+      }
+    }
+  }
+  return found;
+}
+
 bool is_same_json(const JsonValue& a, const JsonValue& b) {
   return is_same(a, b, 0);
 }

@@ -37,6 +37,9 @@ class JsonValue {
 /// \return Reason::BadRequest with "at byte N: what is wrong"
 [[nodiscard]] Result<JsonValue> parse_json(std::string_view text);
 
+/// The last member of that name. \return nothing when there is none, or `value` is no object
+[[nodiscard]] std::optional<JsonValue> find_member(const JsonValue& value, std::string_view name);
+
 /// Whether two values mean the same: objects whatever the order of their members, of which the last of a name counts;
 /// numbers as doubles, and those that none can hold are like no other. Nor are values that are nested deeper than
 /// kMaxComparedDepth.

@@ -10,6 +10,7 @@
 #include "base/json_reader.h"
 #include "host/dapr_arguments.h"
 #include "host/host.h"
+#include "host/import_table.h"
 #include "wasm/host_function.h"
 
 namespace trilby::host {
@@ -735,55 +736,40 @@ std::uint32_t answer_read(Guest& guest, std::uint32_t from, std::uint32_t buffer
   return code(DaprErrno::Success);
 }
 
+constexpr std::array<ImportItem, 21> kFunctions = {{
+    {"invoke", wasm::define_async<&invoke>},
+    {"state_get", wasm::define_async<&state_get>},
+    {"state_save", wasm::define_async<&state_save>},
+    {"state_delete", wasm::define_async<&state_delete>},
+    {"state_transaction", wasm::define_async<&state_transaction>},
+    {"state_get_bulk", wasm::define_async<&state_get_bulk>},
+    {"publish", wasm::define_async<&publish>},
+    {"binding", wasm::define_async<&binding>},
+    {"secret", wasm::define_async<&secret>},
+    {"actor_state_get", wasm::define_async<&actor_state_get>},
+    {"actor_state_change", wasm::define_async<&actor_state_change>},
+    {"actor_reminder", wasm::define_async<&actor_reminder>},
+    {"actor_timer", wasm::define_async<&actor_timer>},
+    {"actor_invoke", wasm::define_async<&actor_invoke>},
+    {"configuration_get", wasm::define_async<&configuration_get>},
+    {"lock", wasm::define_async<&lock>},
+    {"unlock", wasm::define_async<&unlock>},
+    {"job_schedule", wasm::define_async<&job_schedule>},
+    {"job_delete", wasm::define_async<&job_delete>},
+    {"answer_size", wasm::define<&answer_size>},
+    {"answer_read", wasm::define<&answer_read>},
+}};
+
 }  // namespace
 
 void define_dapr(const wasm::Linker& linker) {
-  wasm::define_async<&invoke>(linker, kDaprModule, "invoke");
-  wasm::define_async<&state_get>(linker, kDaprModule, "state_get");
-  wasm::define_async<&state_save>(linker, kDaprModule, "state_save");
-  wasm::define_async<&state_delete>(linker, kDaprModule, "state_delete");
-  wasm::define_async<&state_transaction>(linker, kDaprModule, "state_transaction");
-  wasm::define_async<&state_get_bulk>(linker, kDaprModule, "state_get_bulk");
-  wasm::define_async<&publish>(linker, kDaprModule, "publish");
-  wasm::define_async<&binding>(linker, kDaprModule, "binding");
-  wasm::define_async<&secret>(linker, kDaprModule, "secret");
-  wasm::define_async<&actor_state_get>(linker, kDaprModule, "actor_state_get");
-  wasm::define_async<&actor_state_change>(linker, kDaprModule, "actor_state_change");
-  wasm::define_async<&actor_reminder>(linker, kDaprModule, "actor_reminder");
-  wasm::define_async<&actor_timer>(linker, kDaprModule, "actor_timer");
-  wasm::define_async<&actor_invoke>(linker, kDaprModule, "actor_invoke");
-  wasm::define_async<&configuration_get>(linker, kDaprModule, "configuration_get");
-  wasm::define_async<&lock>(linker, kDaprModule, "lock");
-  wasm::define_async<&unlock>(linker, kDaprModule, "unlock");
-  wasm::define_async<&job_schedule>(linker, kDaprModule, "job_schedule");
-  wasm::define_async<&job_delete>(linker, kDaprModule, "job_delete");
-  wasm::define<&answer_size>(linker, kDaprModule, "answer_size");
-  wasm::define<&answer_read>(linker, kDaprModule, "answer_read");
+  for (const ImportItem& item : kFunctions) {
+    item.define(linker, kDaprModule, item.name);
+  }
 }
 
 bool dapr_provides(std::string_view name) {
-  static constexpr std::array<std::string_view, 21> kNames = {"invoke",
-                                                              "state_get",
-                                                              "state_save",
-                                                              "state_delete",
-                                                              "state_transaction",
-                                                              "state_get_bulk",
-                                                              "publish",
-                                                              "binding",
-                                                              "secret",
-                                                              "actor_state_get",
-                                                              "actor_state_change",
-                                                              "actor_reminder",
-                                                              "actor_timer",
-                                                              "actor_invoke",
-                                                              "configuration_get",
-                                                              "lock",
-                                                              "unlock",
-                                                              "job_schedule",
-                                                              "job_delete",
-                                                              "answer_size",
-                                                              "answer_read"};
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+  return std::any_of(kFunctions.begin(), kFunctions.end(), [&](const ImportItem& item) { return item.name == name; });
 }
 
 }  // namespace trilby::host

@@ -146,21 +146,10 @@ struct Operations {
   std::span<const Member> deletion;
 };
 
-/// The last member of that name of an object.
-std::optional<JsonValue> member_of(const JsonValue& object, std::string_view name) {
-  std::optional<JsonValue> found;
-  for (JsonCursor member(object); member.next();) {
-    if (member.key() == name) {
-      found = member.value();
-    }
-  }
-  return found;
-}
-
 /// Whether what becomes of a request, which is checked, depends on the state (KeyedText::compared).
 bool is_compared(const JsonValue& request) {
-  const auto options = member_of(request, "options");
-  const auto concurrency = options ? member_of(*options, "concurrency") : std::nullopt;
+  const auto options = find_member(request, "options");
+  const auto concurrency = options ? find_member(*options, "concurrency") : std::nullopt;
   return count_of(request, {"etag"}) != 0 || (concurrency && concurrency->text() == "first-write");
 }
 
@@ -196,11 +185,14 @@ std::optional<Operation> append_operation(std::string& out, const JsonValue& one
     return std::nullopt;
   }
   out += '}';
-  const auto key = member_of(*request, "key");
+  const auto key = find_member(*request, "key");
   return key ? std::optional(Operation{key->text(), is_compared(*request)}) : std::nullopt;
 }
 
-std::optional<KeyedText> checked_list(std::string_view text, const Operations& known) {
+/// A list of 1 to `most` items, each of another key. \param append  appends an item and says whose it is; nothing when
+/// it is not what it has to be
+template <typename Append>
+std::optional<KeyedText> checked_list(std::string_view text, std::size_t most, const Append& append) {
   const auto list = parse_json(text);
   if (!list || list->kind() != JsonValue::Kind::List) {
     return std::nullopt;
@@ -209,17 +201,22 @@ std::optional<KeyedText> checked_list(std::string_view text, const Operations& k
   std::set<std::string> seen;
   for (JsonCursor one(*list); one.next();) {
     checked.text += seen.empty() ? "" : ",";
-    auto operation = append_operation(checked.text, one.value(), known);
-    if (!operation || seen.size() == kMaxOperations || !seen.insert(operation->key).second) {
+    std::optional<Operation> item = append(checked.text, one.value());
+    if (!item || seen.size() == most || !seen.insert(item->key).second) {
       return std::nullopt;
     }
-    if (operation->is_compared) {
-      checked.compared.push_back(operation->key);
+    if (item->is_compared) {
+      checked.compared.push_back(item->key);
     }
-    checked.keys.push_back(std::move(operation->key));
+    checked.keys.push_back(std::move(item->key));
   }
   checked.text += ']';
   return seen.empty() ? std::nullopt : std::optional(std::move(checked));
+}
+
+std::optional<KeyedText> checked_changes(std::string_view text, const Operations& known) {
+  return checked_list(text, kMaxOperations,
+                      [&](std::string& out, const JsonValue& one) { return append_operation(out, one, known); });
 }
 
 }  // namespace
@@ -275,7 +272,7 @@ std::optional<std::string_view> decode_content_type(const wasm::GuestMemory& mem
 std::optional<std::string> checked_operations(std::string_view text) {
   static constexpr std::array<Member, 2> kUpsert = {{{"key", append_key}, {"value", append_any}}};
   static constexpr std::array<Member, 1> kDelete = {{{"key", append_key}}};
-  auto checked = checked_list(text, {kUpsert, kDelete});
+  auto checked = checked_changes(text, {kUpsert, kDelete});
   return checked ? std::optional(std::move(checked->text)) : std::nullopt;
 }
 
@@ -287,25 +284,13 @@ std::optional<KeyedText> checked_transaction(std::string_view text) {
                                                      {"options", append_options}}};
   static constexpr std::array<Member, 3> kDelete = {
       {{"key", append_key}, {"etag", append_etag}, {"options", append_options}}};
-  return checked_list(text, {kUpsert, kDelete});
+  return checked_changes(text, {kUpsert, kDelete});
 }
 
 std::optional<KeyedText> checked_keys(std::string_view text) {
-  const auto list = parse_json(text);
-  if (!list || list->kind() != JsonValue::Kind::List) {
-    return std::nullopt;
-  }
-  KeyedText checked{"[", {}};
-  std::set<std::string> seen;
-  for (JsonCursor one(*list); one.next();) {
-    checked.text += seen.empty() ? "" : ",";
-    if (seen.size() == kMaxKeys || !append_key(checked.text, one.value()) || !seen.insert(one.value().text()).second) {
-      return std::nullopt;
-    }
-    checked.keys.push_back(one.value().text());
-  }
-  checked.text += ']';
-  return seen.empty() ? std::nullopt : std::optional(std::move(checked));
+  return checked_list(text, kMaxKeys, [](std::string& out, const JsonValue& one) {
+    return append_key(out, one) ? std::optional(Operation{one.text()}) : std::nullopt;
+  });
 }
 
 std::optional<std::string> checked_recurrence(std::string_view text) {

@@ -37,17 +37,8 @@ std::string media_type(std::string_view content_type) {
   return ascii_lower(type);
 }
 
-/// The last member of that name of what is an object. \return nothing when there is none, or no object
 std::optional<JsonValue> member_of(const Result<JsonValue>& document, std::string_view name) {
-  std::optional<JsonValue> found;
-  if (document && document->kind() == JsonValue::Kind::Object) {
-    for (JsonCursor member(*document); member.next();) {
-      if (member.key() == name) {
-        found = member.value();
-      }
-    }
-  }
-  return found;
+  return document ? find_member(*document, name) : std::nullopt;
 }
 
 /// The same where it is a text; else empty.
@@ -161,8 +152,8 @@ Result<std::string> states_of(std::string_view document, std::string_view keys) 
   }
   std::string out = "[";
   for (JsonCursor one(*list); one.next();) {
-    const auto key = member_of(one.value(), "key");
-    if (const auto error = member_of(one.value(), "error")) {
+    const auto key = find_member(one.value(), "key");
+    if (const auto error = find_member(one.value(), "error")) {
       return fail(Reason::UpstreamFailed, "the sidecar could not read a state: {}",
                   printable_line(error->raw(), kMostMessage));
     }
@@ -175,7 +166,7 @@ Result<std::string> states_of(std::string_view document, std::string_view keys) 
     out += out.size() > 1 ? R"(,{"key":)" : R"({"key":)";
     append_json_string(out, key->text());
     for (const std::string_view name : {"data", "etag"}) {
-      if (const auto value = member_of(one.value(), name)) {
+      if (const auto value = find_member(one.value(), name)) {
         out += fmt::format(R"(,"{}":{})", name, value->raw());
       }
     }
@@ -189,11 +180,11 @@ Result<std::optional<std::string>> configuration_value(std::string_view document
   if (!parsed || parsed->kind() != JsonValue::Kind::Object) {
     return fail(Reason::UpstreamFailed, "the sidecar answers with what is no configuration");
   }
-  const auto item = member_of(parsed, key);
+  const auto item = find_member(*parsed, key);
   if (!item) {
     return std::nullopt;
   }
-  const auto value = member_of(*item, "value");
+  const auto value = find_member(*item, "value");
   if (!value || value->kind() != JsonValue::Kind::Text) {
     return fail(Reason::UpstreamFailed, "the sidecar answers with what is no configuration");
   }
