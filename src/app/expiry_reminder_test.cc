@@ -89,6 +89,8 @@ TEST(ExpiryReminder, SaysThatItHasExpired) {
   const std::string said = said_at({kMade, end - hours(1), end - seconds(1), end, end + hours(1), end + hours(23)});
   EXPECT_EQ(count(said, "the certificate expires soon"), 1U) << said;
   EXPECT_EQ(count(said, "the certificate has expired"), 1U) << said;
+  const std::string at_once = said_at({kMade, end - hours(1), end - seconds(1), end, end + hours(1)});
+  EXPECT_EQ(count(at_once, "the certificate has expired"), 1U) << "not a day after it was said to expire soon";
   EXPECT_EQ(count(said_at({kMade, end, end + hours(23), end + hours(24)}), "the certificate has expired"), 2U);
 }
 
