@@ -75,7 +75,7 @@ std::optional<std::pair<Duration, std::string>> Caller::run_bare(const invoke::F
   host::Host host(function.name(), {}, function.spec().policy.grants, function.spec().environment, nullptr);
   host.stdio.input = std::move(input);
   host.stdio.output_limit = limits.response_body;
-  wasm::Sandbox sandbox(loop_, meter_, function.prepared(), engine_->enter(),
+  wasm::Sandbox sandbox(loop_, meter_, function.prepared(), engine_->enter(true),
                         {limits.memory, limits.table_elements, limits.cpu}, &host);
   sandbox.run("_start", start, [&ending](wasm::Ending how) { ending = std::move(how); });
   const Duration took = Clock::now() - start;

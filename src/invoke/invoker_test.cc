@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -202,6 +203,35 @@ TEST(Cpu, EndlessLoopsEndAndOthersGoOnMeanwhile) {
     EXPECT_EQ(calls.reason("busy"), Reason::LimitCpu) << guest;
     EXPECT_GE(calls.find("busy")->record.cpu, 100ms) << guest;
   }
+}
+
+/// The clock only looks now and then while guests are short. One that is not gives way all the same, and then at each
+/// tick.
+TEST(Cpu, AGuestThatWasShortUntilNowGivesWayToo) {
+  const auto function = test_function("spin_if_told", with_cpu(200ms));
+  const auto echo = test_function("echo");
+  for (const auto& each : {function, echo}) {
+    for (int calls = 0; each->prepared().slices().may_be_long(); ++calls) {
+      ASSERT_LT(calls, 10'000);
+      ASSERT_EQ(call(each).reason, Reason::Ok);
+    }
+  }
+  std::this_thread::sleep_for(300ms);  // until the clock, which ticked for these, no longer does
+  Calls calls;
+  int turns = 0;
+  std::function<void()> turn = [&] {
+    ++turns;
+    calls.loop.post(turn);
+  };
+  calls.run([&] {
+    calls.start("busy", function, test_call("spin"));
+    calls.start("echo", echo, test_call("a"));
+    turn();
+  });
+  EXPECT_EQ(calls.ended.front().name, "echo");
+  EXPECT_EQ(calls.reason("busy"), Reason::LimitCpu);
+  EXPECT_GT(turns, 4 * (200ms / wasm::kWatchedTick)) << "a slice takes two turns of the loop";
+  EXPECT_TRUE(function->prepared().slices().may_be_long());
 }
 
 TEST(Cpu, HostCallsCount) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "wasm/engine.h"
+#include "wasm/epoch_clock.h"
 
 namespace trilby::wasm {
 namespace {

@@ -1,9 +1,6 @@
 #include "wasm/engine.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -115,67 +112,6 @@ Result<void> try_address_space(std::uint64_t bytes) {
 
 }  // namespace
 
-/// Advances the epoch each tick while calls are live, and sleeps when none has been for a while.
-class Engine::Ticker {
- public:
-  explicit Ticker(const Engine& engine)
-      : engine_(engine), thread_([this](const std::stop_token& stop) { run(stop); }) {}
-  ~Ticker() {
-    thread_.request_stop();
-    wake();
-  }
-  Ticker(const Ticker&) = delete;
-  Ticker& operator=(const Ticker&) = delete;
-
-  void wake_if_parked() {
-    if (parked_.load()) {
-      wake();
-    }
-  }
-
- private:
-  // Parking and waking cost system calls, so short pauses between calls do not count.
-  static constexpr int kIdleTicks = 100;
-
-  void wake() {
-    const std::lock_guard lock(mutex_);
-    parked_ = false;
-    awake_.notify_one();
-  }
-
-  void run(const std::stop_token& stop) {
-    int idle = 0;
-    auto next = Clock::now();
-    while (!stop.stop_requested()) {
-      next = std::max(next + kTick, Clock::now());  // late ticks are not made up for
-      std::this_thread::sleep_until(next);
-      wasmtime_engine_increment_epoch(engine_.raw());
-      idle = engine_.live_.load() == 0 ? idle + 1 : 0;
-      if (idle >= kIdleTicks) {
-        park(stop);
-        idle = 0;
-      }
-    }
-  }
-
-  /// enter() raises the count and then looks at `parked_`; here it is the other way round, so one of them sees the
-  /// other.
-  void park(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    parked_ = true;
-    if (engine_.live_.load() > 0) {
-      parked_ = false;
-    }
-    awake_.wait(lock, [&] { return !parked_ || stop.stop_requested(); });
-  }
-
-  const Engine& engine_;
-  std::mutex mutex_;
-  std::condition_variable awake_;
-  std::atomic<bool> parked_{false};
-  std::jthread thread_;
-};
-
 std::string_view engine_version() {
   return WASMTIME_VERSION;
 }
@@ -197,20 +133,16 @@ Engine::Engine(const EngineSettings& settings, wasm_engine_t* raw)
     : settings_(settings),
       raw_(raw),
       fingerprint_(fmt::format("wasmtime {}; {}; {}", WASMTIME_VERSION, code_settings(settings), cpu_features())),
-      ticker_(std::make_unique<Ticker>(*this)) {}
+      clock_(std::make_unique<EpochClock>([raw] { wasmtime_engine_increment_epoch(raw); })) {}
 
 Engine::~Engine() {
-  ticker_.reset();
+  clock_.reset();
   wasm_engine_delete(raw_);
 }
 
-Engine::Place Engine::enter() {
-  if (live_.fetch_add(1) >= settings_.max_calls) {
-    live_.fetch_sub(1);
-    return {};
-  }
-  ticker_->wake_if_parked();
-  return Place(this);
+Engine::Place Engine::enter(bool may_be_long) {
+  Place place(this, may_be_long);
+  return clock_->enter(may_be_long) <= settings_.max_calls ? std::move(place) : Place();
 }
 
 Result<Engines> Engines::create(const std::vector<EngineSettings>& settings) {
@@ -232,13 +164,20 @@ Engine::Place& Engine::Place::operator=(Place&& other) noexcept {
   if (this != &other) {
     leave();
     engine_ = std::exchange(other.engine_, nullptr);
+    may_be_long_ = other.may_be_long_;
   }
   return *this;
 }
 
 void Engine::Place::leave() {
   if (Engine* engine = std::exchange(engine_, nullptr)) {
-    engine->live_.fetch_sub(1);
+    engine->clock_->leave(may_be_long_);
+  }
+}
+
+void Engine::Place::expect_long() {
+  if (!std::exchange(may_be_long_, true)) {
+    engine_->clock_->expect_long();
   }
 }
 

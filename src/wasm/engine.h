@@ -2,7 +2,6 @@
 /// interrupts guests.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "wasm/epoch_clock.h"
 
 struct wasm_engine_t;
 
@@ -22,8 +22,6 @@ using namespace trilby::literals;
 /// Calls that may live at once over all functions and loops. Each reserves 8 GiB of address space (memory and GC heap),
 /// so this many take 32 TiB of the 128 there are.
 inline constexpr std::uint32_t kMaxLiveCalls = 4000;
-/// How long a guest runs at most before it yields to its loop, one bulk instruction aside.
-inline constexpr Duration kTick = std::chrono::milliseconds(1);
 
 /// "48.0.8"
 [[nodiscard]] std::string_view engine_version();
@@ -46,24 +44,28 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// A place in the pool for one sandbox. While any exists, the epoch ticks.
+  /// A place in the pool for one sandbox. While any exists, the epoch goes on.
   class Place {
    public:
     Place() = default;
-    Place(Place&& other) noexcept : engine_(std::exchange(other.engine_, nullptr)) {}
+    Place(Place&& other) noexcept : engine_(std::exchange(other.engine_, nullptr)), may_be_long_(other.may_be_long_) {}
     Place& operator=(Place&& other) noexcept;
     ~Place() { leave(); }
     explicit operator bool() const { return engine_ != nullptr; }
+    /// What it was taken for computes for long after all. The place is not empty.
+    void expect_long();
 
    private:
     friend class Engine;
-    explicit Place(Engine* engine) : engine_(engine) {}
+    Place(Engine* engine, bool may_be_long) : engine_(engine), may_be_long_(may_be_long) {}
     void leave();
     Engine* engine_ = nullptr;
+    bool may_be_long_ = false;
   };
+  /// \param may_be_long  what SliceHistory says of the module
   /// \return an empty place when the pool is full
-  [[nodiscard]] Place enter();
-  [[nodiscard]] std::uint32_t live() const { return live_.load(std::memory_order_relaxed); }
+  [[nodiscard]] Place enter(bool may_be_long);
+  [[nodiscard]] std::uint32_t live() const { return clock_->live(); }
 
   /// Everything that compiled code depends on beside the module: engine version, settings, this machine's CPU features.
   [[nodiscard]] std::string_view fingerprint() const { return fingerprint_; }
@@ -71,14 +73,12 @@ class Engine {
   [[nodiscard]] wasm_engine_t* raw() const { return raw_; }  ///< for wasm/ and host/ only
 
  private:
-  class Ticker;
   Engine(const EngineSettings& settings, wasm_engine_t* raw);
 
   EngineSettings settings_;
   wasm_engine_t* raw_;
   std::string fingerprint_;
-  std::atomic<std::uint32_t> live_{0};
-  std::unique_ptr<Ticker> ticker_;
+  std::unique_ptr<EpochClock> clock_;
 };
 
 /// The engines of a process, one for each size of stack. Threading: any; immutable.

@@ -51,13 +51,13 @@ TEST(EngineDeathTest, SaysThatTheAddressSpaceIsLimited) {
 
 TEST(Engine, GivesAsManyPlacesAsItWasMadeFor) {
   const auto engine = Engine::create({.max_memory = 1_MiB, .max_calls = 2}).value();
-  Engine::Place first = engine->enter();
-  const Engine::Place second = engine->enter();
+  Engine::Place first = engine->enter(true);
+  const Engine::Place second = engine->enter(true);
   EXPECT_TRUE(first && second);
-  EXPECT_FALSE(engine->enter());
+  EXPECT_FALSE(engine->enter(true));
   EXPECT_EQ(engine->live(), 2U);
   first = {};
-  EXPECT_TRUE(engine->enter());
+  EXPECT_TRUE(engine->enter(true));
 }
 
 TEST(Engines, HaveOneForEachSizeOfStack) {

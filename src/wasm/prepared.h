@@ -19,7 +19,7 @@ class Guest;
 /// Gives a fresh store what its host functions work on, before anything runs in it. \return false when it cannot
 using StoreSetup = bool (*)(Guest& guest, wasmtime_store* store);
 
-/// Ready to be instantiated again and again. Threading: any; immutable.
+/// Ready to be instantiated again and again. Threading: any; immutable, but for what its guests were like.
 class Prepared {
  public:
   Prepared(Engine& engine, std::string name, std::shared_ptr<const Module> module, wasmtime_instance_pre* raw,
@@ -34,6 +34,7 @@ class Prepared {
   [[nodiscard]] const std::string& name() const { return *name_; }
   [[nodiscard]] const wasmtime_instance_pre* raw() const { return raw_.get(); }
   [[nodiscard]] StoreSetup setup() const { return setup_; }  ///< null: there is nothing to do
+  [[nodiscard]] SliceHistory& slices() const { return *slices_; }
 
  private:
   struct Delete {
@@ -44,6 +45,7 @@ class Prepared {
   std::shared_ptr<const Module> module_;
   std::unique_ptr<wasmtime_instance_pre, Delete> raw_;
   StoreSetup setup_;
+  std::unique_ptr<SliceHistory> slices_ = std::make_unique<SliceHistory>();
 };
 
 /// The host functions that modules may import, by module and name. Filled by host/, then only read.

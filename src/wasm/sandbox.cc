@@ -112,9 +112,14 @@ void Guest::poll() {
   loop_.set_occupant(nullptr);
   on_stack_ = false;
   ended_ = Clock::now();
-  cpu_ += meter_.used(slice_, ended_);
+  const Duration used = meter_.used(slice_, ended_);
+  cpu_ += used;
+  prepared_.slices().note(used);
   if (ended || stopped_) {
     return finish();
+  }
+  if (used >= kTick) {
+    place_.expect_long();
   }
   if (!waiting_) {
     schedule();
