@@ -32,23 +32,21 @@ SidecarNeeds needs_of(const App& app) {
   return {needed_subscriptions(app), scheduled_jobs(app)};
 }
 
-void Trouble::forget() {
-  of_.clear();
-  why_.clear();
-}
-
-void Trouble::note(const std::string& what, const Error& error) {
-  if (of_ != what && !of_.ends_with(", " + what)) {
-    of_ += (of_.empty() ? "" : ", ") + what;
-  }
-  why_ = why_.empty() ? error.message : why_;
-}
-
 void Trouble::tell(const std::string& app) {
-  if (of_ != told_) {
-    told_ = of_;
-    log::warn(message_, {{"app", app}, {"of", of_}, {"error", why_}});
+  std::map<std::string_view, std::string> news;  // why: what, as "limits, settings"
+  for (const auto& [what, why] : of_) {
+    const auto before = told_.find(what);
+    const bool is_reworded = words_ == Words::EachRefusal && before != told_.end() && before->second != why &&
+                             why.starts_with(dapr::kRefusal);
+    if (before == told_.end() || is_reworded) {
+      std::string& all = news[why];
+      all += (all.empty() ? "" : ", ") + what;
+    }
   }
+  for (const auto& [why, all] : news) {
+    log::warn(message_, {{"app", app}, {"of", all}, {"error", why}});
+  }
+  told_ = of_;
 }
 
 Reconciler::Reconciler(net::Loop& loop, dapr::Arrangements& sidecar, std::string app, SidecarNeeds needs,
@@ -58,8 +56,11 @@ Reconciler::Reconciler(net::Loop& loop, dapr::Arrangements& sidecar, std::string
       needed_(std::move(needs.subscriptions)),
       pace_(pace),
       timer_(loop),
-      jobs_(std::move(needs.jobs)),
-      looks_left_(pace.farewells) {}
+      looks_left_(pace.farewells) {
+  for (ScheduledJob& job : needs.jobs) {
+    jobs_.push_back({std::move(job), pace_.unscheduled, {}, {}});
+  }
+}
 
 void Reconciler::start() {
   if (!stopped_) {
@@ -95,7 +96,6 @@ void Reconciler::look() {
   missing_changes_.forget();
   missing_jobs_.forget();
   began_ = Clock::now();
-  next_job_ = 0;
   busy_ = Busy::Looking;
   request_ = sidecar_.read_metadata({}, {kMostMetadata},
                                     [this](const Result<std::optional<WholeBody>>& metadata) { take(metadata); });
@@ -112,7 +112,12 @@ void Reconciler::take(const Result<std::optional<WholeBody>>& metadata) {
     }
     return finish();
   }
-  away_since_.reset();
+  if (std::exchange(away_since_, std::nullopt)) {
+    for (Job& job : jobs_) {  // it may be another one
+      job.until = {};
+      job.pause.reset();
+    }
+  }
   compare(noted_subscriptions(*metadata ? (*metadata)->bytes : std::string()));
   go_on();
 }
@@ -155,12 +160,9 @@ void Reconciler::go_on() {
   if (!is_note_refused_ && begin_next_subscription()) {
     return;
   }
-  // With a scheduler that does not answer, each job would take its time, and changes of configuration would wait.
-  const bool is_long = missing_jobs_.any() && Clock::now() - began_ > pace_.long_look;
-  if (next_job_ < jobs_.size() && !is_long) {
-    return look_at_job();
+  if (!look_at_next_job()) {
+    finish();
   }
-  finish();
 }
 
 /// What is missing is made before what is stale ends, so that a key that both have is listened to all the time.
@@ -257,39 +259,54 @@ void Reconciler::leave_note() {
   });
 }
 
-void Reconciler::look_at_job() {
+/// Each at most once in a look.
+/// \return false when none is due
+bool Reconciler::look_at_next_job() {
+  const auto next =
+      std::min_element(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.until < b.until; });
+  if (next == jobs_.end() || next->until > began_) {
+    return false;
+  }
+  job_ = static_cast<std::size_t>(next - jobs_.begin());
   busy_ = Busy::ReadingJob;
-  request_ = sidecar_.read_job(jobs_[next_job_].name, {}, {kMostAnswer},
+  request_ = sidecar_.read_job(next->what.name, {}, {kMostAnswer},
                                [this](const Result<std::optional<WholeBody>>& answer) { take_job(answer); });
+  return true;
 }
 
 /// What the scheduler does not say, for it has no such job or cannot be asked, is never overwritten: that would begin
 /// the job's schedule anew.
 void Reconciler::take_job(const Result<std::optional<WholeBody>>& answer) {
   const bool is_there = answer && *answer;
-  if (is_there && is_scheduled_so((*answer)->bytes, jobs_[next_job_])) {
-    jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(next_job_));
+  if (is_there && is_scheduled_so((*answer)->bytes, jobs_[job_].what)) {
+    jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(job_));
     return go_on();
   }
   schedule(is_there);
 }
 
 void Reconciler::schedule(bool overwrite) {
-  const ScheduledJob& job = jobs_[next_job_];
+  const ScheduledJob& job = jobs_[job_].what;
   const auto document = std::make_shared<const std::string>(job_document(job, overwrite));
   busy_ = Busy::Changing;
   request_ = sidecar_.set_job(job.name, document, {}, [this](const Result<dapr::Change>& done) {
-    const ScheduledJob& asked = jobs_[next_job_];
-    if (done && *done == dapr::Change::Made) {
-      log::info("a job is scheduled", {{"app", app_}, {"job", asked.name}, {"schedule", asked.schedule}});
-      jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(next_job_));
-    } else {
-      missing_jobs_.note(asked.name,
-                         done ? Error{Reason::UpstreamFailed, "there is one that cannot be read"} : done.error());
-      ++next_job_;
+    if (!done || *done != dapr::Change::Made) {
+      return not_scheduled(done ? Error{Reason::UpstreamFailed, "there is one that cannot be read"} : done.error());
     }
+    const ScheduledJob& asked = jobs_[job_].what;
+    log::info("a job is scheduled", {{"app", app_}, {"job", asked.name}, {"schedule", asked.schedule}});
+    jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(job_));
     go_on();
   });
+}
+
+void Reconciler::not_scheduled(Error error) {
+  Job& job = jobs_[job_];
+  job.until = Clock::now() + job.pause.next();
+  job.why = std::move(error);
+  // With a scheduler that does not answer, each job would take its time, and changes of configuration would wait. Those
+  // that are left are the first ones of the next look.
+  Clock::now() - began_ > pace_.long_look ? finish() : go_on();
 }
 
 void Reconciler::finish() {
@@ -299,6 +316,11 @@ void Reconciler::finish() {
       settled();
     }
     return;
+  }
+  for (const Job& job : jobs_) {
+    if (job.why) {
+      missing_jobs_.note(job.what.name, *job.why);
+    }
   }
   report();
   const bool is_needed = !needed_.empty() || !jobs_.empty();

@@ -28,6 +28,8 @@ struct ReconcilerPace {
   Backoff failing{std::chrono::milliseconds(100), std::chrono::seconds(5)};
   Duration patience = std::chrono::seconds(10);  ///< so long a sidecar may be away before the log is told
   Duration long_look = std::chrono::seconds(5);  ///< one that takes longer ends with the first job that fails
+  /// After a job that could not be scheduled, until that one is tried again.
+  Backoff unscheduled{std::chrono::milliseconds(100), std::chrono::minutes(5)};
   /// After a subscription of which nobody knows whether it was made: each may be one more that nobody can end.
   Backoff lost{std::chrono::seconds(5), std::chrono::minutes(5)};
   int farewells = 20;  ///< looks at most, where nothing is needed and what is left has not ended
@@ -42,20 +44,22 @@ struct SidecarNeeds {
 /// What goes wrong again and again. Threading: not thread-safe.
 class Trouble {
  public:
-  explicit Trouble(std::string_view message) : message_(message) {}
+  enum class Words : std::uint8_t { First, EachRefusal };
+  /// \param told  of one thing that goes on to go wrong
+  explicit Trouble(std::string_view message, Words told = Words::First) : message_(message), words_(told) {}
 
-  void forget();  ///< before another try. What the log was told is not forgotten
-  void note(const std::string& what, const Error& error);
+  void forget() { of_.clear(); }  ///< before another try. What the log was told is not forgotten
+  void note(const std::string& what, const Error& error) { of_.try_emplace(what, error.message); }
   [[nodiscard]] bool any() const { return !of_.empty(); }
-  /// Tells the log what has been noted, unless it was told the same before and all went wrong since.
+  /// Tells the log what has been noted and is news: a line for all of which the same is said.
   void tell(const std::string& app);
   void over() { told_.clear(); }  ///< all goes well
 
  private:
   std::string_view message_;
-  std::string of_;   // what went wrong, as "settings, limits"
-  std::string why_;  // in the sidecar's words
-  std::string told_;
+  Words words_;
+  std::map<std::string, std::string> of_;    // what went wrong: why, in the sidecar's words
+  std::map<std::string, std::string> told_;  // the same, when the log was last told
 };
 
 /// Of one app: looks again and again at which subscriptions to configuration its sidecar has, by the note that is left
@@ -63,8 +67,8 @@ class Trouble {
 /// does not matter which of the two ended, or was replaced, or when: a sidecar that is new has no note, and a worker
 /// that is new goes on with what the one before had. The note is left before the first subscription is made, so where
 /// there is none nobody has made any. Jobs, which the scheduler keeps, are looked at until each is as it is to be, and
-/// then no more. One request at a time. What goes wrong is told the log once, and tried again; nothing else waits for
-/// it. Of one sidecar one Reconciler may be at work at a time.
+/// then no more; the one that waited longest first. One request at a time. What goes wrong is told the log once, and
+/// tried again; nothing else waits for it. Of one sidecar one Reconciler may be at work at a time.
 /// Threading: loop-bound. Ownership: what it is made with outlives it.
 class Reconciler {
  public:
@@ -90,9 +94,10 @@ class Reconciler {
   void make_one(ConfigurationSubscription missing);
   void not_made(const std::string& store, const Error& error);
   void leave_note();
-  void look_at_job();
+  bool look_at_next_job();
   void take_job(const Result<std::optional<WholeBody>>& answer);
   void schedule(bool overwrite);
+  void not_scheduled(Error error);
   void finish();
   [[nodiscard]] bool is_all_done() const;
   void report();
@@ -127,11 +132,17 @@ class Reconciler {
   bool is_note_refused_ = false;                   // then nothing is made, or ended, for nobody would know
 
   Clock::time_point began_;
-  std::size_t next_job_ = 0;
+  std::size_t job_ = 0;  // that is being looked at
 
-  std::vector<ScheduledJob> jobs_;  // that are not known to be as they are to be
+  struct Job {
+    ScheduledJob what;
+    Backoff pause;
+    Clock::time_point until;   // it is not tried again before
+    std::optional<Error> why;  // it could not be scheduled
+  };
+  std::vector<Job> jobs_;  // that are not known to be as they are to be
   Trouble missing_changes_{"changes of configuration are not brought"};
-  Trouble missing_jobs_{"jobs are not scheduled"};
+  Trouble missing_jobs_{"jobs are not scheduled", Trouble::Words::EachRefusal};
   std::optional<Clock::time_point> away_since_;  // the last look did not reach it
   bool said_standing_ = false;
   int looks_left_;  // where nothing is needed

@@ -78,6 +78,7 @@ class FakeSidecar final : public dapr::Arrangements {
   std::shared_ptr<void> set_job(std::string_view name, SharedBytes what, dapr::Terms /*terms*/,
                                 dapr::BuildingBlocks::OnChange done) override {
     asked.push_back(fmt::format("{} {}", name, *what));
+    asked_in.push_back(looks);
     const bool taken = jobs.contains(std::string(name)) && what->find("\"overwrite\":true") == std::string::npos;
     const std::string key(name);
     if (!taken && !refusals.contains(key)) {
@@ -111,6 +112,7 @@ class FakeSidecar final : public dapr::Arrangements {
   std::map<std::string, ConfigurationSubscription> live;
   std::map<std::string, std::string> jobs;  // by name, what the scheduler has
   std::vector<std::string> asked;           // of it
+  std::vector<int> asked_in;                // in which look each of them
   std::function<void()> on_make;            // runs within
   int looks = 0;
   int job_looks = 0;
@@ -162,10 +164,12 @@ class ReconcilerTest : public testing::Test {
   void start_with(SidecarNeeds needs, Duration patience = 1h) {
     on_loop([&] {
       reconciler.reset();
-      reconciler.emplace(loop, sidecar, "shop", std::move(needs),
-                         ReconcilerPace{.look = 1ms, .failing = Backoff(1ms, 1ms), .patience = patience});
+      reconciler.emplace(loop, sidecar, "shop", std::move(needs), paced(patience));
       reconciler->start();
     });
+  }
+  static ReconcilerPace paced(Duration patience = 1h) {
+    return {.look = 1ms, .failing = Backoff(1ms, 1ms), .patience = patience, .unscheduled = Backoff(1ms, 1ms)};
   }
   /// Waits until `condition`, asked on the loop, holds.
   bool wait_until(const std::function<bool()>& condition) {
@@ -517,20 +521,63 @@ TEST_F(ReconcilerTest, SchedulesTheOthersWhileOneIsRefused) {
   EXPECT_EQ(said("jobs are not scheduled"), 1U) << log_text;
 }
 
-TEST_F(ReconcilerTest, LeavesTheOthersForLaterWhenOneTakesLong) {
-  sidecar.refusals["nightly"] = "no answer";
+TEST_F(ReconcilerTest, AJobThatIsRefusedWaitsEverLongerWhileChangesAreBrought) {
+  sidecar.refusals["nightly"] = "400 ERR_JOBS";
+  ReconcilerPace pace = paced();
+  pace.unscheduled = Backoff(1h, 1h);
   on_loop([&] {
-    reconciler.emplace(
-        loop, sidecar, "shop", SidecarNeeds{{}, {kJob, {"weekly", "@weekly", "1"}}},
-        ReconcilerPace{.look = 1ms, .failing = Backoff(1ms, 1ms), .patience = 1h, .long_look = Duration(-1)});
+    reconciler.emplace(loop, sidecar, "shop", SidecarNeeds{kBoth, {kJob}}, pace);
     reconciler->start();
+  });
+  EXPECT_EQ(standing(), "limits *, settings a");
+  let_it_look();
+  on_loop([&] {
+    EXPECT_EQ(sidecar.asked.size(), 1U);
+    EXPECT_EQ(sidecar.job_looks, 1);
+    sidecar.refusals = {{"look", "nobody listens"}};
   });
   let_it_look();
   on_loop([&] {
-    EXPECT_TRUE(sidecar.jobs.empty());
+    EXPECT_EQ(sidecar.asked.size(), 1U);
     sidecar.refusals.clear();
   });
-  EXPECT_TRUE(wait_until([&] { return sidecar.jobs.size() == 2; }));
+  EXPECT_TRUE(wait_until([&] { return sidecar.jobs.contains("nightly"); }))
+      << "a sidecar that may be new is asked anew";
+  EXPECT_EQ(said("jobs are not scheduled"), 1U) << log_text;
+}
+
+TEST_F(ReconcilerTest, OneThatTakesLongHoldsUpNoneBehindIt) {
+  sidecar.refusals = {{"nightly", "no answer"}, {"hourly", "no answer"}};
+  ReconcilerPace pace = paced();
+  pace.long_look = Duration(-1);
+  on_loop([&] {
+    reconciler.emplace(loop, sidecar, "shop",
+                       SidecarNeeds{{}, {kJob, {"hourly", "@hourly", "1"}, {"weekly", "@weekly", "1"}}}, pace);
+    reconciler->start();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.jobs.contains("weekly"); }));
+  on_loop([&] {
+    EXPECT_EQ(sidecar.asked_in[1], 2) << "each look ends with the first that fails";
+    EXPECT_EQ(sidecar.asked_in[2], 3);
+    sidecar.refusals.clear();
+  });
+  EXPECT_TRUE(wait_until([&] { return sidecar.jobs.size() == 3; }));
+}
+
+TEST_F(ReconcilerTest, SaysOnceForEachJobWhyItIsRefusedAndOnceMoreInOtherWords) {
+  sidecar.refusals = {{"nightly", "400 wrong data"}, {"hourly", "400 wrong data"}, {"weekly", "500 nobody knows"}};
+  start_with({{}, {kJob, {"hourly", "@hourly", "1"}, {"weekly", "@weekly", "1"}}});
+  let_it_look();
+  let_it_look();
+  on_loop([&] { sidecar.refusals["weekly"] = "400 wrong time"; });
+  let_it_look();
+  let_it_look();
+  on_loop([&] { sidecar.refusals.erase("hourly"); });
+  let_it_look();
+  EXPECT_EQ(said("jobs are not scheduled"), 3U) << log_text;
+  for (const std::string why : {"400 wrong data", "500 nobody knows", "400 wrong time"}) {
+    EXPECT_EQ(said(why), 1U) << log_text;
+  }
 }
 
 TEST_F(ReconcilerTest, TriesAgainWhileTheSchedulerRefusesAndChangesAreBroughtMeanwhile) {
