@@ -1,7 +1,6 @@
 #include "app/worker.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -12,11 +11,8 @@
 #include <thread>
 #include <utility>
 
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "app/admin.h"
 #include "app/expiry_reminder.h"
@@ -30,6 +26,7 @@
 #include "app/wiring_loop.h"
 #include "app/wiring_routes.h"
 #include "app/worker_lockdown.h"
+#include "app/worker_wait.h"
 #include "base/log.h"
 #include "invoke/own_loops.h"
 #include "net/acceptor.h"
@@ -46,12 +43,11 @@ constexpr std::uint32_t kMaxOwnLoops = 4;
 constexpr std::chrono::milliseconds kFarewell{500};
 // How long a drained worker waits for the last spans and metrics to arrive.
 constexpr std::chrono::seconds kFlush{1};
-// Longer than Reconcilers::stop() takes, which is longest where a sidecar does not answer.
+// Longer than Reconcilers::stop() takes, which is longest where a sidecar does not answer. A worker whose grace period
+// is shorter waits so long for the note that it leaves.
 constexpr std::chrono::milliseconds kSettle{1500};
 // How long a handshake over a network takes that was begun before the drain.
 constexpr std::chrono::milliseconds kHandshake{250};
-
-enum class Wake : std::uint8_t { Serve, Retire, Stop, Drained, Timeout };
 
 /// Everything of one worker, in the order in which it is made; it ends in the other.
 class Worker {
@@ -77,12 +73,11 @@ class Worker {
     TRILBY_CHECK(prepare_apps());
     TRILBY_CHECK(lock_down());
     report(Report::Loaded);
-    if (wait({}) != Wake::Serve) {
+    if (wait_.wait({}) != Wake::Serve) {
       return 0;  // nobody was served yet
     }
     TRILBY_CHECK(start_serving());
-    const Wake end = wait({});
-    const std::size_t cut_off = drain(end);
+    const std::size_t cut_off = drain(wait_.wait({}));
     flush_telemetry();
     stop_threads();
     log::info("stopped");
@@ -101,7 +96,6 @@ class Worker {
   void flush_telemetry();
   [[nodiscard]] std::size_t live_requests() const;
   void stop_threads();
-  Wake wait(std::optional<Clock::time_point> until);
   [[nodiscard]] Result<std::size_t> app_index(const std::string& id) const;
   void report(Report what) const {
     if (options_.report) {
@@ -138,7 +132,7 @@ class Worker {
   ReadCounts counts_;                 // the supervisor's; may be null
   std::vector<net::Socket> sockets_;  // in the order of options_.listeners, until an acceptor has them
   std::atomic<WorkerState> state_{WorkerState::Starting};
-  net::Socket drained_event_;
+  WorkerWait wait_;
   const SystemLabels labels_ = make_labels(manifest_);
   BodyBudget request_bodies_{manifest_.server.request_bodies};
   BodyBudget response_bodies_{manifest_.server.response_bodies};
@@ -151,7 +145,6 @@ class Worker {
   std::unique_ptr<Telemetry> telemetry_;      // the same; null: nothing is exported
   std::unique_ptr<Reconcilers> reconcilers_;  // the same
   std::optional<ExpiryReminder> reminder_;    // the same; with TLS
-  std::atomic<std::size_t> undrained_{0};     // servers' loops, and the admin listener's
   std::optional<net::Acceptor> app_acceptor_;
   std::optional<net::Acceptor> admin_acceptor_;
 };
@@ -159,10 +152,8 @@ class Worker {
 Result<void> Worker::start_loops() {
   const std::uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
   const std::uint32_t count = std::clamp(options_.loops == 0 ? cores : options_.loops, 1U, kMaxLoops);
-  drained_event_ = net::Socket(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!drained_event_) {
-    return fail(Reason::Internal, "starting the worker: {}", std::strerror(errno));
-  }
+  TRILBY_CHECK(wait_.open(options_.orders));
+  wait_.on_arrange([this] { loops_.front()->loop().post([this] { reconcilers_->start(); }); });
   const AccessLogSettings& lines = manifest_.access_log;
   const int log_fd = lines.lines == AccessLogSettings::Lines::None ? -1 : options_.access_log;
   observe::Sampling sampling;
@@ -311,39 +302,6 @@ Result<void> Worker::start_serving() {
   return {};
 }
 
-/// Waits for an order, until the loops have drained, or until time is up.
-Wake Worker::wait(std::optional<Clock::time_point> until) {
-  std::array<pollfd, 2> polled{{{options_.orders, POLLIN, 0}, {drained_event_.get(), POLLIN, 0}}};
-  for (;;) {
-    int timeout = -1;
-    if (until) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now()).count();
-      timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
-    }
-    const int ready = ::poll(polled.data(), polled.size(), timeout);
-    if (ready > 0 && polled[0].revents != 0) {
-      char order = 0;
-      if (::read(options_.orders, &order, 1) <= 0) {
-        options_.orders = -1;  // nobody is left to give another
-        return Wake::Stop;
-      }
-      if (order == static_cast<char>(Order::Arrange)) {
-        loops_.front()->loop().post([this] { reconcilers_->start(); });
-        continue;
-      }
-      return order == static_cast<char>(Order::Serve)    ? Wake::Serve
-             : order == static_cast<char>(Order::Retire) ? Wake::Retire
-                                                         : Wake::Stop;
-    }
-    if (ready > 0) {
-      return Wake::Drained;
-    }
-    if (until && Clock::now() >= *until) {
-      return Wake::Timeout;
-    }
-  }
-}
-
 std::size_t Worker::live_requests() const {
   return std::accumulate(loops_.begin(), loops_.end(), std::size_t{0}, [](std::size_t sum, const auto& loop) {
     return sum + static_cast<std::size_t>(std::max<std::int64_t>(loop->metrics().live_requests.value(), 0));
@@ -353,18 +311,23 @@ std::size_t Worker::live_requests() const {
 /// \return how many requests were cut off
 std::size_t Worker::drain(Wake why) {
   log::info("draining", {{"grace", trilby::format(options_.grace)}});
-  const auto until = Clock::now() + options_.grace;
-  const auto settled = std::make_shared<std::promise<void>>();
-  loops_.front()->loop().post([this, settled] { reconcilers_->stop([settled] { settled->set_value(); }); });
-  const auto drained = [this] {
-    if (undrained_.fetch_sub(1) == 1) {
-      ::eventfd_write(drained_event_.get(), 1);
+  const auto began = Clock::now();
+  const bool leaves = why == Wake::Retire;
+  wait_.expect(loops_.size() + 1 + (leaves ? 1 : 0));  // the reconcilers, and the admin listener
+  wait_.on_settled([this, leaves] {
+    if (leaves) {
+      report(Report::Released);
     }
-  };
-  undrained_ = loops_.size();
-  if (why == Wake::Retire) {
+  });
+  loops_.front()->loop().post([this] {
+    reconcilers_->stop([this] {
+      wait_.settle();
+      wait_.end_one();
+    });
+  });
+  const auto drained = [this] { wait_.end_one(); };
+  if (leaves) {
     admin_acceptor_->stop();  // the next worker says how the system is
-    ++undrained_;
     loops_.front()->loop().post([this, drained] { admin_->drain(drained); });
     app_acceptor_->stop();
   } else {
@@ -374,11 +337,7 @@ std::size_t Worker::drain(Wake why) {
   for (const auto& loop : loops_) {
     loop->loop().post([drained, target = loop.get()] { target->drain(drained); });
   }
-  settled->get_future().wait_for(kSettle);
-  if (why == Wake::Retire) {
-    report(Report::Released);
-  }
-  const Wake end = wait(until);
+  const Wake end = wait_.wait(began + options_.grace);
   if (end == Wake::Drained) {
     return 0;
   }
@@ -392,7 +351,10 @@ std::size_t Worker::drain(Wake why) {
     for (const auto& loop : loops_) {
       loop->loop().post([target = loop.get()] { target->cancel_calls(Reason::Draining); });
     }
-    wait(Clock::now() + kFarewell);
+    const Wake farewell = wait_.wait(Clock::now() + kFarewell);
+    if (farewell == Wake::Timeout && !wait_.settled()) {
+      (void)wait_.wait(began + kSettle);
+    }
   }
   return cut_off;
 }
