@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -14,13 +15,22 @@ namespace {
 
 constexpr std::size_t kMostNoted = 1000;  // subscriptions, and keys of one
 constexpr std::size_t kMostText = 256;    // of a name, a key, an id
-constexpr std::size_t kMostQuery = 2000;  // daprd takes heads of 4 KiB, unless it is told otherwise
+constexpr std::size_t kMostMetadata = 32;
+constexpr std::size_t kMostMetadataText = 512;  // of a name, a value
+constexpr std::size_t kMostQuery = 2000;        // daprd takes heads of 4 KiB, unless it is told otherwise
 
 /// At most so long in a query: "&key=" and each byte escaped.
 std::size_t query_size(const std::string& key) {
   constexpr std::size_t kName = 5;
   constexpr std::size_t kEscaped = 3;
   return kName + kEscaped * key.size();
+}
+
+std::size_t query_size(const std::map<std::string, std::string>& metadata) {
+  return std::accumulate(metadata.begin(), metadata.end(), std::size_t{0}, [](std::size_t sum, const auto& one) {
+    constexpr std::size_t kAround = 11;  // "&metadata." and '='
+    return sum + kAround + 3 * (one.first.size() + one.second.size());
+  });
 }
 
 std::optional<std::string> short_text(const JsonValue& value) {
@@ -30,6 +40,27 @@ std::optional<std::string> short_text(const JsonValue& value) {
   std::string text = value.text();
   return text.empty() || text.size() > kMostText || has_control_characters(text) ? std::nullopt
                                                                                  : std::optional(std::move(text));
+}
+
+/// \return nothing when it is not of that form
+std::optional<std::map<std::string, std::string>> read_noted_metadata(const JsonValue& object) {
+  if (object.kind() != JsonValue::Kind::Object) {
+    return std::nullopt;
+  }
+  std::map<std::string, std::string> made;
+  for (JsonCursor cursor(object); cursor.next();) {
+    std::string name = cursor.key();
+    const JsonValue value = cursor.value();
+    if (value.kind() != JsonValue::Kind::Text || name.size() > kMostMetadataText || made.size() == kMostMetadata) {
+      return std::nullopt;
+    }
+    std::string text = value.text();
+    if (text.size() > kMostMetadataText) {
+      return std::nullopt;
+    }
+    made.insert_or_assign(std::move(name), std::move(text));
+  }
+  return made;
 }
 
 std::optional<ConfigurationSubscription> read_noted(const JsonValue& entry) {
@@ -51,31 +82,41 @@ std::optional<ConfigurationSubscription> read_noted(const JsonValue& entry) {
     }
     made.keys.push_back(std::move(*key));
   }
+  if (const auto metadata = find_member(entry, "metadata")) {
+    auto texts = read_noted_metadata(*metadata);
+    if (!texts) {
+      return std::nullopt;
+    }
+    made.metadata = std::move(*texts);
+  }
   return made;
 }
 
 }  // namespace
 
 std::vector<ConfigurationSubscription> needed_subscriptions(const App& app) {
-  std::map<std::string, std::set<std::string>> keys_of;
-  std::set<std::string> whole;  // stores of which every key is wanted
+  using Wanted = std::pair<std::string, std::map<std::string, std::string>>;  // a store, and the metadata
+  std::map<Wanted, std::set<std::string>> keys_of;
+  std::set<Wanted> whole;  // of which every key is wanted
   for (const ConfigurationTrigger& trigger : app.configurations) {
-    keys_of[trigger.store].insert(trigger.key);
+    const Wanted source(trigger.store, trigger.metadata);
+    keys_of[source].insert(trigger.key);
     if (trigger.key.empty()) {
-      whole.insert(trigger.store);
+      whole.insert(source);
     }
   }
   std::vector<ConfigurationSubscription> made;
-  for (const auto& [store, keys] : keys_of) {
-    made.push_back({store, {}, {}});
-    if (whole.contains(store)) {
+  for (const auto& [source, keys] : keys_of) {
+    made.push_back({source.first, {}, {}, source.second});
+    if (whole.contains(source)) {
       continue;
     }
-    std::size_t query = 0;
+    const std::size_t always = query_size(source.second);
+    std::size_t query = always;
     for (const std::string& key : keys) {
-      if (query + query_size(key) > kMostQuery) {
-        made.push_back({store, {}, {}});
-        query = 0;
+      if (query + query_size(key) > kMostQuery && !made.back().keys.empty()) {
+        made.push_back({source.first, {}, {}, source.second});
+        query = always;
       }
       query += query_size(key);
       made.back().keys.push_back(key);
@@ -93,7 +134,15 @@ std::string subscriptions_note(std::span<const ConfigurationSubscription> subscr
     for (const std::string& key : one.keys) {
       json.value(key);
     }
-    json.close_array().member("id", one.id).close_object();
+    json.close_array().member("id", one.id);
+    if (!one.metadata.empty()) {
+      json.key("metadata").open_object();
+      for (const auto& [name, value] : one.metadata) {
+        json.member(name, value);
+      }
+      json.close_object();
+    }
+    json.close_object();
   }
   json.close_array();
   return out;

@@ -17,6 +17,9 @@ std::string say(const std::vector<ConfigurationSubscription>& subscriptions) {
       out += (out.ends_with(' ') ? "" : ",") + key;
     }
     out += one.keys.empty() ? "*" : "";
+    for (const auto& [name, value] : one.metadata) {
+      out += fmt::format(" {}={}", name, value);
+    }
     out += one.id.empty() ? "" : " = " + one.id;
   }
   return out;
@@ -54,6 +57,29 @@ TEST(NeededSubscriptions, AreForEveryKeyWhereOneTriggerWantsThat) {
   EXPECT_EQ(say(needed_subscriptions(app_with({{"s", "a"}, {"s", ""}, {"t", "c"}}))), "s *; t c");
 }
 
+TEST(NeededSubscriptions, AreOneForAllWithTheSameMetadata) {
+  App app = app_with({{"s", "a"}, {"s", "b"}, {"s", "c"}, {"s", ""}});
+  app.configurations[0].metadata = {{"sentinelKey", "x"}};
+  app.configurations[1].metadata = {{"sentinelKey", "x"}};
+  app.configurations[2].metadata = {{"sentinelKey", "y"}};
+  EXPECT_EQ(say(needed_subscriptions(app)), "s *; s a,b sentinelKey=x; s c sentinelKey=y");
+}
+
+TEST(NeededSubscriptions, FitWithTheirMetadata) {
+  App app;
+  for (int i = 0; i < 8; ++i) {
+    ConfigurationTrigger& made = app.configurations.emplace_back();
+    made.store = "s";
+    made.key = fmt::format("{}{}", i, std::string(199, 'k'));
+    made.metadata = {{"m", std::string(255, '%')}};
+  }
+  EXPECT_EQ(needed_subscriptions(app).size(), 4U) << "two keys beside the metadata";
+  for (ConfigurationTrigger& one : app.configurations) {
+    one.metadata = {{"m", std::string(511, '%')}};
+  }
+  EXPECT_EQ(needed_subscriptions(app).size(), 8U) << "one at least";
+}
+
 TEST(NeededSubscriptions, FitIntoTheHeadOfARequest) {
   std::vector<std::pair<std::string, std::string>> triggers;
   for (int i = 0; i < 200; ++i) {
@@ -70,7 +96,8 @@ TEST(NeededSubscriptions, FitIntoTheHeadOfARequest) {
 }
 
 TEST(SubscriptionsNote, IsReadAsItWasLeft) {
-  const std::vector<ConfigurationSubscription> left = {{"s \"1\"", {"a", "b\\c"}, "id-1"}, {"t", {}, "id-2"}};
+  const std::vector<ConfigurationSubscription> left = {
+      {"s \"1\"", {"a", "b\\c"}, "id-1"}, {"t", {}, "id-2"}, {"u", {}, "id-3", {{"a", "b"}, {"c", ""}}}};
   EXPECT_EQ(say(noted_subscriptions(metadata_with(subscriptions_note(left)))), say(left));
   EXPECT_EQ(say(noted_subscriptions(metadata_with(subscriptions_note({})))), "") << "one that says that there are none";
 }
@@ -85,7 +112,8 @@ TEST(SubscriptionsNote, IsNothingWhenItIsNotOurs) {
   for (const std::string note :
        {"", "7", "{}", "[7]", "[{}]", R"([{"store":"s","keys":[]}])", R"([{"store":"s","keys":{},"id":"1"}])",
         R"([{"store":"","keys":[],"id":"1"}])", R"([{"store":"s","keys":[7],"id":"1"}])",
-        R"([{"store":"s","keys":[],"id":"a\nb"}])"}) {
+        R"([{"store":"s","keys":[],"id":"a\nb"}])", R"([{"store":"s","keys":[],"id":"1","metadata":[]}])",
+        R"([{"store":"s","keys":[],"id":"1","metadata":{"a":7}}])"}) {
     EXPECT_EQ(say(noted_subscriptions(metadata_with(note))), "none") << note;
     EXPECT_EQ(say(noted_subscriptions(metadata_with(fmt::format("[{},{}]", good, note)))), "none") << note;
   }
@@ -102,6 +130,17 @@ TEST(SubscriptionsNote, IsBounded) {
   EXPECT_EQ(noted(1, 1000, 256), 1U);
   EXPECT_EQ(noted(1, 1001, 1), 0U);
   EXPECT_EQ(noted(1, 1, 257), 0U);
+  const auto with = [](std::size_t count, std::size_t name, std::size_t value) {
+    ConfigurationSubscription one{"s", {}, "1"};
+    for (std::size_t i = 0; i < count; ++i) {
+      one.metadata[fmt::format("{:0{}}", i, name)] = std::string(value, 'x');
+    }
+    return noted_subscriptions(metadata_with(subscriptions_note(std::vector{one}))).has_value();
+  };
+  EXPECT_TRUE(with(32, 512, 512));
+  EXPECT_FALSE(with(33, 2, 1));
+  EXPECT_FALSE(with(1, 513, 1));
+  EXPECT_FALSE(with(1, 1, 513));
 }
 
 TEST(SubscriptionId, IsInTheAnswer) {

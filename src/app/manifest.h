@@ -145,8 +145,9 @@ struct JobTrigger {
 /// A change in a configuration store. Nobody brings one again, whatever becomes of it.
 struct ConfigurationTrigger {
   std::string store;
-  std::string key;   ///< empty: every key
-  std::string path;  ///< ends in "/*" for every key
+  std::string key;                              ///< empty: every key
+  std::map<std::string, std::string> metadata;  ///< of the subscription
+  std::string path;                             ///< ends in "/*" for every key
   std::string function;
   std::vector<Output> outputs;
   Source source;

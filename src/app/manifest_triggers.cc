@@ -21,6 +21,8 @@ constexpr std::size_t kMaxTriggers = 200;  // of one kind, in one app
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxMatchBytes = 4096;
 constexpr std::size_t kMaxMetadata = 32;
+constexpr std::size_t kMostConfigurationMetadata =
+    512;                                    // names and values, which may be three times as long in a query
 constexpr std::size_t kMaxJobBytes = 4096;  // of a job's data
 constexpr std::int64_t kMostMessages = 1000;
 constexpr std::int64_t kMostRetries = 1000;
@@ -109,14 +111,20 @@ void read_bulk(Section& section, TopicTrigger& trigger) {
   trigger.bulk = bulk;
 }
 
-void read_metadata(Section& section, TopicTrigger& trigger) {
+std::map<std::string, std::string> read_texts_of(Section& section) {
+  std::map<std::string, std::string> texts;
   if (auto metadata = section.table("metadata", kMaxMetadata)) {
     for (const DocumentNode& member : metadata->members()) {
       if (const std::string* value = metadata->text(member.key)) {
-        trigger.metadata.emplace(member.key, *value);
+        texts.emplace(member.key, *value);
       }
     }
   }
+  return texts;
+}
+
+void read_metadata(Section& section, TopicTrigger& trigger) {
+  trigger.metadata = read_texts_of(section);
   constexpr const char* kRaw = "rawPayload";
   const auto raw = section.flag("raw");
   if (raw && trigger.metadata.contains(kRaw)) {
@@ -352,6 +360,19 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
     trigger.store = read_name(one, "store", R"(give the configuration store, as in store = "config")");
     if (one.has("key")) {
       trigger.key = read_name(one, "key", "leave it out for every key");
+    }
+    trigger.metadata = read_texts_of(one);
+    std::size_t size = 0;
+    for (const auto& [name, value] : trigger.metadata) {
+      size += name.size() + value.size();
+      if (name.empty() || has_control_characters(name) || has_control_characters(value)) {
+        one.problem("metadata", "needs names, and has room for printable texts alone");
+        break;
+      }
+    }
+    if (size > kMostConfigurationMetadata) {
+      one.problem("metadata", fmt::format("is longer than {} bytes, which the head of a request has room for",
+                                          kMostConfigurationMetadata));
     }
     trigger.path = fmt::format("/configuration/{}/{}", trigger.store, trigger.key.empty() ? "*" : trigger.key);
     if (const auto defect = exact_path_defect("/" + trigger.key); !trigger.key.empty() && !defect.empty()) {

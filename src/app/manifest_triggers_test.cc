@@ -64,6 +64,7 @@ function = "f"
 [[app.a.configuration]]
 store = "config"
 key = "limit"
+metadata = { sentinelKey = "limits" }
 function = "f"
 [[app.a.configuration]]
 store = "config"
@@ -93,7 +94,9 @@ function = "g"
   EXPECT_EQ(app.bindings[1].path, "/from/queue");
   EXPECT_EQ(app.jobs.at(0).path, "/job/night ly");
   EXPECT_EQ(app.configurations.at(0).path, "/configuration/config/limit");
+  EXPECT_EQ(app.configurations.at(0).metadata, (std::map<std::string, std::string>{{"sentinelKey", "limits"}}));
   EXPECT_EQ(app.configurations.at(1).path, "/configuration/config/*");
+  EXPECT_TRUE(app.configurations.at(1).metadata.empty());
 }
 
 TEST(Triggers, PathsOfTopicsDifferWhereTheirNamesDo) {
@@ -126,6 +129,24 @@ TEST(Triggers, NeedWhatTheyAreMadeOf) {
       problems_with("[[app.a.job]]\nname = 'a'\nfunction = 'f'\nwhen = '@daily'\n"),
       "t.toml:11: app.a.job[1].when: there is no such field; known: name, schedule, data, function, on_bad_input, "
       "on_failure, output");
+}
+
+TEST(Triggers, OfConfigurationHaveMetadataThatFitIntoARequest) {
+  const auto problems = [](const std::string& metadata) {
+    return problems_with("[[app.a.configuration]]\nstore = 's'\nfunction = 'f'\nmetadata = " + metadata + "\n");
+  };
+  const std::string name(12, 'n');
+  EXPECT_EQ(problems("{ " + name + " = '" + std::string(500, 'x') + "' }"), "nothing");
+  EXPECT_EQ(
+      problems("{ " + name + " = '" + std::string(501, 'x') + "' }"),
+      "t.toml:11: app.a.configuration[1].metadata: is longer than 512 bytes, which the head of a request has room "
+      "for");
+  EXPECT_EQ(problems(R"({ a = "b\nc" })"),
+            "t.toml:11: app.a.configuration[1].metadata: needs names, and has room for printable texts alone");
+  EXPECT_EQ(problems("{ '' = 'b' }"),
+            "t.toml:11: app.a.configuration[1].metadata: needs names, and has room for printable texts alone");
+  EXPECT_EQ(problems("{ a = 7 }"),
+            "t.toml:11: app.a.configuration[1].metadata.a: must be a text in quotes, not a number");
 }
 
 TEST(Triggers, MayScheduleTheirJobs) {

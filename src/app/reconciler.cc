@@ -215,7 +215,7 @@ void Reconciler::make_one(ConfigurationSubscription missing) {
   const ConfigurationSubscription asked = missing;
   busy_ = Busy::Changing;
   request_ = sidecar_.subscribe_configuration(
-      asked.store, asked.keys, {}, {kMostAnswer},
+      asked.store, asked.keys, {asked.metadata.begin(), asked.metadata.end()}, {}, {kMostAnswer},
       [this, made = std::move(missing)](const Result<std::optional<WholeBody>>& answer) mutable {
         auto id = answer && *answer ? subscription_id((*answer)->bytes) : std::nullopt;
         if (id) {

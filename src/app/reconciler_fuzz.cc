@@ -38,6 +38,7 @@ void check(std::string_view metadata) {
   for (std::size_t i = 0; i < found.size(); ++i) {
     require(found[i].is_about_the_same(same[i]) && found[i].id == same[i].id);
     require(!found[i].store.empty() && !found[i].id.empty() && found[i].keys.size() <= 1000);
+    require(found[i].metadata.size() <= 32);
   }
 }
 

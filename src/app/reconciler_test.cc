@@ -42,14 +42,15 @@ class FakeSidecar final : public dapr::Arrangements {
     return answer("note", {}, [done](const auto& result) { done(result ? Result<void>() : fail(result.error())); });
   }
   std::shared_ptr<void> subscribe_configuration(std::string_view store, std::span<const std::string> keys,
-                                                dapr::Terms /*terms*/, dapr::Room /*room*/, OnAnswer done) override {
+                                                const dapr::Metadata& metadata, dapr::Terms /*terms*/,
+                                                dapr::Room /*room*/, OnAnswer done) override {
     const std::string what(store);
     did.push_back("make " + what);
     if (refusals.contains(what)) {
       return answer(what, {}, std::move(done));
     }
     const std::string id = fmt::format("id{}", ++ids);
-    live[id] = {what, {keys.begin(), keys.end()}, id};
+    live[id] = {what, {keys.begin(), keys.end()}, id, {metadata.begin(), metadata.end()}};
     if (on_make) {
       on_make();
     }
@@ -271,6 +272,17 @@ TEST_F(ReconcilerTest, AKeyThatStaysIsListenedToAllTheTime) {
     sidecar.refusals.clear();
   });
   EXPECT_TRUE(wait_until([&] { return sidecar.live.size() == 1 && sidecar.live.begin()->second.keys.size() == 1; }));
+}
+
+TEST_F(ReconcilerTest, MakesAnotherWhereTheMetadataAreOthers) {
+  start({{"settings", {"a"}, {}, {{"notifyChannel", "one"}}}});
+  (void)standing();
+  start({{"settings", {"a"}, {}, {{"notifyChannel", "two"}}}});
+  EXPECT_EQ(standing(), "settings a");
+  on_loop([&] {
+    EXPECT_EQ(sidecar.ids, 2);
+    EXPECT_EQ(sidecar.live.begin()->second.metadata.at("notifyChannel"), "two");
+  });
 }
 
 TEST_F(ReconcilerTest, OneThatCannotBeEndedStaysInTheNote) {

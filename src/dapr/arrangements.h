@@ -33,8 +33,9 @@ class Arrangements {
   /// \param keys  none: every key
   /// \param done  is given {"id":"..."}, a JSON text
   [[nodiscard]] virtual std::shared_ptr<void> subscribe_configuration(std::string_view store,
-                                                                      std::span<const std::string> keys, Terms terms,
-                                                                      Room room, OnAnswer done) = 0;
+                                                                      std::span<const std::string> keys,
+                                                                      const Metadata& metadata, Terms terms, Room room,
+                                                                      OnAnswer done) = 0;
   /// That the sidecar has no such subscription, or store, is well too.
   [[nodiscard]] virtual std::shared_ptr<void> unsubscribe_configuration(std::string_view store, std::string_view id,
                                                                         Terms terms, OnDone done) = 0;

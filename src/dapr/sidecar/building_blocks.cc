@@ -385,10 +385,14 @@ std::shared_ptr<void> SidecarBlocks::set_metadata(std::string_view name, SharedB
 }
 
 std::shared_ptr<void> SidecarBlocks::subscribe_configuration(std::string_view store, std::span<const std::string> keys,
-                                                             Terms terms, Room room, OnAnswer done) {
+                                                             const Metadata& metadata, Terms terms, Room room,
+                                                             OnAnswer done) {
   Query query;
   for (const std::string& key : keys) {
     query.add({}, "key", key);
+  }
+  for (const auto& [name, value] : metadata) {
+    query.add("metadata.", name, value);
   }
   return ask({{"subscribe configuration", store, {}},
               "GET",

@@ -63,7 +63,8 @@ class SidecarBlocks final : public BuildingBlocks, public Arrangements {
   [[nodiscard]] std::shared_ptr<void> set_metadata(std::string_view name, SharedBytes value, Terms terms,
                                                    OnDone done) override;
   [[nodiscard]] std::shared_ptr<void> subscribe_configuration(std::string_view store, std::span<const std::string> keys,
-                                                              Terms terms, Room room, OnAnswer done) override;
+                                                              const Metadata& metadata, Terms terms, Room room,
+                                                              OnAnswer done) override;
   [[nodiscard]] std::shared_ptr<void> unsubscribe_configuration(std::string_view store, std::string_view id,
                                                                 Terms terms, OnDone done) override;
   [[nodiscard]] std::shared_ptr<void> read_job(std::string_view name, Terms terms, Room room, OnAnswer done) override;

@@ -421,9 +421,9 @@ TEST_F(SidecarTest, ReadsAndLeavesMetadata) {
 }
 
 TEST_F(SidecarTest, SubscribesToConfigurationAndEndsThat) {
-  const auto subscribe = [this](const std::vector<std::string>& keys) {
+  const auto subscribe = [this](const std::vector<std::string>& keys, const Metadata& metadata = {}) {
     ask_for([&](BuildingBlocks& /*to*/, auto done) {
-      return blocks->subscribe_configuration("my store", keys, {}, {Bytes{1000}}, std::move(done));
+      return blocks->subscribe_configuration("my store", keys, metadata, {}, {Bytes{1000}}, std::move(done));
     });
     EXPECT_EQ(told_after("200 OK", R"({"id":"7"})"), R"({"id":"7"})");
     EXPECT_EQ(seen.field("dapr-api-token"), "secret-token");
@@ -431,6 +431,8 @@ TEST_F(SidecarTest, SubscribesToConfigurationAndEndsThat) {
   };
   EXPECT_EQ(subscribe({"a b", "c"}), "GET /v1.0/configuration/my%20store/subscribe?key=a%20b&key=c HTTP/1.1");
   EXPECT_EQ(subscribe({}), "GET /v1.0/configuration/my%20store/subscribe HTTP/1.1") << "every key";
+  EXPECT_EQ(subscribe({"a"}, {{"b&c", "d e"}}),
+            "GET /v1.0/configuration/my%20store/subscribe?key=a&metadata.b%26c=d%20e HTTP/1.1");
   ask([this](BuildingBlocks& /*to*/, auto done) {
     return blocks->unsubscribe_configuration("my store", "7/8", {}, std::move(done));
   });
