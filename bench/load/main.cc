@@ -1,6 +1,5 @@
 /// \file  Loads a port of this machine with HTTP requests and prints what came of it as JSON.
 
-#include <charconv>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -8,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "base/json.h"
+#include "base/number.h"
 #include "load/load.h"
 
 namespace trilby::bench {
@@ -20,8 +20,9 @@ constexpr std::string_view kUsage =
 
 template <typename T>
 bool read(std::string_view text, T& out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc{} && end == text.data() + text.size();
+  const auto number = parse_number<T>(text);
+  out = number.value_or(out);
+  return number.has_value();
 }
 
 /// \return whether the argument is one of those that kUsage names

@@ -1,7 +1,6 @@
 #include "app/admin_calls.h"
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <iterator>
 #include <utility>
@@ -11,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/text.h"
 
 namespace trilby::app {
@@ -123,10 +123,11 @@ Result<CallQuery> parse_call_query(std::string_view query, const observe::Labels
         return fail(Reason::BadRequest, "there is no reason \"{}\"", printable_line(value, kShown));
       }
     } else if (field == "limit") {
-      const auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), out.limit);
-      if (error != std::errc{} || rest != value.data() + value.size() || out.limit > kMaxCallsShown) {
+      const auto limit = parse_number<std::size_t>(value);
+      if (!limit || *limit > kMaxCallsShown) {
         return fail(Reason::BadRequest, "limit is a number from 0 to {}", kMaxCallsShown);
       }
+      out.limit = *limit;
     } else if (field == "format" && (value == "json" || value == "tsv")) {
       out.form = value == "json" ? CallQuery::Form::Json : CallQuery::Form::Tsv;
     } else {

@@ -1,7 +1,6 @@
 #include "app/lockdown_threads.h"
 
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -17,6 +16,8 @@
 #include <semaphore.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/number.h"
 
 namespace trilby::app {
 namespace {
@@ -76,11 +77,8 @@ Result<std::vector<pid_t>> list_threads() {
   }
   std::vector<pid_t> threads;
   while (const dirent* entry = readdir(folder.get())) {
-    const std::string_view name = entry->d_name;
-    pid_t thread = 0;
-    if (const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), thread);
-        error == std::errc{} && end == name.data() + name.size()) {
-      threads.push_back(thread);
+    if (const auto thread = parse_number<pid_t>(entry->d_name)) {
+      threads.push_back(*thread);
     }
   }
   return threads;

@@ -1,9 +1,10 @@
 #include "app/manifest_addresses.h"
 
 #include <array>
-#include <charconv>
 
 #include <arpa/inet.h>
+
+#include "base/number.h"
 
 namespace trilby::app {
 namespace {
@@ -39,10 +40,8 @@ std::string format(const Address& address) {
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text, std::uint16_t least) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  const bool is_number = error == std::errc{} && end == text.data() + text.size();
-  return is_number && port >= least ? std::optional(port) : std::nullopt;
+  const auto port = parse_number<std::uint16_t>(text);
+  return port && *port >= least ? port : std::nullopt;
 }
 
 Result<Address> parse_address(std::string_view text) {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "app/manifest_addresses.h"
+#include "base/number.h"
 #include "base/text.h"
 
 namespace trilby::app {
@@ -221,13 +221,10 @@ Result<void> apply_sampler(Observe& observe, Origins& origins, const FindVariabl
   observe.sampler_text = name;
   if (row->root == Root::Ratio) {
     const std::string text = variable(kSamplerArgument);
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ratio);
-    const bool is_number = error == std::errc{} && end == text.data() + text.size();
-    const bool is_ratio = is_number && ratio >= 0 && ratio <= 1;  // which a NaN is not
-    if (!text.empty() && !is_ratio) {
+    ratio = text.empty() ? 1 : parse_number<double>(text).value_or(-1);
+    if (!(ratio >= 0 && ratio <= 1)) {  // nor may it be a NaN
       return fail(Reason::BadRequest, "{}: \"{}\" is no number from 0 to 1, as in 0.01", kSamplerArgument, shown(text));
     }
-    ratio = text.empty() ? 1 : ratio;
     observe.sampler_text += fmt::format(" {}", ratio);
   }
   observe.sampler = observe::Sampler(row->root, row->follows_parent, ratio);
@@ -284,14 +281,12 @@ Result<void> apply_times(Observe& observe, Origins& origins, const FindVariable&
     if (text.empty()) {
       continue;
     }
-    std::int64_t milliseconds = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
-    if (error != std::errc{} || end != text.data() + text.size() || milliseconds < time.range.least ||
-        milliseconds > time.range.most) {
+    const auto milliseconds = parse_number<std::int64_t>(text);
+    if (!milliseconds || *milliseconds < time.range.least || *milliseconds > time.range.most) {
       return fail(Reason::BadRequest, "{}: \"{}\" is no number of milliseconds from {} to {}", time.variable,
                   shown(text), time.range.least, time.range.most);
     }
-    observe.*time.setting = std::chrono::milliseconds(milliseconds);
+    observe.*time.setting = std::chrono::milliseconds(*milliseconds);
     origins[std::string(time.name)] = {Origin::Environment, {}};
   }
   return {};

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
+
+#include "base/number.h"
 
 namespace trilby::app {
 namespace {
@@ -24,13 +25,12 @@ Result<Listener> parse_listener(std::string_view text) {
   const std::size_t equals = std::min(text.find('=', colon), text.size());
   const auto* row = std::find_if(kKinds.begin(), kKinds.end(),
                                  [&](const auto& kind) { return kind.second == text.substr(0, colon); });
-  Listener listener;
-  const std::string_view number = text.substr(std::min(equals + 1, text.size()));
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), listener.socket);
-  if (row == kKinds.end() || equals == text.size() || error != std::errc{} || end != number.data() + number.size() ||
-      listener.socket < 0) {
+  const auto socket = parse_number<int>(text.substr(std::min(equals + 1, text.size())));
+  if (row == kKinds.end() || !socket || *socket < 0) {
     return fail(Reason::BadRequest, "\"{}\" is not KIND:APP=DESCRIPTOR", text);
   }
+  Listener listener;
+  listener.socket = *socket;
   listener.kind = row->first;
   listener.app = text.substr(colon + 1, equals - colon - 1);
   return listener;

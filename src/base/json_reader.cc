@@ -1,11 +1,11 @@
 #include "base/json_reader.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <system_error>
 
+#include "base/number.h"
 #include "base/text.h"
 
 namespace trilby {
@@ -362,10 +362,7 @@ std::string JsonCursor::key() const {
 namespace {
 
 std::optional<double> number_of(const JsonValue& value) {
-  const std::string_view raw = value.raw();
-  double number = 0;
-  const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), number);
-  return error == std::errc{} && end == raw.data() + raw.size() ? std::optional(number) : std::nullopt;
+  return parse_number<double>(value.raw());
 }
 
 bool is_same(const JsonValue& a, const JsonValue& b, std::size_t depth);

@@ -1,9 +1,10 @@
 #include "base/units.h"
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <limits>
+
+#include "base/number.h"
 
 namespace trilby {
 namespace {
@@ -37,18 +38,17 @@ std::pair<std::string_view, std::string_view> split(std::string_view text) {
 
 Result<Bytes> parse_bytes(std::string_view text) {
   const auto [digits, unit] = split(text);
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty()) {
+  const auto number = parse_number<std::uint64_t>(digits);
+  if (!number) {
     return fail(Reason::Manifest, "\"{}\" is not a size; write a whole number and B, KiB, MiB or GiB, as in \"64MiB\"",
                 text);
   }
   for (const ByteUnit& row : kByteUnits) {
     if (unit == row.name || (unit.empty() && row.factor == 1)) {
-      if (number > std::numeric_limits<std::uint64_t>::max() / row.factor) {
+      if (*number > std::numeric_limits<std::uint64_t>::max() / row.factor) {
         return fail(Reason::Manifest, "\"{}\" is larger than any size", text);
       }
-      return Bytes{number * row.factor};
+      return Bytes{*number * row.factor};
     }
   }
   return fail(Reason::Manifest, "\"{}\" has no known unit; sizes are in B, KiB, MiB or GiB, as in \"64MiB\"", text);
@@ -56,15 +56,14 @@ Result<Bytes> parse_bytes(std::string_view text) {
 
 Result<Duration> parse_duration(std::string_view text) {
   const auto [digits, unit] = split(text);
-  double number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty()) {
+  const auto number = parse_number<double>(digits);
+  if (!number) {
     return fail(Reason::Manifest, "\"{}\" is not a duration; write a number and us, ms, s, m or h, as in \"10s\"",
                 text);
   }
   for (const TimeUnit& row : kTimeUnits) {
     if (unit == row.name) {
-      const double nanoseconds = number * row.nanoseconds;
+      const double nanoseconds = *number * row.nanoseconds;
       if (!(nanoseconds <= kMaxNanoseconds)) {
         return fail(Reason::Manifest, "\"{}\" is longer than 24h", text);
       }

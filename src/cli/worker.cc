@@ -1,6 +1,5 @@
 #include "app/worker.h"
 
-#include <charconv>
 #include <optional>
 
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 #include "app/tokens.h"
 #include "base/environment_variable.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/report.h"
@@ -25,13 +25,12 @@ namespace {
 constexpr std::string_view kHeadersVariable = "OTEL_EXPORTER_OTLP_HEADERS, or that of a signal";
 
 template <typename Number>
-Result<Number> parse_number(std::string_view name, std::string_view text, Number most) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || number < 0 || number > most) {
+Result<Number> number_up_to(std::string_view name, std::string_view text, Number most) {
+  const auto number = parse_number<Number>(text);
+  if (!number || *number < 0 || *number > most) {
     return fail(Reason::BadRequest, "{}: \"{}\" is no number from 0 to {}", name, text, most);
   }
-  return number;
+  return *number;
 }
 
 /// What the supervisor left in its sealed file.
@@ -110,19 +109,19 @@ class Worker final : public Command {
   Result<std::size_t> serve() {
     constexpr int kMaxDescriptor = 1 << 20;
     constexpr std::uint32_t kMaxLoops = 256;
-    TRILBY_ASSIGN(const int manifest_fd, parse_number("--manifest-fd", manifest_fd_, kMaxDescriptor));
-    TRILBY_ASSIGN(const int reports_fd, parse_number("--reports-fd", reports_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(const int manifest_fd, number_up_to("--manifest-fd", manifest_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(const int reports_fd, number_up_to("--reports-fd", reports_fd_, kMaxDescriptor));
     app::WorkerOptions options;
     app::Tokens tokens = app::take_tokens();
     options.app_token = std::move(tokens.app);
     options.dapr_token = std::move(tokens.dapr);
-    TRILBY_ASSIGN(options.orders, parse_number("--orders-fd", orders_fd_, kMaxDescriptor));
-    TRILBY_ASSIGN(options.counts, parse_number("--counts-fd", counts_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(options.orders, number_up_to("--orders-fd", orders_fd_, kMaxDescriptor));
+    TRILBY_ASSIGN(options.counts, number_up_to("--counts-fd", counts_fd_, kMaxDescriptor));
     options.beside = beside_;
     options.other_apps = through_sidecars_ ? app::OtherApps::ThroughSidecars : app::OtherApps::InProcess;
     set_close_on_exec(reports_fd);
     set_close_on_exec(options.orders);
-    TRILBY_ASSIGN(options.loops, parse_number("--loops", loops_, kMaxLoops));
+    TRILBY_ASSIGN(options.loops, number_up_to("--loops", loops_, kMaxLoops));
     TRILBY_ASSIGN(options.grace, parse_duration(grace_));
     options.aot_cache = cache_;
     for (const std::string& text : listeners_) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <initializer_list>
 #include <set>
 #include <span>
@@ -10,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/json_reader.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "policy/job_schedule.h"
 
@@ -55,10 +55,7 @@ bool append_flag(std::string& out, const JsonValue& value) {
 }
 /// A whole number of 32 bits.
 bool append_count(std::string& out, const JsonValue& value) {
-  const std::string_view digits = value.raw();
-  std::uint32_t number = 0;
-  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return read.ec == std::errc() && read.ptr == digits.data() + digits.size() && append_any(out, value);
+  return parse_number<std::uint32_t>(value.raw()) && append_any(out, value);
 }
 /// An object that has some of the members that are known, each once, and no others.
 bool append_object(std::string& out, const JsonValue& object, std::span<const Member> known) {
@@ -98,10 +95,8 @@ bool append_metadata(std::string& out, const JsonValue& value) {
   static constexpr std::array<Member, 1> kMembers = {
       {{"ttlInSeconds", [](std::string& to, const JsonValue& ttl) {
           const std::string text = ttl.kind() == JsonValue::Kind::Text ? ttl.text() : std::string();
-          std::int32_t seconds = 0;
-          const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
           append_json_string(to, text);
-          return read.ec == std::errc() && read.ptr == text.data() + text.size() && (seconds > 0 || text == "-1");
+          return parse_number<std::int32_t>(text).value_or(0) > 0 || text == "-1";
         }}}};
   return append_object(out, value, kMembers);
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/number.h"
 #include "base/text.h"
 
 namespace trilby::policy {
@@ -68,12 +69,6 @@ struct Values {
   bool is_any = false;  ///< '*' or '?' is among it, without a step
 };
 
-std::optional<unsigned> number_of(std::string_view text) {
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
-
 std::optional<unsigned> value_of(std::string_view text, const Bounds& bounds) {
   constexpr std::size_t kLetters = 3;
   const std::string lower = ascii_lower(text);
@@ -82,14 +77,15 @@ std::optional<unsigned> value_of(std::string_view text, const Bounds& bounds) {
       return bounds.least + static_cast<unsigned>(at / kLetters);
     }
   }
-  return number_of(text);
+  return parse_number<unsigned>(text);
 }
 
 /// "*", "5", "5-10", each with "/2" behind it or not; "5/2" goes on to the end.
 std::optional<Values> read_range(std::string_view text, const Bounds& bounds) {
   const std::size_t slash = text.find('/');
   const std::string_view range = text.substr(0, slash);
-  const auto step = slash == std::string_view::npos ? std::optional(1U) : number_of(text.substr(slash + 1));
+  const auto step =
+      slash == std::string_view::npos ? std::optional(1U) : parse_number<unsigned>(text.substr(slash + 1));
   const std::size_t hyphen = range.find('-');
   std::optional<unsigned> first = bounds.least;
   std::optional<unsigned> last = bounds.most;

@@ -1,11 +1,11 @@
 #include "triggers/retry_counts.h"
 
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/name_part.h"
+#include "base/number.h"
 
 namespace trilby::triggers {
 namespace {
@@ -14,12 +14,11 @@ constexpr const char* kSecondsKept = "86400";
 
 /// What a sidecar gives back of a number that was saved.
 Result<std::uint32_t> parse_count(std::string_view text) {
-  std::uint32_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (!text.empty() && (error != std::errc{} || end != text.data() + text.size())) {
+  const auto count = text.empty() ? std::optional(0U) : parse_number<std::uint32_t>(text);
+  if (!count) {
     return fail(Reason::UpstreamFailed, "what is saved as the count is no number");
   }
-  return count;
+  return *count;
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
+#include "base/number.h"
 #include "base/text.h"
 #include "observe/trace.h"
 #include "triggers/problem.h"
@@ -143,10 +143,7 @@ bool has_token(const Fields& fields, std::string_view token) {
 }
 
 unsigned hops_of(const Fields& fields) {
-  const std::string_view text = only(fields, "trilby-hops");
-  unsigned hops = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hops);
-  return error == std::errc{} && end == text.data() + text.size() ? std::min(hops, kMaxHops) : 0;
+  return std::min(parse_number<unsigned>(only(fields, "trilby-hops")).value_or(0), kMaxHops);
 }
 
 bool is_kept_from_guests(const Field& field) {
