@@ -57,9 +57,11 @@ void read_state(Section& section, policy::DaprGrants& grants) {
   }
 }
 
-/// Whether only a sidecar can give what is granted.
-bool needs_sidecar(const policy::DaprGrants& grants, const std::set<std::string_view>& apps) {
-  return !grants.only_invokes() ||
+/// Whether only a sidecar can give what is granted. No app is served on loops of their own, so from there every app is
+/// reached through one.
+bool needs_sidecar(const policy::Policy& policy, const std::set<std::string_view>& apps) {
+  const policy::DaprGrants& grants = policy.grants.dapr;
+  return !grants.only_invokes() || policy::needs_own_loop(policy) ||
          std::any_of(grants.invoke.begin(), grants.invoke.end(), [&](const std::string& grant) {
            return !apps.contains(std::string_view(grant).substr(0, grant.find('/')));
          });
@@ -92,15 +94,8 @@ void check_dapr_grants(const Manifest& manifest, Problems& problems) {
       continue;
     }
     const std::string field = fmt::format("function.{}.allow.dapr", function.name);
-    if (policy::needs_own_loop(function.policy)) {
-      problems.add(
-          function.source.line, field,
-          fmt::format("does not go together with {} yet; make two functions of it",
-                      function.policy.grants.directories.empty() ? "more than 128MiB of memory" : "allow.directories"));
-    }
     for (const App& app : manifest.apps) {
-      if (!app.sidecar && needs_sidecar(function.policy.grants.dapr, apps) &&
-          called_functions(app).contains(function.name)) {
+      if (!app.sidecar && needs_sidecar(function.policy, apps) && called_functions(app).contains(function.name)) {
         problems.add(function.source.line, field,
                      fmt::format("needs the sidecar of app {}, which calls it; say where it is, as in [app.{}] sidecar "
                                  "= {{ http = 3500 }}",

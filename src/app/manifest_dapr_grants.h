@@ -9,8 +9,7 @@ namespace trilby::app {
 /// Reads [function.NAME.allow.dapr].
 void read_dapr_grants(Section& section, policy::DaprGrants& grants);
 
-/// Notes grants that could not be used, once all has been read: of functions that run on loops of their own, which have
-/// no way to Dapr, and of functions that an app without a sidecar calls.
+/// Notes grants that could not be used, once all has been read: of functions that an app without a sidecar calls.
 void check_dapr_grants(const Manifest& manifest, Problems& problems);
 
 /// "publish broker/orders; state store/order-* (read-only)". Empty: nothing.

@@ -111,16 +111,14 @@ TEST(ManifestDaprGrants, NeedASidecarUnlessTheyOnlyInvokeAppsOfTheManifest) {
       "[app.shop] sidecar = { http = 3500 }";
   EXPECT_EQ(error_of("allow.dapr.invoke = [\"elsewhere/pay\"]", kNoSidecar), kSays);
   EXPECT_EQ(error_of("allow.dapr.publish = [\"broker/orders\"]", kNoSidecar), kSays);
+  EXPECT_EQ(error_of("allow.dapr.invoke = [\"billing/pay\"]\nlimits.memory = \"256MiB\"", kNoSidecar), kSays)
+      << "on a loop of its own, where no app is served";
 }
 
-TEST(ManifestDaprGrants, DoNotGoTogetherWithLoopsOfTheirOwn) {
-  EXPECT_EQ(
-      error_of("allow.dapr.publish = [\"broker/orders\"]\nlimits.memory = \"256MiB\""),
-      "/m/trilby.toml:8: function.f.allow.dapr: does not go together with more than 128MiB of memory yet; make two "
-      "functions of it");
-  EXPECT_NE(error_of("allow.dapr.publish = [\"broker/orders\"]\nallow.directories = { \"/data\" = \"data\" }")
-                .find("does not go together with allow.directories yet"),
-            std::string::npos);
+TEST(ManifestDaprGrants, GoTogetherWithLoopsOfTheirOwn) {
+  EXPECT_EQ(error_of("allow.dapr.publish = [\"broker/orders\"]\nlimits.memory = \"256MiB\""), "it was accepted");
+  EXPECT_EQ(error_of("allow.dapr.publish = [\"broker/orders\"]\nallow.directories = { \"/data\" = \"data\" }"),
+            "it was accepted");
 }
 
 }  // namespace

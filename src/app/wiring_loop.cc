@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kFlushAfter{200};
 constexpr std::size_t kKeptCalls = 256;
-/// Of this loop's requests to all sidecars. Time is bounded by sidecar.timeout, requests by the calls that make them.
-constexpr http::ClientLimits kSidecarLimits = {.waiting = 1000,
-                                               .addresses = 256,  // as many as apps
-                                               .queue_wait = std::chrono::seconds(5),
-                                               .head_timeout = std::chrono::minutes(10)};
 
 }  // namespace
 
@@ -24,7 +19,6 @@ ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format 
     : metrics_(labels),
       calls_(kKeptCalls),
       labels_(labels),
-      spans_timer_(loop_),
       log_(log_fd, format, sampling),
       flush_timer_(loop_),
       request_bodies_(budgets.requests),
@@ -57,15 +51,16 @@ void ServingLoop::run(bool in_batches) {
   // channel, and looks into its front when it ends.
   servers_.clear();
   cancel_calls(Reason::Draining);
-  client_.reset();
+  if (ways_) {
+    ways_->hang_up();
+  }
   channels_.clear();
   grpc_channels_.clear();
   fronts_.clear();
   grpc_fronts_.clear();
   routers_.clear();
-  ways_.clear();
+  ways_.reset();
   flush_timer_.cancel();
-  spans_timer_.cancel();
   log_.flush();
 }
 
@@ -79,54 +74,25 @@ void ServingLoop::cancel_calls(Reason why) {
 }
 
 void ServingLoop::trace(const SpanExport& spans, std::size_t apps) {
-  take_spans_ = spans.take;
-  spans_delay_ = spans.delay;
-  spans_.emplace(apps, spans.backlog, metrics_.dropped_spans, [this] { wake_for_spans(); });
-  for (std::size_t app = 0; app < apps; ++app) {
-    tracers_.push_back(std::make_unique<observe::Tracer>(*spans_, app, spans.sampler, ids_, labels_));
-  }
+  spans_.emplace(loop_, spans, apps, metrics_.dropped_spans, ids_, labels_);
 }
 
 observe::Tracer* ServingLoop::tracer(std::size_t app) const {
-  return tracers_.empty() ? nullptr : tracers_[app].get();
-}
-
-void ServingLoop::wake_for_spans() {
-  if (spans_->is_full()) {
-    hand_over_spans();
-  } else {
-    spans_timer_.start(spans_delay_, [this] { hand_over_spans(); });
-  }
+  return spans_ ? &spans_->tracer(app) : nullptr;
 }
 
 void ServingLoop::hand_over_spans() {
-  spans_timer_.cancel();
-  if (!spans_) {
-    return;
+  if (spans_) {
+    spans_->hand_over();
   }
-  if (auto batches = spans_->take(); !batches.empty()) {
-    take_spans_(std::move(batches));
-  }
-}
-
-ServingLoop::Ways& ServingLoop::make_ways(const AppRoutes& app, observe::Tracer* spans) {
-  Ways& ways = *ways_.emplace_back(std::make_unique<Ways>());
-  if (app.sidecar) {
-    if (!client_) {
-      client_.emplace(loop_, kSidecarLimits);
-    }
-    ways.far.emplace(*client_, app.sidecar);
-    ways.blocks.emplace(loop_, *client_, app.sidecar, spans);
-  }
-  ways.invocation.emplace(invocation_, ways.far ? &*ways.far : nullptr, spans);
-  return ways;
 }
 
 void ServingLoop::serve(const std::vector<AppRoutes>& apps, const std::vector<ServedListener>& listeners,
                         const http::ServerLimits& limits, OtherApps other_apps) {
+  ways_.emplace(loop_);
   for (const AppRoutes& app : apps) {
     observe::Tracer* const spans = tracer(routers_.size());
-    Ways& ways = make_ways(app, spans);
+    LoopWays::Ways& ways = ways_->add(app, invocation_, spans);
     triggers::Router& router = *routers_.emplace_back(std::make_unique<triggers::Router>(
         app.app, app.table,
         triggers::LoopServices{*invoker_, *ways.invocation, metrics_, ids_, calls_,

@@ -1,7 +1,6 @@
 /// \file  One event loop with everything that serves on it.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -11,13 +10,10 @@
 #include <vector>
 
 #include "app/wiring_routes.h"
+#include "app/wiring_ways.h"
 #include "app/worker.h"
 #include "base/log.h"
 #include "dapr/embedded/service_invocation.h"
-#include "dapr/nearest_invocation.h"
-#include "dapr/sidecar/building_blocks.h"
-#include "dapr/sidecar/service_invocation.h"
-#include "http/client.h"
 #include "http/server.h"
 #include "invoke/invoker.h"
 #include "net/accepted.h"
@@ -27,8 +23,6 @@
 #include "observe/call_ring.h"
 #include "observe/ids.h"
 #include "observe/metrics.h"
-#include "observe/sampler.h"
-#include "observe/tracer.h"
 #include "triggers/app_channel.h"
 #include "triggers/grpc_channel.h"
 #include "triggers/grpc_front.h"
@@ -44,15 +38,6 @@ struct ServedListener {
   bool is_app_channel = false;                           ///< Dapr's own requests are answered there
   std::shared_ptr<const net::TlsContext> tls = nullptr;  ///< null: it speaks none
   std::size_t tls_label = 0;                             ///< index in observe::Labels::tls_listeners(), if it does
-};
-
-/// Which spans are recorded, and where they go. Ownership: all of it outlives the loops.
-struct SpanExport {
-  observe::Sampler sampler;
-  Duration delay;                     ///< until a loop hands over what it has gathered
-  std::atomic<std::size_t>& backlog;  ///< SpanQueue's
-  std::function<void(std::vector<observe::SpanBatch>)>
-      take;  ///< SpanBatch::service is the index of its app; any thread
 };
 
 /// A loop, its thread, and what serves apps on it: invoker, routers, one front and one server for each listener.
@@ -96,17 +81,8 @@ class ServingLoop {
   void cancel_calls(Reason why);
 
  private:
-  /// How one app reaches others, and Dapr.
-  struct Ways {
-    std::optional<dapr::sidecar::SidecarInvocation> far;  // with a sidecar
-    std::optional<dapr::sidecar::SidecarBlocks> blocks;   // with a sidecar
-    std::optional<dapr::NearestInvocation> invocation;
-  };
-
   void run(bool in_batches);
-  [[nodiscard]] Ways& make_ways(const AppRoutes& app, observe::Tracer* spans);
   [[nodiscard]] observe::Tracer* tracer(std::size_t app) const;
-  void wake_for_spans();
   [[nodiscard]] Bytes most_of_one_body() const;
   void serve_listener(const AppRoutes& app, const ServedListener& listener, const http::ServerLimits& limits);
   /// Makes what answers on a listener, and the server that asks it.
@@ -121,19 +97,14 @@ class ServingLoop {
   observe::CallRing calls_;
   const observe::Labels& labels_;
   observe::IdSource ids_;
-  std::optional<observe::SpanQueue> spans_;  // set: they are recorded
-  std::function<void(std::vector<observe::SpanBatch>)> take_spans_;
-  net::Timer spans_timer_;
-  Duration spans_delay_{};
-  std::vector<std::unique_ptr<observe::Tracer>> tracers_;  // one for each app, or none
+  std::optional<LoopSpans> spans_;  // set: they are recorded
   observe::AccessLog log_;
   net::Timer flush_timer_;
   BodyBudget* const request_bodies_;  // may be null
   std::unique_ptr<invoke::Invoker> invoker_;
-  BodyBudget* const answers_;           // may be null
-  std::optional<http::Client> client_;  // with apps that have sidecars; goes first
+  BodyBudget* const answers_;  // may be null
   dapr::embedded::LocalInvocation invocation_;
-  std::vector<std::unique_ptr<Ways>> ways_;                            // one for each app
+  std::optional<LoopWays> ways_;
   std::vector<std::unique_ptr<triggers::Router>> routers_;             // one for each app
   std::vector<std::unique_ptr<triggers::AppChannel>> channels_;        // one for each app; null: it speaks gRPC
   std::vector<std::unique_ptr<triggers::GrpcChannel>> grpc_channels_;  // one for each app; null: it speaks HTTP

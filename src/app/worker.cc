@@ -24,6 +24,7 @@
 #include "app/watchdog.h"
 #include "app/wiring.h"
 #include "app/wiring_loop.h"
+#include "app/wiring_own_loop.h"
 #include "app/wiring_routes.h"
 #include "app/worker_lockdown.h"
 #include "app/worker_wait.h"
@@ -41,8 +42,10 @@ constexpr std::uint32_t kMinOwnLoops = 2;
 constexpr std::uint32_t kMaxOwnLoops = 4;
 // After the grace period: how long answers that say "draining" may take to go out.
 constexpr std::chrono::milliseconds kFarewell{500};
-// How long a drained worker waits for the last spans and metrics to arrive.
+// How long a drained worker waits for the last spans and metrics to arrive, and before that for a loop that may stand
+// still to hand over its own.
 constexpr std::chrono::seconds kFlush{1};
+constexpr std::chrono::milliseconds kFlushOwn{200};
 // Longer than Reconcilers::stop() takes, which is longest where a sidecar does not answer. A worker whose grace period
 // is shorter waits so long for the note that it leaves.
 constexpr std::chrono::milliseconds kSettle{1500};
@@ -89,6 +92,7 @@ class Worker {
   Result<void> prepare_admin();
   Result<void> prepare_tls();
   Result<void> prepare_apps();
+  void prepare_own_loops(const std::vector<AppRoutes>& apps);
   void prepare_telemetry();
   Result<void> lock_down();
   Result<void> start_serving();
@@ -117,7 +121,21 @@ class Worker {
     }
     std::for_each(done.begin(), done.end(), [](std::future<void>& one) { one.wait(); });
   }
-  /// The same on the first loop, which has what is there once.
+  /// Runs `work` on each of own_loops_, some time. \return that it has run; it may be that it never does
+  template <typename Work>
+  std::vector<std::future<void>> post_to_own_loops(const Work& work) {
+    std::vector<std::future<void>> done;
+    for (std::size_t i = 0; i < own_ways_.size(); ++i) {
+      auto promise = std::make_shared<std::promise<void>>();
+      done.push_back(promise->get_future());
+      own_loops_->loop(i).post([this, work, promise, i] {
+        work(*own_ways_[i], own_loops_->metrics(i));
+        promise->set_value();
+      });
+    }
+    return done;
+  }
+  /// The same as on_each_loop() on the first loop, which has what is there once.
   template <typename Work>
   void on_home_loop(const Work& work) {
     on_each_loop([&](ServingLoop& loop) {
@@ -139,6 +157,7 @@ class Worker {
   std::vector<std::shared_ptr<const net::TlsContext>> tls_;  // of each app
   std::unique_ptr<Runtime> runtime_;
   std::optional<invoke::OwnLoops> own_loops_;  // with functions that need them; after what their calls use
+  std::vector<OwnLoopWays*> own_ways_;         // one for each of these loops, which owns it
   std::vector<std::unique_ptr<ServingLoop>> loops_;
   std::optional<Watchdog> watchdog_;
   std::unique_ptr<Admin> admin_;              // on the first loop
@@ -166,7 +185,12 @@ Result<void> Worker::start_loops() {
   const bool in_batches = scheduling_in_force(manifest_) == WorkerSettings::Scheduling::Batch;
   try {
     if (own) {
-      own_loops_.emplace(std::clamp(count, kMinOwnLoops, kMaxOwnLoops), budgets);
+      own_loops_.emplace(std::clamp(count, kMinOwnLoops, kMaxOwnLoops), [&](net::Loop& loop) {
+        auto ways = std::make_shared<OwnLoopWays>(loop);  // shared, for a std::function is copyable
+        own_ways_.push_back(ways.get());
+        return invoke::make_admitted_invoker(loop, budgets,
+                                             [ways](std::string_view app_id) { return ways->find(app_id); });
+      });
     }
     for (std::uint32_t i = 0; i < count; ++i) {
       loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, log_fd, log::format(), sampling, budgets,
@@ -262,8 +286,17 @@ Result<void> Worker::prepare_apps() {
                       tls_label.value_or(0)});
   }
   on_each_loop([&](ServingLoop& loop) { loop.serve(apps, served, manifest_.server.limits, options_.other_apps); });
+  prepare_own_loops(apps);
   on_home_loop([&](ServingLoop& home) { reconcilers_ = std::make_unique<Reconcilers>(home.loop(), manifest_, apps); });
   return {};
+}
+
+void Worker::prepare_own_loops(const std::vector<AppRoutes>& apps) {
+  const auto spans = telemetry_ ? telemetry_->span_export() : std::nullopt;
+  const auto prepared = post_to_own_loops([this, &apps, &spans](OwnLoopWays& ways, observe::OwnLoopMetrics& metrics) {
+    ways.add(apps, spans, metrics, labels_.labels);
+  });
+  std::for_each(prepared.begin(), prepared.end(), [](const std::future<void>& one) { one.wait(); });
 }
 
 void Worker::prepare_telemetry() {
@@ -364,6 +397,10 @@ void Worker::flush_telemetry() {
   if (!telemetry_) {
     return;
   }
+  const auto until = Clock::now() + kFlushOwn;
+  const auto own =
+      post_to_own_loops([](OwnLoopWays& ways, const observe::OwnLoopMetrics& /*metrics*/) { ways.hand_over_spans(); });
+  std::for_each(own.begin(), own.end(), [until](const std::future<void>& one) { one.wait_until(until); });
   const auto done = std::make_shared<std::promise<void>>();
   const auto flush = [this, done] { telemetry_->flush([done] { done->set_value(); }); };
   const auto missing = std::make_shared<std::atomic<std::size_t>>(loops_.size());

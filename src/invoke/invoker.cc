@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "dapr/app_ways.h"
 #include "host/dapr.h"
 #include "host/host.h"
 #include "invoke/admission.h"
@@ -49,6 +50,8 @@ class Run {
   void wait_at(Admission& gate);
   void enter(Clock::time_point now);
   void hand_over();
+  [[nodiscard]] bool asks_dapr() const;
+  [[nodiscard]] std::optional<DaprAsker> asker() const;
   void run(Clock::time_point now);
   Result<void> tell_request();
   void give_way_to_dapr();
@@ -91,7 +94,8 @@ class Run {
 
 class LoopInvoker final : public AdmittedInvoker {
  public:
-  LoopInvoker(net::Loop& loop, BodyBudgets budgets, OwnLoops* own) : loop_(loop), budgets_(budgets), own_(own) {}
+  LoopInvoker(net::Loop& loop, BodyBudgets budgets, OwnLoops* own, FindWays ways)
+      : loop_(loop), budgets_(budgets), own_(own), ways_(std::move(ways)) {}
 
   void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) override {
     if (cancelling_) {
@@ -125,6 +129,9 @@ class LoopInvoker final : public AdmittedInvoker {
 
   [[nodiscard]] net::Loop& loop() { return loop_; }
   [[nodiscard]] OwnLoops* own() const { return own_; }
+  [[nodiscard]] const dapr::AppWays* ways_of(std::string_view app_id) const {
+    return ways_ == nullptr ? nullptr : ways_(app_id);
+  }
   [[nodiscard]] wasm::CpuMeter& meter() { return meter_; }
   [[nodiscard]] const BodyBudgets& budgets() const { return budgets_; }
   void forget(std::list<Run>::iterator run) { runs_.erase(run); }
@@ -154,6 +161,7 @@ class LoopInvoker final : public AdmittedInvoker {
   net::Loop& loop_;
   const BodyBudgets budgets_;
   OwnLoops* const own_;  // may be null
+  const FindWays ways_;  // of calls that another loop has admitted; may be null
   std::list<std::unique_ptr<OwnLoops::Away>> left_behind_;
   net::Timer interrupting_{loop_};
   wasm::CpuMeter meter_;
@@ -198,6 +206,17 @@ Run::Run(LoopInvoker& invoker, AdmittedCall& call, std::shared_ptr<Cancellation>
             function_->models()) {
   host_.stdio.input = std::move(call.input);
   host_.request = std::move(call.request);
+  if (call.asker) {
+    DaprAsker& asker = *call.asker;
+    host_.dapr = std::make_unique<host::DaprSession>(host::DaprSession::Caller{
+        .ways = invoker.ways_of(asker.app_id),
+        .call_id = id_,
+        .peer = {},  // is told to apps of the same process, and from here none is called in it
+        .trace = std::move(asker.trace),
+        .hops = asker.hops,
+        .actor = std::move(asker.actor),
+        .bodies = invoker.budgets().requests});
+  }
 }
 
 void Run::start() {
@@ -345,6 +364,7 @@ void Run::hand_over() {
                     .input = std::move(host_.stdio.input),
                     .input_share = std::move(input_share_),
                     .request = std::move(host_.request),
+                    .asker = asker(),
                     .deadline = caller_deadline_,
                     .began = began_,
                     .slots = std::move(slots_)};
@@ -364,9 +384,24 @@ Result<void> Run::tell_request() {
   return {};
 }
 
-/// (On a loop of its own there is no way to Dapr, and no request.)
+bool Run::asks_dapr() const {
+  return request_ != nullptr && (!function_->spec().policy.grants.dapr.empty() || request_->actor != nullptr);
+}
+
+/// What another loop needs to know to ask Dapr by ways of its own, for these are bound to this one.
+std::optional<DaprAsker> Run::asker() const {
+  if (!asks_dapr()) {
+    return std::nullopt;
+  }
+  return DaprAsker{.app_id = request_->ways == nullptr ? std::string() : std::string(request_->ways->app_id),
+                   .trace = request_->trace,
+                   .hops = request_->hops,
+                   .actor = request_->actor};
+}
+
+/// (A call that another loop has admitted has been given its way already, and has no request.)
 void Run::give_way_to_dapr() {
-  if (request_ == nullptr || (function_->spec().policy.grants.dapr.empty() && request_->actor == nullptr)) {
+  if (!asks_dapr()) {
     return;
   }
   host_.dapr = std::make_unique<host::DaprSession>(host::DaprSession::Caller{.ways = request_->ways,
@@ -476,11 +511,11 @@ void Run::finish(Outcome&& outcome) {
 }  // namespace
 
 std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets, OwnLoops* own) {
-  return std::make_unique<LoopInvoker>(loop, budgets, own);
+  return std::make_unique<LoopInvoker>(loop, budgets, own, nullptr);
 }
 
-std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets) {
-  return std::make_unique<LoopInvoker>(loop, budgets, nullptr);
+std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets, FindWays ways) {
+  return std::make_unique<LoopInvoker>(loop, budgets, nullptr, std::move(ways));
 }
 
 Outcome run_once(const std::shared_ptr<const Function>& function, Call call) {

@@ -90,6 +90,7 @@ OwnLoops::OwnLoops(std::size_t count, const MakeInvoker& make) {
       place->thread = std::thread([&each = *place] {
         each.loop.run();
         each.invoker->cancel_all(Reason::Draining);
+        each.invoker.reset();
         each.ended.set_value();
       });
     }

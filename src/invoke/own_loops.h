@@ -10,7 +10,9 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "call/call.h"
@@ -25,6 +27,14 @@ namespace trilby::invoke {
 /// Those that a call passes: of its app, its function and the engine's pool.
 inline constexpr std::size_t kGates = 3;
 
+/// For whom the guest of a call asks Dapr, wherever it runs. A value.
+struct DaprAsker {
+  std::string app_id;  ///< whose ways are asked; empty: there is nobody to ask
+  TraceContext trace;
+  unsigned hops = 0;
+  std::shared_ptr<const ActorTurn> actor;  ///< as which it is called; null: as none
+};
+
 /// A call that has its body and its slots. May be handed from thread to thread.
 struct AdmittedCall {
   std::shared_ptr<const Function> function;
@@ -33,6 +43,7 @@ struct AdmittedCall {
   std::string input;
   BodyBudget::Share input_share;
   policy::Environment request;                ///< host::Host::request
+  std::optional<DaprAsker> asker{};           ///< nothing: its function may ask nothing
   Clock::time_point deadline;                 ///< of the caller
   Clock::time_point began;                    ///< when it had its slots; its wall time counts from here
   std::array<Admission::Slot, kGates> slots;  // first to go
@@ -45,13 +56,18 @@ class AdmittedInvoker : public Invoker {
   /// while the call has its thread.
   virtual void start_admitted(AdmittedCall call, std::shared_ptr<Cancellation> cancellation, OnOutcome done) = 0;
 };
-[[nodiscard]] std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets);
+
+/// How an app asks Dapr from one loop; null where it cannot. What it gives outlives the calls there.
+using FindWays = std::function<const dapr::AppWays*(std::string_view app_id)>;
+/// \param ways  may be null: no app can
+[[nodiscard]] std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets,
+                                                                     FindWays ways = nullptr);
 
 /// Between two tries to get a thread out of what it waits for.
 constexpr std::chrono::milliseconds kNudgeEvery{50};
 
-/// A few loops, each with a thread, that have no sockets. Calls wait for them in one queue, so that none waits for a
-/// loop that stands still while another turns.
+/// A few loops, each with a thread, that serve nobody. Calls wait for them in one queue, so that none waits for a loop
+/// that stands still while another turns.
 /// Threading: hand_over() on any loop; what says so is for any thread; the rest belongs to the thread that made it.
 /// Ownership: outlives the invokers that were given it. The loops that hand calls over outlive its stop().
 class OwnLoops {
@@ -59,7 +75,7 @@ class OwnLoops {
   using MakeInvoker = std::function<std::unique_ptr<AdmittedInvoker>(net::Loop& loop)>;
   /// `budgets` outlive it. Throws std::exception when the system gives no threads or descriptors.
   explicit OwnLoops(std::size_t count, BodyBudgets budgets = {});
-  /// With what runs the calls of each loop.
+  /// With what runs the calls of each loop. It is made here, before the threads, and destroyed on its own.
   OwnLoops(std::size_t count, const MakeInvoker& make);
   ~OwnLoops();  ///< stop()
   OwnLoops(const OwnLoops&) = delete;

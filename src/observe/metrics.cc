@@ -434,6 +434,9 @@ class Page {
     for (const LoopMetrics* loop : loops_) {
       no_room += loop->dropped_spans.value();
     }
+    for (const OwnLoopMetrics* loop : sources_.own) {
+      no_room += loop->dropped_spans.value();
+    }
     out_.family(
         "trilby_spans_dropped_total", MetricType::Counter, "",
         "Spans that were lost: there was no room for them, or the collector refused them or was not to be reached.");

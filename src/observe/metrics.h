@@ -147,10 +147,11 @@ class LoopMetrics {
   std::vector<Counter> given_up_;  // events, of each route
 };
 
-/// The counts of one of the loops that run the calls of functions with files and with much memory. Threading:
-/// `calls` is written on that loop only, `stall` as it says; read by anyone.
+/// The counts of one of the loops that run the calls of functions with files and with much memory. Threading: written
+/// on that loop only, but `stall` as it says; read by anyone.
 struct OwnLoopMetrics {
-  Gauge calls;  ///< that run there
+  Gauge calls;            ///< that run there
+  Counter dropped_spans;  ///< for which there was no room
   StallMetrics stall;
 };
 

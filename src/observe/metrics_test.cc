@@ -45,10 +45,13 @@ TEST(Metrics, TellWhatBecameOfSpansWhereTheyAreExported) {
   f.one.dropped_spans.add(1);
   f.two.dropped_spans.add(10);
   const std::array<const LoopMetrics*, 2> loops = {&f.one, &f.two};
+  OwnLoopMetrics apart;
+  apart.dropped_spans.add(100);
+  const std::array<const OwnLoopMetrics*, 1> own = {&apart};
   const std::string page =
-      render_metrics(MetricSources{f.labels, loops, "1", {}, {}, &exports}, TextFormat::Prometheus);
+      render_metrics(MetricSources{f.labels, loops, "1", {}, own, &exports}, TextFormat::Prometheus);
   EXPECT_TRUE(has_line(page, "trilby_spans_exported_total 5")) << page;
-  EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="no-room"} 11)")) << page;
+  EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="no-room"} 111)")) << page;
   EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="refused"} 2)")) << page;
   EXPECT_TRUE(has_line(page, R"(trilby_spans_dropped_total{why="unreachable"} 3)")) << page;
 }

@@ -45,6 +45,9 @@ idle_timeout = "1s"
 type = "Counter"
 function = "counter"
 [[app.{app}.actor]]
+type = "Filed"
+function = "filed"
+[[app.{app}.actor]]
 type = "Asker"
 function = "asker"
 reentrancy = {{ max_depth = 2 }}
@@ -62,6 +65,10 @@ function = "asker"
 [function.counter]
 module = "{guests}/counter.wasm"
 output = "cgi"
+[function.filed]
+module = "{guests}/counter.wasm"
+output = "cgi"
+allow.directories = {{ "/data" = "{data}" }}
 [function.asker]
 module = "{guests}/ask.wasm"
 limits.wall = "3s"
@@ -113,8 +120,9 @@ class Shop(World):
         write_resources(resources, {"store": component("store", "state.redis", redisHost=redis.address, actorStateStore="true")})
         for source in ("tests/dapr/guests/actor.c", "tests/dapr/guests/ask.c", "examples/dapr/counter.c"):
             compile_c(ROOT / source, scratch)
+        (scratch / "data").mkdir()
         port, self.app_port = free_ports(2)
-        (scratch / "trilby.toml").write_text(MANIFEST.format(app=APP, port=port, guests=scratch, wat=guests))
+        (scratch / "trilby.toml").write_text(MANIFEST.format(app=APP, port=port, guests=scratch, wat=guests, data=scratch / "data"))
         World.__init__(self, self.start_trilby(), None, redis, scheduler, scratch, resources, app=APP)
         self.sidecar = sidecar_class(APP, self.app_port, resources, scratch, app_token=TOKEN, http_port=port, options=[
             "--placement-host-address", placement.address, "--scheduler-host-address", scheduler.address])
@@ -181,7 +189,7 @@ def shop(system_class, sidecar_class, guests, tmp_path_factory):
 
 def test_the_app_says_which_actors_it_hosts(shop):
     answer = httpx.get(f"{shop.channel}/dapr/config", headers={"dapr-api-token": TOKEN})
-    assert answer.json()["entities"] == ["Teller", "Doer", "Sleeper", "Quiet", "Counter", "Asker", "Stubborn"]
+    assert answer.json()["entities"] == ["Teller", "Doer", "Sleeper", "Quiet", "Counter", "Filed", "Asker", "Stubborn"]
     assert {"entities": ["Asker"], "reentrancy": {"enabled": True, "maxStackDepth": 2}} in answer.json()["entitiesConfig"]
     assert {"entities": ["Sleeper"], "actorIdleTimeout": "1000ms"} in answer.json()["entitiesConfig"]
     hosted = {one["type"] for one in shop.sidecar.metadata()["actorRuntime"]["activeActors"]}
@@ -366,6 +374,17 @@ def test_the_example_counts_and_loses_nothing(shop):
     assert answers == list(range(1, 41))
     assert shop.call("Counter", "pears", "get").text == "0\n", "each has its own"
     assert shop.redis.ask("KEYS", f"{APP}||Counter||*") == [f"{APP}||Counter||apples||count"]
+
+
+def test_an_actor_whose_function_has_a_folder_keeps_its_state(shop):
+    """It runs on a loop of its own, and asks from there."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(int(answer.text) for answer in pool.map(lambda _: shop.call("Filed", "a", "add", b"1"), range(20)))
+    assert answers == list(range(1, 21))
+    assert shop.call("Filed", "b", "get").text == "0\n"
+    assert shop.redis.ask("KEYS", f"{APP}||Filed||*") == [f"{APP}||Filed||a||count"]
+    assert shop.call("Filed", "a", "forget-in-a-second").status_code == 200, "its reminder too"
+    shop.trilby_waits(lambda: shop.call("Filed", "a", "get").text == "0\n", 20)
 
 
 def test_an_actors_state_outlives_its_host(shop):

@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -31,6 +33,10 @@ route = [
   {{ path = "/count", method = "POST", function = "count" }},
   {{ path = "/greet", method = "POST", function = "greet" }},
   {{ path = "/naked", method = "POST", function = "naked" }},
+  {{ path = "/filing", method = "POST", function = "filing" }},
+  {{ path = "/large", method = "POST", function = "large" }},
+  {{ path = "/hasty", method = "POST", function = "hasty" }},
+  {{ path = "/keep", method = "POST", function = "keep" }},
   {{ path = "/echo", function = "echo" }},
 ]
 [[app.shop.topic]]
@@ -66,6 +72,33 @@ allow.dapr.state = {{ "store/granted-*" = "read-write" }}
 [function.naked]
 module = "{guests}/ask.wasm"
 
+# On loops of their own:
+[function.filing]
+module = "{guests}/ask.wasm"
+limits.wall = "30s"
+allow.directories = {{ "/data" = "{data}" }}
+[function.filing.allow.dapr]
+invoke = ["shop/echo"]
+publish = ["broker/granted"]
+state = {{ "store/granted-*" = "read-write" }}
+[function.large]
+module = "{guests}/ask.wasm"
+limits.memory = "256MiB"
+[function.large.allow.dapr]
+invoke = ["shop/echo"]
+publish = ["broker/granted"]
+state = {{ "store/granted-*" = "read-write" }}
+[function.hasty]
+module = "{guests}/ask.wasm"
+limits.wall = "500ms"
+allow.directories = {{ "/data" = "{data}" }}
+allow.dapr.invoke = ["shop/echo"]
+allow.dapr.state = {{ "store/granted-*" = "read-write" }}
+[function.keep]
+module = "{guests}/keep.wasm"
+allow.directories = {{ "/data" = "{data}" }}
+allow.dapr.state = {{ "store/granted-kept" = "read-write" }}
+
 [function.count]
 module = "{guests}/count.wasm"
 allow.dapr.state = {{ "store/count" = "read-write" }}
@@ -97,6 +130,7 @@ def programs(guests, tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
     compile_c(ROOT / "examples/dapr/count.c", folder)
     compile_c(ROOT / "tests/dapr/guests/ask.c", folder)
+    compile_c(ROOT / "tests/dapr/guests/keep.c", folder)
     if (RUST / ".complete").exists():
         subprocess.run([ROOT / "tests/guests/rust-image/rustc.sh", "--target", "wasm32-wasi", "-C", "linker=wasm-ld-14", "-O", "-D", "warnings", "-o",
                         folder / "greet.wasm", ROOT / "examples/dapr/greet.rs"], check=True, env=os.environ | {"TRILBY_RUST_ROOT": str(RUST)})
@@ -119,8 +153,10 @@ class Shop(World):
             "vault": component("vault", "secretstores.local.file", secretsFile=str(scratch / "secrets.json")),
         } | ({"locks": component("locks", "lock.redis", redisHost=redis.address)} if with_locks else {}))
         (port,) = free_ports(1)
+        (scratch / "data").mkdir()
+        (scratch / "data/order").write_text('{"for": "you"}')
         manifest = scratch / "trilby.toml"
-        manifest.write_text(MANIFEST.format(port=port, guests=programs, wat=guests, far=FAR_APP))
+        manifest.write_text(MANIFEST.format(port=port, guests=programs, wat=guests, far=FAR_APP, data=scratch / "data"))
         trilby = system_class(manifest, scratch, ["--port", "shop.public=0"], env={"DAPR_API_TOKEN": API_TOKEN, "TRILBY_LOG_FORMAT": "json"})
         super().__init__(trilby, None, redis, scheduler, scratch, resources)
         self.sidecar = sidecar_class("shop", self.channel.rpartition(":")[2], resources, scratch, api_token=API_TOKEN, http_port=port,
@@ -456,6 +492,73 @@ def test_a_slow_sidecar_is_bounded_by_the_wall_time(shop):
     finally:
         shop.sidecar.process.send_signal(signal.SIGCONT)
     assert shop.ask("state_get", "store", "granted-1", path="/impatient")[0] == NOT_FOUND
+
+
+# ---- functions on loops of their own: those with a folder, and those with much memory
+
+
+@pytest.mark.parametrize("function", ["filing", "large"])
+def test_functions_on_loops_of_their_own_ask_as_all_others(shop, function):
+    ask = lambda *words: shop.ask(*words, path=f"/{function}")  # noqa: E731
+    assert ask("state_save", "store", "granted-own", '{"a": 1}') == (SUCCESS, 0, b"")
+    error, _, value = ask("state_get", "store", "granted-own")
+    assert (error, json.loads(value)) == (SUCCESS, {"a": 1})
+    assert ask("state_delete", "store", "granted-own") == (SUCCESS, 0, b"")
+    assert ask("state_get", "store", "granted-own") == (NOT_FOUND, 0, b"")
+    assert ask("publish", "broker", "granted", "text/plain", f"by {function}") == (SUCCESS, 0, b"")
+    shop.wait_for_event(f"by {function}", CE_TOPIC="granted")
+    assert ask("invoke", "shop", "echo", "POST", "text/plain", f"from {function}") == (SUCCESS, 200, f"from {function}".encode())
+    assert ask("state_get", "nowhere", "granted-1")[0] == DENIED
+    for words, kind in [(("state_get", "store", "other"), "dapr-state"), (("publish", "broker", "other", "", "x"), "dapr-publish"),
+                        (("secret", "vault", "granted"), "dapr-secret")]:
+        before = shop.denials(function, kind)
+        assert ask(*words) == (DENIED, 0, b"")
+        assert shop.denials(function, kind) == before + 1
+    shop.trilby.wait_for_log(rf'in [function.{function}.allow.dapr.state] add \"store/other\" = \"read-write\"')
+
+
+def test_a_file_becomes_a_state(shop):
+    answer = shop.post("/keep", b"order")
+    assert (answer.status_code, answer.json()) == (200, {"for": "you"}), answer.text
+    assert json.loads(shop.redis.ask("HGET", "shop||granted-kept", "data")) == {"for": "you"}
+    assert shop.ask("state_delete", "store", "granted-kept")[0] == SUCCESS
+
+
+def test_many_such_functions_wait_beside_each_other(shop):
+    with ThreadPoolExecutor(16) as pool:
+        kept = list(pool.map(lambda number: shop.ask("state_save", "store", f"granted-{number}", str(number), path="/filing")[0], range(64)))
+        read = list(pool.map(lambda number: shop.ask("state_get", "store", f"granted-{number}", path="/large"), range(64)))
+        gone = list(pool.map(lambda number: shop.ask("state_delete", "store", f"granted-{number}", path="/filing")[0], range(64)))
+    assert (kept, gone) == ([SUCCESS] * 64, [SUCCESS] * 64)
+    assert read == [(SUCCESS, 0, str(number).encode()) for number in range(64)]
+
+
+def test_a_slow_sidecar_is_bounded_by_the_wall_time_of_such_functions_too(shop):
+    """They reach apps of their own process through it as well."""
+    shop.sidecar.process.send_signal(signal.SIGSTOP)
+    try:
+        for words in (b"state_get\x1fstore\x1fgranted-1", b"invoke\x1fshop\x1fecho\x1fPOST\x1f\x1fhello"):
+            answer = shop.post("/hasty", words)
+            assert (answer.status_code, answer.headers["trilby-reason"]) == (504, "limit-wall"), answer.text
+    finally:
+        shop.sidecar.process.send_signal(signal.SIGCONT)
+    assert shop.ask("state_get", "store", "granted-1", path="/hasty")[0] == NOT_FOUND
+    assert shop.ask("invoke", "shop", "echo", "POST", "text/plain", "hello", path="/hasty") == (SUCCESS, 200, b"hello")
+
+
+def test_such_a_call_ends_with_its_caller_while_it_waits_for_dapr(shop):
+    own_calls = lambda: shop.metric("trilby_own_loop_calls_live")  # noqa: E731
+    before = shop.metric("trilby_calls_total", function="filing", reason="cancelled")
+    shop.sidecar.process.send_signal(signal.SIGSTOP)
+    try:
+        host, _, port = shop.public.removeprefix("http://").rpartition(":")
+        body = b"state_get\x1fstore\x1fgranted-1"
+        with socket.create_connection((host, int(port)), timeout=20) as caller:
+            caller.sendall(b"POST /filing HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+            shop.trilby_waits(lambda: own_calls() == 1, 20)
+        shop.trilby_waits(lambda: shop.metric("trilby_calls_total", function="filing", reason="cancelled") == before + 1 and own_calls() == 0, 20)
+    finally:
+        shop.sidecar.process.send_signal(signal.SIGCONT)
 
 
 def test_the_example_in_c_counts(shop):

@@ -29,6 +29,10 @@ sidecar = {{ http = {port}, timeout = "10s" }}
 path = "/ask"
 method = "POST"
 function = "ask"
+[[app.{shop}.route]]
+path = "/filing"
+method = "POST"
+function = "filing"
 [[app.{shop}.topic]]
 pubsub = "broker"
 topic = "granted"
@@ -36,6 +40,12 @@ function = "event"
 [function.ask]
 module = "{folder}/ask.wasm"
 [function.ask.allow.dapr]
+invoke = ["{far}/*"]
+state = {{ "store/granted-*" = "read-write" }}
+[function.filing]
+module = "{folder}/ask.wasm"
+allow.directories = {{ "/data" = "{folder}/far" }}
+[function.filing.allow.dapr]
 invoke = ["{far}/*"]
 state = {{ "store/granted-*" = "read-write" }}
 [function.event]
@@ -186,3 +196,15 @@ def test_what_a_guest_asks_of_dapr_is_below_its_call(traced):
     assert asked.attributes["http.response.status_code"] == 204
     traced.collector.wait_for(lambda: any(span.parent == asked.id for span in traced.collector.spans(trace)), 60)  # the sidecar's
     assert "granted-secret-key" not in repr([span for span in spans if span.resource.get("telemetry.sdk.name") == "trilby"])
+
+
+def test_so_it_is_where_the_guest_has_a_loop_of_its_own(traced):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4704"
+    for words in (["state_save", "store", "granted-1", "7"], ["invoke", FAR_APP, "echo", "POST", "text/plain", "hello"]):
+        answer = httpx.post(f"{traced.public}/filing", content="\x1f".join(words).encode(), timeout=30, headers={"traceparent": f"00-{trace}-{PARENT}-01"})
+        assert answer.content.split(b"\n")[0].split()[0] == str(SUCCESS).encode(), answer.content
+    spans = traced.wait_for_whole(trace, ["filing", "POST /filing", "save state store", f"invoke {FAR_APP}", "/echo"])
+    for name in ("save state store", f"invoke {FAR_APP}"):
+        asked = next(span for span in spans if span.name == name and span.kind == "client")
+        assert [span.name for span in ancestors(asked, spans)] == ["filing", "POST /filing"], shown(spans)
+        assert asked.service == SHOP_APP
