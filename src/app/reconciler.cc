@@ -95,6 +95,7 @@ void Reconciler::abandon() {
 void Reconciler::look() {
   missing_changes_.forget();
   missing_jobs_.forget();
+  left_over_.forget();
   began_ = Clock::now();
   busy_ = Busy::Looking;
   request_ = sidecar_.read_metadata({}, {kMostMetadata},
@@ -203,6 +204,7 @@ void Reconciler::end_one() {
   busy_ = Busy::Changing;
   request_ = sidecar_.unsubscribe_configuration(one.store, one.id, {}, [this](const Result<void>& done) {
     if (!done) {
+      left_over_.note(ending_.back().store, done.error());
       stale_.push_back(std::move(ending_.back()));
       is_note_due_ = true;
     }
@@ -350,6 +352,11 @@ void Reconciler::report() {
     } else if (!is_soon) {
       trouble->tell(app_);
     }
+  }
+  if (stale_.empty()) {
+    left_over_.over();
+  } else if (left_over_.any()) {  // otherwise none was tried
+    left_over_.tell(app_);
   }
   if (missing_changes_.any()) {
     said_standing_ = said_standing_ && is_soon;

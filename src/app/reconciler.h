@@ -143,6 +143,7 @@ class Reconciler {
   std::vector<Job> jobs_;  // that are not known to be as they are to be
   Trouble missing_changes_{"changes of configuration are not brought"};
   Trouble missing_jobs_{"jobs are not scheduled", Trouble::Words::EachRefusal};
+  Trouble left_over_{"subscriptions to changes of configuration are not ended"};
   std::optional<Clock::time_point> away_since_;  // the last look did not reach it
   bool said_standing_ = false;
   int looks_left_;  // where nothing is needed

@@ -301,6 +301,21 @@ TEST_F(ReconcilerTest, OneThatCannotBeEndedStaysInTheNote) {
   on_loop([&] { EXPECT_EQ(sidecar.ids, 2); });
 }
 
+TEST_F(ReconcilerTest, SaysOnceThatOneCannotBeEnded) {
+  start(kBoth);
+  (void)standing();
+  on_loop([&] { sidecar.refusals["end"] = "500 for some reason"; });
+  start({{"settings", {"a", "b"}, {}}});
+  (void)standing();
+  on_loop([&] { sidecar.refusals = {{"look", "away"}}; });
+  let_it_look();
+  on_loop([&] { sidecar.refusals = {{"end", "500 for some reason"}}; });
+  (void)standing();
+  EXPECT_EQ(said("subscriptions to changes of configuration are not ended"), 1U) << log_text;
+  EXPECT_EQ(said("500 for some reason"), 1U) << log_text;
+  EXPECT_EQ(said("of=limits"), 1U) << log_text;
+}
+
 TEST_F(ReconcilerTest, LooksOnceWhereNothingIsNeededAndNothingIsLeft) {
   start({});
   let_others_look();
