@@ -118,6 +118,14 @@ class Sidecars::One {
     probe_.emplace(Address{kLoopback, plan_.http}, now);
   }
 
+  /// Instead of what ran before, which has ended.
+  void become(SidecarPlan plan, Clock::time_point now) {
+    plan_ = std::move(plan);
+    leaves_ = false;
+    backoff_.reset();
+    start(now);
+  }
+
   /// From here on it is only waited for. \param next  takes its place once it has ended
   void stop(Clock::time_point now, std::optional<SidecarPlan> next = {}) {
     next_ = std::move(next);
@@ -186,10 +194,7 @@ class Sidecars::One {
     if (gone_ || !next_) {
       return Ending::Gone;
     }
-    plan_ = *std::exchange(next_, std::nullopt);
-    leaves_ = false;
-    backoff_.reset();
-    start(now);
+    become(*std::exchange(next_, std::nullopt), now);
     return Ending::Replaced;
   }
 
@@ -368,15 +373,15 @@ void Sidecars::set(std::vector<SidecarPlan> plans, Clock::time_point now) {
     if (one->gone()) {
       continue;
     }
-    if (*wanted != one->plan() || one->leaves()) {
-      one->stop(now, *wanted);
-      if (one->pid() == 0) {
-        continue;  // nothing ends that it could take the place of: it is made anew
-      }
+    const bool has_changed = *wanted != one->plan() || one->leaves();
+    if (has_changed && one->pid() == 0) {
+      one->become(std::move(*wanted), now);
+    } else if (has_changed) {
+      one->stop(now, std::move(*wanted));
     }
     plans.erase(wanted);
   }
-  std::erase_if(running_, [](const auto& one) { return (one->leaves() || one->gone()) && one->pid() == 0; });
+  std::erase_if(running_, [](const auto& one) { return one->gone() && one->pid() == 0; });
   for (SidecarPlan& plan : plans) {
     running_.push_back(std::make_unique<One>(program_, std::move(plan)));
     running_.back()->start(now);

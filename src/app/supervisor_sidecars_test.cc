@@ -87,6 +87,14 @@ class SidecarsTest : public testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
+  /// What two runs of a script with kTellsItsPort have said.
+  void expect_same_port_twice() const {
+    const std::string both = await_file("daprd.ports");
+    const std::string first = both.substr(0, both.find('\n') + 1);
+    EXPECT_FALSE(first.empty());
+    EXPECT_EQ(both, first + first);
+  }
+
   std::filesystem::path folder_;
   std::uint16_t first_ = 0;
   std::optional<Sidecars> sidecars_;
@@ -94,6 +102,8 @@ class SidecarsTest : public testing::Test {
 };
 
 const std::string kLives = "exec sleep 600";
+const std::string kTellsItsPort =
+    R"(while [ "$1" != --dapr-internal-grpc-port ]; do shift; done; echo "$2" >> "$0.ports"; )";
 const std::string kA = "[app.a]\nport = 0\n";
 const std::string kB = "[app.b]\nport = 0\n";
 const std::string kC = "[app.c]\nport = 0\n";
@@ -129,14 +139,11 @@ TEST_F(SidecarsTest, AreToldWhatTheirAppSpeaks) {
 }
 
 TEST_F(SidecarsTest, AreWhereOtherSidecarsRememberThemAfterTheyDied) {
-  use(R"(while [ "$1" != --dapr-internal-grpc-port ]; do shift; done; echo "$2" >> "$0.ports"; kill -KILL $$)");
+  use(kTellsItsPort + "kill -KILL $$");
   set(kA);
   await_end();
   await_replacement();
-  const std::string both = await_file("daprd.ports");
-  const std::string first = both.substr(0, both.find('\n') + 1);
-  EXPECT_FALSE(first.empty());
-  EXPECT_EQ(both, first + first);
+  expect_same_port_twice();
 }
 
 TEST_F(SidecarsTest, ThatWaitToBeStartedAgainAreNotLostWhenTheirSettingsChange) {
@@ -146,6 +153,16 @@ TEST_F(SidecarsTest, ThatWaitToBeStartedAgainAreNotLostWhenTheirSettingsChange) 
   set(kA + "sidecar = { max_body = '1MiB' }\n");
   ASSERT_FALSE(sidecars_->empty());
   await_end();
+}
+
+TEST_F(SidecarsTest, ThatWaitToBeStartedAgainAreWhereOthersRememberThemWhenTheirSettingsChange) {
+  use(kTellsItsPort + "kill -KILL $$");
+  set(kA);
+  await_end();
+  set(kA + "sidecar = { max_body = '1MiB' }\n");
+  await_end();
+  expect_same_port_twice();
+  await_replacement();
 }
 
 TEST_F(SidecarsTest, AreReplacedWhenTheyWereToldSomethingElse) {
