@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.h"
-
 namespace trilby::app {
 namespace {
 
@@ -17,11 +15,8 @@ constexpr Duration kPatience = std::chrono::seconds(1);
 Reconcilers::Reconcilers(net::Loop& loop, const Manifest& manifest, const std::vector<AppRoutes>& apps)
     : client_(loop, kLimits), patience_(loop) {
   for (std::size_t i = 0; i < apps.size(); ++i) {
-    const App& app = manifest.apps[i];
     if (apps[i].sidecar) {  // also where nothing is needed: something may be left of an earlier manifest
-      all_.emplace_back(loop, client_, apps[i], app);
-    } else if (!scheduled_jobs(app).empty()) {
-      log::warn("jobs are not scheduled: the app has no sidecar", {{"app", app.id}});
+      all_.emplace_back(loop, client_, apps[i], manifest.apps[i]);
     }
   }
 }

@@ -211,6 +211,9 @@ class Supervisor {
       }
       if (app.sidecar) {
         made.sidecar_ports.emplace_back(app.id, app.sidecar->http);
+      } else if (std::any_of(app.jobs.begin(), app.jobs.end(),
+                             [](const JobTrigger& job) { return !job.schedule.empty(); })) {
+        log::warn("jobs are not scheduled: the app has no sidecar", {{"app", app.id}});
       }
     }
     return {};

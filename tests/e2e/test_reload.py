@@ -65,6 +65,19 @@ def test_a_reload_serves_the_new_manifest_on_the_same_sockets(start_system):
     assert system.stop() == 0
 
 
+def test_a_manifest_whose_jobs_nobody_schedules_is_told_once(start_system, guests):
+    warning = "jobs are not scheduled: the app has no sidecar"
+    job = f'[[app.web.job]]\nname = "nightly"\nschedule = "@daily"\nfunction = "echo"\n[function.echo]\nmodule = "{guests}/echo.wasm"\n'
+    system = start_system(saying("text", more=job))
+    system.wait_for_log(warning)
+    os.kill(system.ready["worker"], signal.SIGKILL)
+    system.wait_for_another_worker()  # with the same manifest
+    reload(system)
+    assert system.stop() == 0
+    assert system.log().count(warning) == 2
+    assert "app=web" in system.log_line(warning)
+
+
 def test_a_reload_opens_new_addresses_and_closes_those_that_are_gone(start_system):
     system = start_system(saying("one"))
     channel = system.address("web")
