@@ -13,6 +13,7 @@ from world import FAR, World
 
 SHOP_APP, FAR_APP = own("traced-shop"), own("traced-far")
 
+TRILBY, DAPR = "trilby", "dapr"
 PARENT = "00f067aa0ba902b7"
 SERVICE = "dapr.proto.runtime.v1.AppCallback"
 API_TOKEN = "api-token-of-a-trace"
@@ -119,6 +120,11 @@ def ancestors(span, spans):
     return found
 
 
+def places(spans):
+    """Who recorded each, of which app, and what it is."""
+    return [(TRILBY if span.resource.get("telemetry.sdk.name") == "trilby" else DAPR, span.service, span.kind, span.name) for span in spans]
+
+
 def check_rpc(traced, span, method):
     """The conventions of gRPC, where that is spoken."""
     said = {name: value for name, value in span.attributes.items() if name.startswith("rpc.")}
@@ -145,20 +151,20 @@ def test_one_trace_leads_from_the_caller_to_the_last_app(traced):
         return above and above[-1].parent == PARENT and (spans, above)
 
     spans, above = traced.collector.wait_for(whole, 60)
-    ours = [(span.kind, span.name) for span in above if span.resource.get("telemetry.sdk.name") == "trilby"]
-    assert ours == [("server", "/echo"), ("client", f"invoke {FAR_APP}"), ("internal", "ask"), ("server", traced.served("POST /ask", "OnInvoke"))], shown(spans)
+    # The sidecars' own spans stand between.
+    assert places(above) == [
+        (TRILBY, FAR_APP, "server", "/echo"),
+        (DAPR, FAR_APP, "server", f"CallLocal/{FAR_APP}/echo"),
+        (DAPR, SHOP_APP, "client", f"CallLocal/{FAR_APP}/echo"),
+        (TRILBY, SHOP_APP, "client", f"invoke {FAR_APP}"),
+        (TRILBY, SHOP_APP, "internal", "ask"),
+        (TRILBY, SHOP_APP, "server", traced.served("POST /ask", "OnInvoke")),
+        # An app that is asked over gRPC is told the caller's span, and not the sidecar's.
+        *([(DAPR, SHOP_APP, "client", f"CallLocal/{SHOP_APP}/ask")] if traced.protocol == "http" else []),
+    ], shown(spans)
     first = next(span for span in above if span.name == traced.served("POST /ask", "OnInvoke"))
     assert first.attributes["http.route"] == "/ask"
     check_rpc(traced, first, "OnInvoke")
-    # The sidecars' own spans stand between: below the caller, and between the two apps.
-    of_dapr = [span for span in above if span.resource.get("telemetry.sdk.name") != "trilby"]
-    between = above[above.index(next(span for span in above if span.name == "/echo")) + 1:above.index(next(
-        span for span in above if span.name == f"invoke {FAR_APP}"))]
-    assert between and all(span in of_dapr for span in between), shown(spans)
-    if traced.protocol == "http":
-        assert above[-1] in of_dapr, shown(spans)
-    else:  # an app that is asked over gRPC is told the caller's span, and not the sidecar's
-        assert above[-1] is first, shown(spans)
 
 
 def test_an_event_is_a_span_linked_to_its_publishers(traced):
@@ -182,7 +188,9 @@ def test_an_event_is_a_span_linked_to_its_publishers(traced):
     assert (call.parent, served.kind) == (consumed.id, "server")
     assert served.name == traced.served("topic broker/granted", "OnTopicEvent")
     check_rpc(traced, served, "OnTopicEvent")
-    traced.collector.wait_for(lambda: ancestors(served, traced.collector.spans(consumed.trace)), 60)  # the sidecar's delivery
+    delivered = traced.collector.wait_for(lambda: next((span for span in traced.collector.spans() if span.id == served.parent), None), 60)
+    assert places([delivered]) == [(DAPR, SHOP_APP, "client", "pubsub/granted")]
+    assert (delivered.trace, delivered.parent) == (published_in, published_by)
 
 
 def test_what_a_guest_asks_of_dapr_is_below_its_call(traced):
@@ -194,7 +202,9 @@ def test_what_a_guest_asks_of_dapr_is_below_its_call(traced):
     asked = next(span for span in spans if span.name == "save state store" and span.kind == "client")
     assert [span.name for span in ancestors(asked, spans)] == ["ask", "POST /ask"], shown(spans)
     assert asked.attributes["http.response.status_code"] == 204
-    traced.collector.wait_for(lambda: any(span.parent == asked.id for span in traced.collector.spans(trace)), 60)  # the sidecar's
+    assert next(span for span in spans if span.name == "POST /ask").parent == PARENT
+    below = traced.collector.wait_for(lambda: [span for span in traced.collector.spans(trace) if span.parent == asked.id], 60)
+    assert places(below) == [(DAPR, SHOP_APP, "client", "/v1.0/state/store")]
     assert "granted-secret-key" not in repr([span for span in spans if span.resource.get("telemetry.sdk.name") == "trilby"])
 
 
