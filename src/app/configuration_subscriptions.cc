@@ -95,27 +95,24 @@ std::optional<ConfigurationSubscription> read_noted(const JsonValue& entry) {
 }  // namespace
 
 std::vector<ConfigurationSubscription> needed_subscriptions(const App& app) {
-  using Wanted = std::pair<std::string, std::map<std::string, std::string>>;  // a store, and the metadata
-  std::map<Wanted, std::set<std::string>> keys_of;
-  std::set<Wanted> whole;  // of which every key is wanted
+  std::map<std::string, std::set<std::string>> keys_of;  // each store
+  std::map<std::string, std::map<std::string, std::string>> metadata_of;
   for (const ConfigurationTrigger& trigger : app.configurations) {
-    const Wanted source(trigger.store, trigger.metadata);
-    keys_of[source].insert(trigger.key);
-    if (trigger.key.empty()) {
-      whole.insert(source);
-    }
+    keys_of[trigger.store].insert(trigger.key);
+    metadata_of.try_emplace(trigger.store, trigger.metadata);  // those of its first trigger
   }
   std::vector<ConfigurationSubscription> made;
-  for (const auto& [source, keys] : keys_of) {
-    made.push_back({source.first, {}, {}, source.second});
-    if (whole.contains(source)) {
+  for (const auto& [store, keys] : keys_of) {
+    const auto& metadata = metadata_of[store];
+    made.push_back({store, {}, {}, metadata});
+    if (keys.contains("")) {
       continue;
     }
-    const std::size_t always = query_size(source.second);
+    const std::size_t always = query_size(metadata);
     std::size_t query = always;
     for (const std::string& key : keys) {
       if (query + query_size(key) > kMostQuery && !made.back().keys.empty()) {
-        made.push_back({source.first, {}, {}, source.second});
+        made.push_back({store, {}, {}, metadata});
         query = always;
       }
       query += query_size(key);

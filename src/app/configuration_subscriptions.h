@@ -23,8 +23,7 @@ struct ConfigurationSubscription {
   }
 };
 
-/// What its triggers need. Of one store and metadata there may be several, so that each fits into the head of a
-/// request.
+/// What its triggers need. Of one store there may be several, so that each fits into the head of a request.
 [[nodiscard]] std::vector<ConfigurationSubscription> needed_subscriptions(const App& app);
 
 // A sidecar tells nobody which subscriptions it has, so whoever made them leaves a note with it, among its metadata. It

@@ -146,7 +146,7 @@ struct JobTrigger {
 struct ConfigurationTrigger {
   std::string store;
   std::string key;                              ///< empty: every key
-  std::map<std::string, std::string> metadata;  ///< of the subscription
+  std::map<std::string, std::string> metadata;  ///< of the subscription; in a store's first trigger alone
   std::string path;                             ///< ends in "/*" for every key
   std::string function;
   std::vector<Output> outputs;

@@ -213,6 +213,31 @@ void check_subscription(const Section& section, const std::vector<TopicTrigger>&
   }
 }
 
+std::map<std::string, std::string> read_configuration_metadata(Section& section,
+                                                               const std::vector<ConfigurationTrigger>& before,
+                                                               const std::string& store) {
+  std::map<std::string, std::string> metadata = read_texts_of(section);
+  std::size_t size = 0;
+  for (const auto& [name, value] : metadata) {
+    size += name.size() + value.size();
+    if (name.empty() || has_control_characters(name) || has_control_characters(value)) {
+      section.problem("metadata", "needs names, and has room for printable texts alone");
+      break;
+    }
+  }
+  if (size > kMostConfigurationMetadata) {
+    section.problem("metadata", fmt::format("is longer than {} bytes, which the head of a request has room for",
+                                            kMostConfigurationMetadata));
+  }
+  const auto first =
+      std::find_if(before.begin(), before.end(), [&](const auto& known) { return known.store == store; });
+  if (first != before.end() && section.has("metadata")) {
+    section.problem("metadata",
+                    fmt::format("belongs to the store: say it where that comes first, on line {}", first->source.line));
+  }
+  return metadata;
+}
+
 void read_schedule(Section& section, JobTrigger& trigger) {
   const std::string* schedule = section.text("schedule");
   const std::string* data = section.text("data");
@@ -361,19 +386,7 @@ void read_triggers(Section& section, const DefinedNames& names, App& app) {
     if (one.has("key")) {
       trigger.key = read_name(one, "key", "leave it out for every key");
     }
-    trigger.metadata = read_texts_of(one);
-    std::size_t size = 0;
-    for (const auto& [name, value] : trigger.metadata) {
-      size += name.size() + value.size();
-      if (name.empty() || has_control_characters(name) || has_control_characters(value)) {
-        one.problem("metadata", "needs names, and has room for printable texts alone");
-        break;
-      }
-    }
-    if (size > kMostConfigurationMetadata) {
-      one.problem("metadata", fmt::format("is longer than {} bytes, which the head of a request has room for",
-                                          kMostConfigurationMetadata));
-    }
+    trigger.metadata = read_configuration_metadata(one, app.configurations, trigger.store);
     trigger.path = fmt::format("/configuration/{}/{}", trigger.store, trigger.key.empty() ? "*" : trigger.key);
     if (const auto defect = exact_path_defect("/" + trigger.key); !trigger.key.empty() && !defect.empty()) {
       one.problem("key", fmt::format("\"{}\" {}", trigger.key, defect));

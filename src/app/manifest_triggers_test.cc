@@ -149,6 +149,14 @@ TEST(Triggers, OfConfigurationHaveMetadataThatFitIntoARequest) {
             "t.toml:11: app.a.configuration[1].metadata.a: must be a text in quotes, not a number");
 }
 
+TEST(Triggers, OfConfigurationSayMetadataOnceForAStore) {
+  const std::string trigger = "[[app.a.configuration]]\nstore = 's'\nfunction = 'f'\nkey = '";
+  EXPECT_EQ(problems_with(trigger + "a'\nmetadata = { b = 'c' }\n" + trigger + "b'\n"), "nothing");
+  EXPECT_EQ(problems_with(trigger + "a'\n" + trigger + "b'\nmetadata = { b = 'c' }\n"),
+            "t.toml:16: app.a.configuration[2].metadata: belongs to the store: say it where that comes first, on line "
+            "8");
+}
+
 TEST(Triggers, MayScheduleTheirJobs) {
   const std::string job = "[[app.a.job]]\nname = 'a'\nfunction = 'f'\n";
   const auto read = [&](const std::string& more) { return parse(job + more).value().apps[0].jobs[0]; };

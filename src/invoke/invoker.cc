@@ -340,7 +340,7 @@ void Run::enter(Clock::time_point now) {
   }
   const policy::Limits& limits = function_->limits();
   const wasm::Prepared& prepared = function_->prepared();
-  wasm::Engine::Place place = prepared.engine().enter(prepared.slices().may_be_long());
+  wasm::Engine::Place place = prepared.engine().enter(prepared.history().may_be_long());
   if (!place) {
     return refuse({Reason::Overloaded, "all places of the engine's pool are taken"});
   }

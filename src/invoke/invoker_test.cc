@@ -211,7 +211,7 @@ TEST(Cpu, AGuestThatWasShortUntilNowGivesWayToo) {
   const auto function = test_function("spin_if_told", with_cpu(200ms));
   const auto echo = test_function("echo");
   for (const auto& each : {function, echo}) {
-    for (int calls = 0; each->prepared().slices().may_be_long(); ++calls) {
+    for (int calls = 0; each->prepared().history().may_be_long(); ++calls) {
       ASSERT_LT(calls, 10'000);
       ASSERT_EQ(call(each).reason, Reason::Ok);
     }
@@ -231,7 +231,7 @@ TEST(Cpu, AGuestThatWasShortUntilNowGivesWayToo) {
   EXPECT_EQ(calls.ended.front().name, "echo");
   EXPECT_EQ(calls.reason("busy"), Reason::LimitCpu);
   EXPECT_GT(turns, 4 * (200ms / wasm::kWatchedTick)) << "a slice takes two turns of the loop";
-  EXPECT_TRUE(function->prepared().slices().may_be_long());
+  EXPECT_TRUE(function->prepared().history().may_be_long());
 }
 
 TEST(Cpu, HostCallsCount) {

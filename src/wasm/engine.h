@@ -62,7 +62,7 @@ class Engine {
     Engine* engine_ = nullptr;
     bool may_be_long_ = false;
   };
-  /// \param may_be_long  what SliceHistory says of the module
+  /// \param may_be_long  what CallHistory says of the module
   /// \return an empty place when the pool is full
   [[nodiscard]] Place enter(bool may_be_long);
   [[nodiscard]] std::uint32_t live() const { return clock_->live(); }

@@ -57,13 +57,14 @@ void EpochClock::run(const std::stop_token& stop) {
   auto next = Clock::now();
   auto last_needed = next;
   while (!stop.stop_requested()) {
-    // Late ticks are not made up for.
-    next = std::max(next + (pace_.load() == Pace::Ticking ? kTick : kWatchedTick), Clock::now());
-    sleep(stop, next);
-    advance_();
     const Pace pace = pace_.load();
+    const auto began = Clock::now();
+    // Late ticks are not made up for, and one that came early, for it was hurried, delays none.
+    next = std::max(std::min(next, began) + (pace == Pace::Ticking ? kTick : kWatchedTick), began);
+    sleep(stop, pace, next);
+    advance_();
     const auto now = Clock::now();
-    if (needed() >= pace) {
+    if (needed() >= pace_.load()) {
       last_needed = now;
     } else if (now - last_needed >= kPatience) {
       const std::lock_guard lock(mutex_);
@@ -74,8 +75,7 @@ void EpochClock::run(const std::stop_token& stop) {
   }
 }
 
-void EpochClock::sleep(const std::stop_token& stop, Clock::time_point until) {
-  const Pace pace = pace_.load();
+void EpochClock::sleep(const std::stop_token& stop, Pace pace, Clock::time_point until) {
   if (pace == Pace::Ticking) {
     return std::this_thread::sleep_until(until);
   }

@@ -12,27 +12,28 @@
 
 namespace trilby::wasm {
 
-/// How long a guest runs at most before it yields to its loop, one bulk instruction and a first surprise aside.
+/// Between ticks. A guest yields at the first that finds it half a tick into its slice, so it runs for 1.5 ms at most,
+/// one bulk instruction and what is said next aside.
 inline constexpr Duration kTick = std::chrono::milliseconds(1);
-/// The same for a guest that computes though those of its module before did not (SliceHistory).
+/// Between ticks while no guest is there that may compute for long: what one that does all the same runs for at most,
+/// and half a tick more.
 inline constexpr Duration kWatchedTick = std::chrono::milliseconds(10);
 
-/// Whether guests of a module keep their thread for a tick or longer. They are taken to until enough slices in a row
-/// were short. Threading: any.
-class SliceHistory {
+/// Whether guests of a module compute for long, so that they are interrupted. They are taken to until enough calls in a
+/// row did not; one that did counts at once. Threading: any.
+class CallHistory {
  public:
-  [[nodiscard]] bool may_be_long() const { return short_slices_.load(std::memory_order_relaxed) < kEnough; }
-  void note(Duration slice) {
-    if (slice >= kTick) {
-      short_slices_.store(0, std::memory_order_relaxed);
-    } else if (may_be_long()) {
-      short_slices_.fetch_add(1, std::memory_order_relaxed);
+  [[nodiscard]] bool may_be_long() const { return short_calls_.load(std::memory_order_relaxed) < kEnough; }
+  void note_long() { short_calls_.store(0, std::memory_order_relaxed); }
+  void note_short() {
+    if (may_be_long()) {
+      short_calls_.fetch_add(1, std::memory_order_relaxed);
     }
   }
 
  private:
   static constexpr int kEnough = 100;
-  std::atomic<int> short_slices_{0};
+  std::atomic<int> short_calls_{0};
 };
 
 /// A thread that wakes a thousand times a second takes the core from whoever is on it as often, and on a busy one costs
@@ -61,7 +62,7 @@ class EpochClock {
   [[nodiscard]] Pace needed() const;
   void hurry(Pace pace);
   void run(const std::stop_token& stop);
-  void sleep(const std::stop_token& stop, Clock::time_point until);
+  void sleep(const std::stop_token& stop, Pace pace, Clock::time_point until);
 
   std::function<void()> advance_;
   std::atomic<std::uint32_t> live_{0};

@@ -88,7 +88,8 @@ class Guest {
   static wasmtime_error_t* on_tick(wasmtime_context_t* context, void* guest, std::uint64_t* delta,
                                    wasmtime_update_deadline_kind_t* kind) noexcept;
   static bool on_continue(void* guest) noexcept;
-  [[nodiscard]] bool out_of_time() const { return cpu_ + meter_.used(slice_, Clock::now()) > limits_.cpu; }
+  /// In the present slice, so far.
+  [[nodiscard]] Duration used() const { return meter_.used(slice_, Clock::now()); }
   [[nodiscard]] bool make_store();
   void resume();
   void poll();
@@ -119,6 +120,7 @@ class Guest {
   Clock::time_point slice_;  // start of the present one
   Clock::time_point ended_;  // end of the last one, or of the waiting after it
   Duration cpu_{};           // of the slices before
+  bool computed_long_ = false;
   Duration instantiate_{};
 
   wasmtime_memory_t exported_memory_{};

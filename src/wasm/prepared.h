@@ -34,7 +34,7 @@ class Prepared {
   [[nodiscard]] const std::string& name() const { return *name_; }
   [[nodiscard]] const wasmtime_instance_pre* raw() const { return raw_.get(); }
   [[nodiscard]] StoreSetup setup() const { return setup_; }  ///< null: there is nothing to do
-  [[nodiscard]] SliceHistory& slices() const { return *slices_; }
+  [[nodiscard]] CallHistory& history() const { return *history_; }
 
  private:
   struct Delete {
@@ -45,7 +45,7 @@ class Prepared {
   std::shared_ptr<const Module> module_;
   std::unique_ptr<wasmtime_instance_pre, Delete> raw_;
   StoreSetup setup_;
-  std::unique_ptr<SliceHistory> slices_ = std::make_unique<SliceHistory>();
+  std::unique_ptr<CallHistory> history_ = std::make_unique<CallHistory>();
 };
 
 /// The host functions that modules may import, by module and name. Filled by host/, then only read.

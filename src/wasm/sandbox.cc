@@ -81,16 +81,18 @@ bool Guest::make_store() {
 wasmtime_error_t* Guest::on_tick(wasmtime_context_t* /*context*/, void* guest, std::uint64_t* delta,
                                  wasmtime_update_deadline_kind_t* kind) noexcept {
   auto& self = *static_cast<Guest*>(guest);
-  if (!self.stopped_ && self.out_of_time()) {
+  const Duration used = self.used();
+  // A tick may come at any moment of a slice. One that has only begun goes on: it may be a call of microseconds, which
+  // would wait for a whole turn of the loop.
+  const bool just_begun = used < kTick / 2;
+  self.computed_long_ = self.computed_long_ || !just_begun;
+  if (!self.stopped_ && self.cpu_ + used > self.limits_.cpu) {
     self.stopped_ = Reason::LimitCpu;
   }
   if (self.stopped_) {
     return wasmtime_error_new("ended by the host");
   }
   *delta = 1;
-  // A tick may come at any moment of a slice. One that has only begun goes on: it may be a call of microseconds, which
-  // would wait for a whole turn of the loop.
-  const bool just_begun = Clock::now() - self.slice_ < kTick / 2;
   *kind = just_begun ? WASMTIME_UPDATE_DEADLINE_CONTINUE : WASMTIME_UPDATE_DEADLINE_YIELD;
   return nullptr;
 }
@@ -112,13 +114,16 @@ void Guest::poll() {
   loop_.set_occupant(nullptr);
   on_stack_ = false;
   ended_ = Clock::now();
-  const Duration used = meter_.used(slice_, ended_);
-  cpu_ += used;
-  prepared_.slices().note(used);
+  const Duration slice = meter_.used(slice_, ended_);
+  cpu_ += slice;
+  if (slice >= kTick || computed_long_) {
+    computed_long_ = true;
+    prepared_.history().note_long();
+  }
   if (ended || stopped_) {
     return finish();
   }
-  if (used >= kTick) {
+  if (computed_long_) {
     place_.expect_long();
   }
   if (!waiting_) {
@@ -181,6 +186,9 @@ void Guest::finish() {
   future_.reset();
   store_.reset();
   place_ = {};
+  if (!computed_long_) {
+    prepared_.history().note_short();
+  }
   std::exchange(on_end_, nullptr)(std::move(result));  // may destroy this
 }
 
@@ -226,7 +234,7 @@ bool Guest::charge(std::uint64_t work) {
   host_work_ += work;
   if (host_work_ >= kWorkPerLook) {
     host_work_ = 0;
-    if (!stopped_ && out_of_time()) {
+    if (!stopped_ && cpu_ + used() > limits_.cpu) {
       stopped_ = Reason::LimitCpu;
     }
   }

@@ -42,11 +42,11 @@ struct Costs {
   std::uint32_t denied_growths = 0;
 };
 
-/// Runs one function of a fresh instance. Its loop polls it and gets other work at least each tick, when the guest
-/// yields, and whenever a host function waits. A guest that has yielded is background work of its loop, so that any
-/// number of them delays others by one tick. Ownership: whoever made the call. Destroying it ends the guest at once;
-/// never do that, and never from a host function of its own, while the guest is on the stack: use stop(). Threading:
-/// loop-bound.
+/// Runs one function of a fresh instance. Its loop polls it and gets other work when the guest yields, at a tick of the
+/// engine's EpochClock, and whenever a host function waits. A guest that has yielded is background work of its loop, so
+/// that any number of them delays others by one slice. Ownership: whoever made the call. Destroying it ends the guest
+/// at once; never do that, and never from a host function of its own, while the guest is on the stack: use stop().
+/// Threading: loop-bound.
 class Sandbox {
  public:
   struct Limits {
