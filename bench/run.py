@@ -70,7 +70,7 @@ def parts(build: Path, scratch: Path, quick: bool) -> dict[str, Part]:
         "images": Part(180, lambda: micro.images(here / "image_bench", IMAGES / "functions", IMAGES / "models/efficientnet-lite0.xml",
                                                  scratch, 20 if quick else 100), micro.image_figures),
         "idle": Part(180, lambda: idle.measure(program, IMAGES, scratch, rounds(5)), idle.figures),
-        "dapr": Part(600, lambda: app_channel.measure(program, here / "hello.wasm", scratch, rounds(3), seconds(4)), app_channel.figures),
+        "dapr": Part(600, lambda: app_channel.measure(program, here / "hello.wasm", scratch, rounds(5), seconds(4)), app_channel.figures),
         "bindings": Part(180, lambda: bindings_wasm.measure(program, here / "echo.wasm", scratch, rounds(5), seconds(4)), bindings_wasm.figures),
     }
 

@@ -67,6 +67,22 @@ bool needs_sidecar(const policy::Policy& policy, const std::set<std::string_view
          });
 }
 
+/// Of a function that reaches every app through sidecars: those of this manifest that it may invoke have one.
+void check_invoked_apps(const Manifest& manifest, const Function& function, Problems& problems) {
+  for (const App& app : manifest.apps) {
+    const auto& grants = function.policy.grants.dapr.invoke;
+    const bool is_invoked = std::any_of(grants.begin(), grants.end(), [&](const std::string& grant) {
+      return std::string_view(grant).substr(0, grant.find('/')) == app.id;
+    });
+    if (is_invoked && !app.sidecar) {
+      problems.add(function.source.line, fmt::format("function.{}.allow.dapr.invoke", function.name),
+                   fmt::format("needs a sidecar of app {}: with directories or more than 128 MiB of memory it reaches "
+                               "that through sidecars; say where it is, as in [app.{}] sidecar = {{ http = 3500 }}",
+                               app.id, app.id));
+    }
+  }
+}
+
 }  // namespace
 
 void read_dapr_grants(Section& section, policy::DaprGrants& grants) {
@@ -94,6 +110,9 @@ void check_dapr_grants(const Manifest& manifest, Problems& problems) {
       continue;
     }
     const std::string field = fmt::format("function.{}.allow.dapr", function.name);
+    if (policy::needs_own_loop(function.policy)) {
+      check_invoked_apps(manifest, function, problems);
+    }
     for (const App& app : manifest.apps) {
       if (!app.sidecar && needs_sidecar(function.policy, apps) && called_functions(app).contains(function.name)) {
         problems.add(function.source.line, field,

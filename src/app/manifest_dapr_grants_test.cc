@@ -111,8 +111,24 @@ TEST(ManifestDaprGrants, NeedASidecarUnlessTheyOnlyInvokeAppsOfTheManifest) {
       "[app.shop] sidecar = { http = 3500 }";
   EXPECT_EQ(error_of("allow.dapr.invoke = [\"elsewhere/pay\"]", kNoSidecar), kSays);
   EXPECT_EQ(error_of("allow.dapr.publish = [\"broker/orders\"]", kNoSidecar), kSays);
-  EXPECT_EQ(error_of("allow.dapr.invoke = [\"billing/pay\"]\nlimits.memory = \"256MiB\"", kNoSidecar), kSays)
-      << "on a loop of its own, where no app is served";
+}
+
+TEST(ManifestDaprGrants, NeedSidecarsOnBothSidesOnALoopOfTheirOwnWhereNoAppIsServed) {
+  const std::string_view grant = "allow.dapr.invoke = [\"billing/pay\"]\nlimits.memory = \"256MiB\"";
+  const auto apps = [](const char* shop, const char* billing) {
+    return fmt::format(
+        "trilby = 1\n[app.shop]\nport = 1\n{}\n[[app.shop.route]]\npath = \"/\"\nfunction = \"f\"\n[app.billing]\n"
+        "port = 2\n{}\n",
+        shop, billing);
+  };
+  EXPECT_EQ(error_of(grant, apps("sidecar = { http = 3500 }", "sidecar = { http = 3501 }")), "it was accepted");
+  EXPECT_EQ(error_of(grant, apps("", "sidecar = { http = 3501 }")),
+            "/m/trilby.toml:11: function.f.allow.dapr: needs the sidecar of app shop, which calls it; say where it is, "
+            "as in [app.shop] sidecar = { http = 3500 }");
+  EXPECT_EQ(error_of(grant, apps("sidecar = { http = 3500 }", "")),
+            "/m/trilby.toml:11: function.f.allow.dapr.invoke: needs a sidecar of app billing: with directories or more "
+            "than 128 MiB of memory it reaches that through sidecars; say where it is, as in [app.billing] sidecar = { "
+            "http = 3500 }");
 }
 
 TEST(ManifestDaprGrants, GoTogetherWithLoopsOfTheirOwn) {

@@ -237,7 +237,12 @@ bool may_ask(Guest& guest, Grant kind, bool is_granted, const DaprAddress& addre
     refuse(guest, DaprErrno::NoSidecar);
     return false;
   }
-  if (!host.take_host_call(Clock::now())) {
+  const auto now = Clock::now();
+  if (now >= host.dapr->caller().until) {
+    guest.unwind(Reason::LimitWall);
+    return false;
+  }
+  if (!host.take_host_call(now)) {
     guest.unwind(Reason::LimitCalls);
     return false;
   }

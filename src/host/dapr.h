@@ -48,6 +48,9 @@ class DaprSession {
     unsigned hops = 0;
     std::shared_ptr<const ActorTurn> actor;  ///< as which actor it is called; null: as none
     BodyBudget* bodies = nullptr;            ///< for what is given and what comes back; may be null
+    /// Whoever called has been told by then that it took too long, and nothing is asked any more. On a loop that may
+    /// stand still the order to end can come later.
+    Clock::time_point until = Clock::time_point::max();
   };
 
   explicit DaprSession(Caller caller) : caller_(std::move(caller)) {}

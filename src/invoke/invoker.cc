@@ -215,7 +215,8 @@ Run::Run(LoopInvoker& invoker, AdmittedCall& call, std::shared_ptr<Cancellation>
         .trace = std::move(asker.trace),
         .hops = asker.hops,
         .actor = std::move(asker.actor),
-        .bodies = invoker.budgets().requests});
+        .bodies = invoker.budgets().requests,
+        .until = std::min(call.deadline, call.began + function_->limits().wall)});
   }
 }
 

@@ -180,15 +180,29 @@ TEST_F(HandedDapr, IsGivenUpWhenTheCallerLeaves) {
 }
 
 TEST_F(HandedDapr, IsGivenUpAtTheWallTimeAndAtTheCallersDeadline) {
-  Outcome outcome = run(function({.wall = 50ms}), call(kReadGranted));
+  Outcome outcome = run(function({.wall = 500ms}), call(kReadGranted));
   EXPECT_EQ(outcome.reason, Reason::LimitWall);
+  EXPECT_EQ(blocks_.asked.size(), 1U);
   EXPECT_TRUE(blocks_.handle.expired());
-  outcome = run(function({.wall = 50ms}), call("\x03"));
+  outcome = run(function({.wall = 500ms}), call("\x03"));
   EXPECT_EQ(outcome.reason, Reason::LimitWall);
+  ASSERT_TRUE(invocation_.called);
   EXPECT_TRUE(invocation_.called->cancellation->cancelled());
   Call made = call(kReadGranted);
   made.deadline = Clock::now() + 20ms;
   EXPECT_EQ(run(function({.wall = 60s}), std::move(made)).reason, Reason::LimitWall);
+}
+
+/// The order to end comes behind what the loop has to do yet, as where a disk has held it.
+TEST_F(HandedDapr, IsAskedNothingMoreOnceTheCallersTimeIsOver) {
+  Call made = call("\x02");  // asks again and again
+  const auto deadline = made.deadline = Clock::now() + 1s;
+  blocks_.on_asked = [&] {
+    later([&] { blocks_.answer("1"); });
+    std::this_thread::sleep_until(deadline + 1ms);
+  };
+  EXPECT_EQ(run(function({.wall = 60s}), std::move(made)).reason, Reason::LimitWall);
+  EXPECT_EQ(blocks_.asked.size(), 1U);
 }
 
 TEST_F(HandedDapr, IsGivenUpWhenItsLoopEnds) {

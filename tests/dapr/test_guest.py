@@ -491,7 +491,7 @@ def test_a_slow_sidecar_is_bounded_by_the_wall_time(shop):
         assert shop.ask("invoke", "shop", "echo", "POST", "", "others are not held up")[0] == SUCCESS
     finally:
         shop.sidecar.process.send_signal(signal.SIGCONT)
-    assert shop.ask("state_get", "store", "granted-1", path="/impatient")[0] == NOT_FOUND
+    assert shop.ask("state_get", "store", "granted-1")[0] == NOT_FOUND
 
 
 # ---- functions on loops of their own: those with a folder, and those with much memory
@@ -542,8 +542,8 @@ def test_a_slow_sidecar_is_bounded_by_the_wall_time_of_such_functions_too(shop):
             assert (answer.status_code, answer.headers["trilby-reason"]) == (504, "limit-wall"), answer.text
     finally:
         shop.sidecar.process.send_signal(signal.SIGCONT)
-    assert shop.ask("state_get", "store", "granted-1", path="/hasty")[0] == NOT_FOUND
-    assert shop.ask("invoke", "shop", "echo", "POST", "text/plain", "hello", path="/hasty") == (SUCCESS, 200, b"hello")
+    assert shop.ask("state_get", "store", "granted-1", path="/filing")[0] == NOT_FOUND
+    assert shop.ask("invoke", "shop", "echo", "POST", "text/plain", "hello", path="/filing") == (SUCCESS, 200, b"hello")
 
 
 def test_such_a_call_ends_with_its_caller_while_it_waits_for_dapr(shop):
