@@ -57,23 +57,26 @@ void read_state(Section& section, policy::DaprGrants& grants) {
   }
 }
 
+/// Of a grant to invoke, as "billing/pay".
+std::string_view app_of(std::string_view grant) {
+  return grant.substr(0, grant.find('/'));
+}
+
 /// Whether only a sidecar can give what is granted. No app is served on loops of their own, so from there every app is
 /// reached through one.
 bool needs_sidecar(const policy::Policy& policy, const std::set<std::string_view>& apps) {
   const policy::DaprGrants& grants = policy.grants.dapr;
   return !grants.only_invokes() || policy::needs_own_loop(policy) ||
-         std::any_of(grants.invoke.begin(), grants.invoke.end(), [&](const std::string& grant) {
-           return !apps.contains(std::string_view(grant).substr(0, grant.find('/')));
-         });
+         std::any_of(grants.invoke.begin(), grants.invoke.end(),
+                     [&](const std::string& grant) { return !apps.contains(app_of(grant)); });
 }
 
 /// Of a function that reaches every app through sidecars: those of this manifest that it may invoke have one.
 void check_invoked_apps(const Manifest& manifest, const Function& function, Problems& problems) {
   for (const App& app : manifest.apps) {
     const auto& grants = function.policy.grants.dapr.invoke;
-    const bool is_invoked = std::any_of(grants.begin(), grants.end(), [&](const std::string& grant) {
-      return std::string_view(grant).substr(0, grant.find('/')) == app.id;
-    });
+    const bool is_invoked =
+        std::any_of(grants.begin(), grants.end(), [&](const std::string& grant) { return app_of(grant) == app.id; });
     if (is_invoked && !app.sidecar) {
       problems.add(function.source.line, fmt::format("function.{}.allow.dapr.invoke", function.name),
                    fmt::format("needs a sidecar of app {}: with directories or more than 128 MiB of memory it reaches "

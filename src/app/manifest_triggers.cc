@@ -21,8 +21,8 @@ constexpr std::size_t kMaxTriggers = 200;  // of one kind, in one app
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxMatchBytes = 4096;
 constexpr std::size_t kMaxMetadata = 32;
-constexpr std::size_t kMostConfigurationMetadata =
-    512;                                    // names and values, which may be three times as long in a query
+// Names and values, which may be three times as long in a query.
+constexpr std::size_t kMostConfigurationMetadata = 512;
 constexpr std::size_t kMaxJobBytes = 4096;  // of a job's data
 constexpr std::int64_t kMostMessages = 1000;
 constexpr std::int64_t kMostRetries = 1000;

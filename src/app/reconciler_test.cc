@@ -172,16 +172,7 @@ class ReconcilerTest : public testing::Test {
   static ReconcilerPace paced(Duration patience = 1h) {
     return {.look = 1ms, .failing = Backoff(1ms, 1ms), .patience = patience, .unscheduled = Backoff(1ms, 1ms)};
   }
-  /// Waits until `condition`, asked on the loop, holds.
-  bool wait_until(const std::function<bool()>& condition) {
-    const auto until = Clock::now() + 30s;
-    bool holds = false;
-    while (!holds && Clock::now() < until) {
-      on_loop([&] { holds = condition(); });
-      std::this_thread::yield();
-    }
-    return holds;
-  }
+  bool wait_until(const std::function<bool()>& condition) { return net::wait_until(loop, condition); }
   /// Waits until it has looked two times more: what the first saw has been dealt with.
   void let_it_look() {
     int before = 0;

@@ -55,16 +55,7 @@ class SpanExporterTest : public testing::Test {
         std::vector<std::string>{""}, "1", backlog, metrics);
   }
   void on_loop(const std::function<void()>& work) { net::run_on(loop, work); }
-  /// Waits until `condition`, asked on the loop, holds.
-  bool wait_until(const std::function<bool()>& condition) {
-    const auto until = Clock::now() + std::chrono::seconds(30);
-    bool holds = false;
-    while (!holds && Clock::now() < until) {
-      on_loop([&] { holds = condition(); });
-      std::this_thread::yield();
-    }
-    return holds;
-  }
+  bool wait_until(const std::function<bool()>& condition) { return net::wait_until(loop, condition); }
 
   void collect(const std::shared_ptr<http::Exchange>& exchange) {
     paths.push_back(exchange->head().method + " " + exchange->head().target);

@@ -46,18 +46,8 @@ class TelemetryTest : public testing::Test {
     collector.stop();
     thread.join();
   }
-  /// How many pushes have come.
-  std::size_t count() {
-    std::size_t all = 0;
-    net::run_on(collector, [&] { all = asked.size(); });
-    return all;
-  }
   bool have_come(std::size_t pushes) {
-    const auto until = Clock::now() + std::chrono::seconds(30);
-    while (count() < pushes && Clock::now() < until) {
-      std::this_thread::yield();
-    }
-    return count() >= pushes;
+    return net::wait_until(collector, [&] { return asked.size() >= pushes; });
   }
   void answer(std::size_t push, std::string body) {
     net::run_on(collector, [&] {

@@ -19,8 +19,7 @@ class GuestDapr : public ::testing::Test {
     const wasm::TestDirectory directory;
     FunctionSpec spec = spec_of("asks", directory.guest("dapr"), limits);
     if (granted) {
-      spec.policy.grants.dapr.state["store/granted"] = {.read = true, .write = true};
-      spec.policy.grants.dapr.invoke.insert("billing/pay");
+      grant_some(spec);
     }
     return prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
   }
@@ -35,13 +34,7 @@ class GuestDapr : public ::testing::Test {
     return prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
   }
 
-  [[nodiscard]] Call call(std::string input) const {
-    Call made = test_call(std::move(input));
-    made.ways = &ways;
-    made.trace.traceparent = "parent";
-    made.hops = 3;
-    return made;
-  }
+  [[nodiscard]] Call call(std::string input) const { return asking_call(std::move(input), ways); }
   Outcome run(const std::shared_ptr<const Function>& function, Call made) {
     calls.emplace();
     calls->run([&] { calls->start("it", function, std::move(made)); });

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -205,6 +206,20 @@ TEST(Cpu, EndlessLoopsEndAndOthersGoOnMeanwhile) {
   }
 }
 
+/// How often the loop had other work done until all that `start` began had ended.
+int turns_while(Calls& calls, const std::function<void()>& start) {
+  int turns = 0;
+  std::function<void()> turn = [&] {
+    ++turns;
+    calls.loop.post(turn);
+  };
+  calls.run([&] {
+    start();
+    turn();
+  });
+  return turns;
+}
+
 /// The clock only looks now and then while guests are short. One that is not gives way all the same, and then at each
 /// tick.
 TEST(Cpu, AGuestThatWasShortUntilNowGivesWayToo) {
@@ -218,15 +233,9 @@ TEST(Cpu, AGuestThatWasShortUntilNowGivesWayToo) {
   }
   std::this_thread::sleep_for(300ms);  // until the clock, which ticked for these, no longer does
   Calls calls;
-  int turns = 0;
-  std::function<void()> turn = [&] {
-    ++turns;
-    calls.loop.post(turn);
-  };
-  calls.run([&] {
+  const int turns = turns_while(calls, [&] {
     calls.start("busy", function, test_call("spin"));
     calls.start("echo", echo, test_call("a"));
-    turn();
   });
   EXPECT_EQ(calls.ended.front().name, "echo");
   EXPECT_EQ(calls.reason("busy"), Reason::LimitCpu);
@@ -266,16 +275,10 @@ TEST(Fairness, GuestsThatYieldTakeOneTurnOfTheLoopEach) {
   constexpr int kGuests = 4;
   const auto function = test_function("random", with_cpu(1min));
   Calls calls;
-  int turns = 0;
-  std::function<void()> turn = [&] {
-    ++turns;
-    calls.loop.post(turn);
-  };
-  calls.run([&] {
+  const int turns = turns_while(calls, [&] {
     for (int i = 0; i < kGuests; ++i) {
       calls.start("random", function, test_call());
     }
-    turn();
   });
   EXPECT_EQ(calls.ended.size(), std::size_t{kGuests});
   EXPECT_GE(turns, kGuests * (kSteps - 4)) << "other work had its turn between two steps, whoever made them";

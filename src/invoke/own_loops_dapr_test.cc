@@ -46,18 +46,11 @@ class HandedDapr : public ::testing::Test {
     FunctionSpec spec = spec_of("asks", directory_.guest("dapr"), limits);
     spec.policy.grants.directories = {{directory_.path(), "/data", false}};
     if (granted) {
-      spec.policy.grants.dapr.state["store/granted"] = {.read = true, .write = true};
-      spec.policy.grants.dapr.invoke.insert("billing/pay");
+      grant_some(spec);
     }
     return prepare(std::move(spec), test_engine(), nullptr, nullptr).value();
   }
-  [[nodiscard]] Call call(std::string input) const {
-    Call made = test_call(std::move(input));
-    made.ways = &home_ways_;
-    made.trace.traceparent = "parent";
-    made.hops = 3;
-    return made;
-  }
+  [[nodiscard]] Call call(std::string input) const { return asking_call(std::move(input), home_ways_); }
   Outcome run(const std::shared_ptr<const Function>& what, Call made) {
     calls_.loop.context().restart();
     calls_.run([&] { calls_.start("it", what, std::move(made)); });

@@ -12,8 +12,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "dapr/app_ways.h"
 #include "dapr/building_blocks.h"
 #include "dapr/service_invocation.h"
+#include "invoke/test_calls.h"
 
 namespace trilby::invoke {
 
@@ -148,5 +150,20 @@ class FakeInvocation final : public dapr::ServiceInvocation {
   OnOutcome waiting;
   std::function<void()> on_asked;
 };
+
+/// May read and write store/granted, and call billing/pay.
+inline void grant_some(FunctionSpec& spec) {
+  spec.policy.grants.dapr.state["store/granted"] = {.read = true, .write = true};
+  spec.policy.grants.dapr.invoke.insert("billing/pay");
+}
+
+/// A call by an app that has `ways`, which outlive it.
+inline Call asking_call(std::string input, const dapr::AppWays& ways) {
+  Call made = test_call(std::move(input));
+  made.ways = &ways;
+  made.trace.traceparent = "parent";
+  made.hops = 3;
+  return made;
+}
 
 }  // namespace trilby::invoke
