@@ -33,29 +33,6 @@ constexpr Duration kGraceSlack = 5s;
 constexpr const char* kLoopback = "127.0.0.1";
 constexpr const char* kHostVariable = "DAPR_HOST_IP";
 
-/// Ports that nobody has now, for what no other program needs to know.
-Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
-  std::vector<net::Socket> held;
-  std::vector<std::uint16_t> ports;
-  for (std::size_t i = 0; i < count; ++i) {
-    TRILBY_ASSIGN(net::Socket socket, net::listen_tcp(kLoopback, 0));
-    ports.push_back(net::local_port(socket.get()));
-    held.push_back(std::move(socket));
-  }
-  return ports;
-}
-
-/// One that nobody has now, and nobody of `taken` will.
-Result<std::uint16_t> any_port_but(const std::set<std::uint16_t>& taken) {
-  constexpr std::size_t kChoices = 16;  // those of `taken` that are not open yet are rarely among them
-  TRILBY_ASSIGN(const std::vector<std::uint16_t> ports, free_ports(kChoices));
-  const auto at = std::find_if(ports.begin(), ports.end(), [&](std::uint16_t port) { return !taken.contains(port); });
-  if (at == ports.end()) {
-    return fail(Reason::Internal, "no port is free for a sidecar");
-  }
-  return *at;
-}
-
 /// \return Reason::Manifest when somebody else has its port
 Result<void> check_free(const SidecarPlan& plan) {
   const auto free = net::listen_tcp(kLoopback, plan.http);
@@ -92,7 +69,7 @@ class Sidecars::One {
     Failed,
   };
 
-  One(const SidecarProgram& program, SidecarPlan plan) : program_(program), plan_(std::move(plan)) {}
+  One(const Sidecars& all, SidecarPlan plan) : all_(all), plan_(std::move(plan)) {}
   One(const One&) = delete;
   One& operator=(const One&) = delete;
 
@@ -103,6 +80,10 @@ class Sidecars::One {
   [[nodiscard]] const SidecarLog& log() const { return log_; }
   /// What it will be once it has ended, if it is to be replaced, or else what it is.
   [[nodiscard]] const SidecarPlan& wanted() const { return next_ ? *next_ : plan_; }
+  /// That it listens on, or will.
+  [[nodiscard]] std::set<std::uint16_t> ports() const {
+    return {plan_.http, wanted().http, grpc_port_, internal_port_, metrics_port_};
+  }
   [[nodiscard]] bool gone() const { return gone_; }
   void set_gone(bool gone) { gone_ = gone; }  ///< it is not started again
 
@@ -225,13 +206,15 @@ class Sidecars::One {
 
   Result<Child> make_child() {
     constexpr std::size_t kPorts = 3;
-    TRILBY_ASSIGN(const std::vector<std::uint16_t> ports, free_ports(kPorts));
+    TRILBY_ASSIGN(const std::vector<std::uint16_t> ports, net::free_ports(kLoopback, kPorts, all_.ports()));
+    grpc_port_ = ports[0];
+    metrics_port_ = ports[1];
     const std::string host = host_address();
     if (internal_port_ == 0 || !net::listen_tcp(host, internal_port_)) {
-      internal_port_ = ports[1];
+      internal_port_ = ports[2];
     }
     Child child;
-    child.program = program_.daprd.string();
+    child.program = all_.program_.daprd.string();
     child.own_group = true;
     child.variables = {fmt::format("{}={}", kHostVariable, host)};
     child.arguments = {"daprd",
@@ -246,13 +229,13 @@ class Sidecars::One {
                        "--dapr-listen-addresses",
                        kLoopback,
                        "--dapr-grpc-port",
-                       std::to_string(ports[0]),
+                       std::to_string(grpc_port_),
                        "--dapr-internal-grpc-port",
                        std::to_string(internal_port_),
                        "--dapr-internal-grpc-listen-address",
                        host,
                        "--metrics-port",
-                       std::to_string(ports[2]),
+                       std::to_string(metrics_port_),
                        "--metrics-listen-address",
                        kLoopback,
                        "--max-body-size",
@@ -260,7 +243,7 @@ class Sidecars::One {
                        "--dapr-graceful-shutdown-seconds",
                        std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kGrace).count()),
                        "--log-as-json"};
-    child.arguments.insert(child.arguments.end(), program_.arguments.begin(), program_.arguments.end());
+    child.arguments.insert(child.arguments.end(), all_.program_.arguments.begin(), all_.program_.arguments.end());
     return child;
   }
 
@@ -282,9 +265,11 @@ class Sidecars::One {
     }
   }
 
-  const SidecarProgram& program_;
+  const Sidecars& all_;
   SidecarPlan plan_;
   std::optional<SidecarPlan> next_;
+  std::uint16_t grpc_port_ = 0;      // of the last run
+  std::uint16_t metrics_port_ = 0;   // of the last run
   std::uint16_t internal_port_ = 0;  // of all runs: other sidecars remember an address for a minute and more
   pid_t pid_ = 0;
   net::Socket output_;
@@ -306,17 +291,20 @@ Sidecars::~Sidecars() {
   kill_all();
 }
 
+std::set<std::uint16_t> Sidecars::ports() const {
+  std::set<std::uint16_t> out;
+  std::for_each(running_.begin(), running_.end(), [&](const auto& one) { out.merge(one->ports()); });
+  return out;
+}
+
 Result<std::vector<SidecarPlan>> Sidecars::plan(const Manifest& manifest,
                                                 std::span<const BoundAddress> addresses) const {
   const auto is_stated = [&](const App& app) {
     return app.sidecar && manifest.origins.contains(fmt::format("app.{}.sidecar.http", app.id));
   };
-  std::set<std::uint16_t> taken;  // for one whose port was not stated
+  std::set<std::uint16_t> taken = ports();  // for one whose port was not stated
   std::transform(addresses.begin(), addresses.end(), std::inserter(taken, taken.end()),
                  [](const BoundAddress& bound) { return bound.address.port; });
-  for (const auto& one : running_) {
-    taken.insert({one->plan().http, one->wanted().http});
-  }
   std::set<std::uint16_t> stated;
   for (const App& app : manifest.apps) {
     if (is_stated(app)) {
@@ -347,7 +335,8 @@ Result<std::vector<SidecarPlan>> Sidecars::plan(const Manifest& manifest,
     } else if (before != nullptr && before->any_port == made.any_port && !stated.contains(before->http)) {
       made.http = before->http;
     } else if (made.any_port) {
-      TRILBY_ASSIGN(made.http, any_port_but(taken));
+      TRILBY_ASSIGN(const std::vector<std::uint16_t> free, net::free_ports(kLoopback, 1, taken));
+      made.http = free.front();
     } else {
       made.http = program_.first_port;
       while (taken.contains(made.http)) {
@@ -382,10 +371,11 @@ void Sidecars::set(std::vector<SidecarPlan> plans, Clock::time_point now) {
     plans.erase(wanted);
   }
   std::erase_if(running_, [](const auto& one) { return one->gone() && one->pid() == 0; });
+  const auto known = static_cast<std::ptrdiff_t>(running_.size());
   for (SidecarPlan& plan : plans) {
-    running_.push_back(std::make_unique<One>(program_, std::move(plan)));
-    running_.back()->start(now);
+    running_.push_back(std::make_unique<One>(*this, std::move(plan)));
   }
+  std::for_each(running_.begin() + known, running_.end(), [&](const auto& one) { one->start(now); });
 }
 
 void Sidecars::stop_gone(Clock::time_point now) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -83,6 +84,8 @@ class Sidecars {
 
  private:
   class One;
+
+  [[nodiscard]] std::set<std::uint16_t> ports() const;  // that those which run listen on, or will
 
   SidecarProgram program_;
   std::vector<std::unique_ptr<One>> running_;  // and those that stop, or wait to be started again

@@ -82,6 +82,21 @@ Result<Socket> listen_tcp(const std::string& host, std::uint16_t port) {
   return socket;
 }
 
+Result<std::vector<std::uint16_t>> free_ports(const std::string& host, std::size_t count,
+                                              const std::set<std::uint16_t>& taken) {
+  std::vector<Socket> held;  // so that the next one is another
+  std::vector<std::uint16_t> ports;
+  while (ports.size() < count) {
+    TRILBY_ASSIGN(Socket socket, listen_tcp(host, 0));
+    const std::uint16_t port = local_port(socket.get());
+    if (!taken.contains(port)) {
+      ports.push_back(port);
+    }
+    held.push_back(std::move(socket));
+  }
+  return ports;
+}
+
 std::uint16_t local_port(int socket) {
   const auto address = address_of(socket, getsockname);
   return address ? address->port() : std::uint16_t{0};

@@ -1,10 +1,13 @@
 /// \file  TCP sockets as owned values, and how to make a listening one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -34,6 +37,11 @@ class Socket {
 /// \param port  0: any free one; see local_port()
 /// \return Reason::Manifest when the address is malformed, in use, not of this machine, or not allowed
 [[nodiscard]] Result<Socket> listen_tcp(const std::string& host, std::uint16_t port);
+
+/// Ports of `host` that nobody has now, each another one, for programs that cannot say which one they took: nothing
+/// keeps them. \param taken  not these, which somebody was told and may not listen on yet
+[[nodiscard]] Result<std::vector<std::uint16_t>> free_ports(const std::string& host, std::size_t count,
+                                                            const std::set<std::uint16_t>& taken = {});
 
 /// \return 0 when `socket` has none
 [[nodiscard]] std::uint16_t local_port(int socket);

@@ -1,6 +1,7 @@
 #include "net/socket.h"
 
 #include <array>
+#include <set>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -44,6 +45,20 @@ TEST(ListenTcp, TakesIpv6WithAndWithoutBrackets) {
   }
   ASSERT_TRUE(plain) << plain.error().message;
   EXPECT_TRUE(listen_tcp("[::1]", 0));
+}
+
+TEST(FreePorts, AreOthersEachAndNoneThatIsTaken) {
+  std::set<std::uint16_t> taken;
+  for (unsigned port = 0; port < 1U << 16U; port += 3) {
+    taken.insert(static_cast<std::uint16_t>(port));  // a third of all, for the system says which ones are free
+  }
+  constexpr std::size_t kCount = 50;
+  const auto ports = free_ports("127.0.0.1", kCount, taken);
+  ASSERT_TRUE(ports) << ports.error().message;
+  EXPECT_EQ(std::set<std::uint16_t>(ports->begin(), ports->end()).size(), kCount);
+  for (const std::uint16_t port : *ports) {
+    EXPECT_FALSE(taken.contains(port)) << port;
+  }
 }
 
 TEST(Socket, ClosesWhatItOwnsOnce) {

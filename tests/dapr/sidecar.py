@@ -23,16 +23,25 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 
 
-def free_ports(count):
-    """Ports that nobody had a moment ago, below those that the kernel gives to whoever connects: one of these may be gone before it is listened on."""
+def _all_ports():
+    """Below those that the kernel gives to whoever connects: one of these may be gone before it is listened on. None comes twice, for who was told of it
+    may not listen on it yet."""
     first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    found = range(10_000, max(first_given, 20_000))
+    yield from random.sample(found, len(found))
+
+
+_PORTS = _all_ports()
+
+
+def free_ports(count):
+    """Ports that nobody had a moment ago."""
     found = []
-    for port in random.sample(range(10_000, max(first_given, 20_000)), 1000):
+    while len(found) < count:
+        port = next(_PORTS)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             found.append(port)
-        if len(found) == count:
-            return found
-    raise RuntimeError("there are no free ports")
+    return found
 
 
 def wait_until(condition, seconds=60):
