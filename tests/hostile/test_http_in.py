@@ -61,8 +61,12 @@ def manifest(guests, patience=""):
 
 
 @pytest.fixture(scope="module")
-def system(start_system, guests):
-    return start_system(manifest(guests, IMPATIENT), "--loops", "2", env={"TRILBY_LOG_FORMAT": "json"})
+def system(request, start_system, guests):
+    """It has the patience that is written for it, or the usual one: a test that is late itself is not taken for a caller who is."""
+    return start_system(manifest(guests, getattr(request, "param", "")), "--loops", "2", env={"TRILBY_LOG_FORMAT": "json"})
+
+
+impatient = pytest.mark.parametrize("system", [IMPATIENT], indirect=True, ids=["impatient"])
 
 
 def reason(answer):
@@ -91,6 +95,7 @@ def drip(peer, data):
 
 # ---- slowness
 
+@impatient
 def test_a_head_that_drips_is_408(api):
     with Peer(api) as peer, ThreadPoolExecutor(1) as pool:
         dripping = pool.submit(drip, peer, b"GET / HTTP/1.1\r\nHost: a\r\nx: " + b"y" * 500)
@@ -99,6 +104,7 @@ def test_a_head_that_drips_is_408(api):
         dripping.result()
 
 
+@impatient
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3e8;extension="], ids=["length", "chunked"])
 def test_a_body_that_drips_is_408(api, framing):
     with Peer(api) as peer, ThreadPoolExecutor(1) as pool:
@@ -109,6 +115,7 @@ def test_a_body_that_drips_is_408(api, framing):
         dripping.result()
 
 
+@impatient
 def test_a_body_that_stops_is_408(api):
     with Peer(api) as peer:
         peer.send(HEAD + b"Content-Length: 1000\r\n\r\nabc")
@@ -116,6 +123,7 @@ def test_a_body_that_stops_is_408(api):
         assert peer.is_closed()
 
 
+@impatient
 def test_a_reader_who_does_not_read_is_cut_off(system, api):
     with Reluctant(api) as peer:
         wait_until(lambda: metric(system, "trilby_calls_total", function="flood") >= 1, "the call did not end")
