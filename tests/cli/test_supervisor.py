@@ -1,5 +1,6 @@
 """`trilby up`: two processes, sockets that stay, signals, and what refuses to start."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -28,7 +29,8 @@ def wait(condition, seconds=60):
 def crash(pid, number):
     """The engine's own handler takes a first SIGSEGV that no instruction caused, and lets the next one through."""
     while is_running(pid):
-        os.kill(pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(pid, number)
         time.sleep(0.01)
 
 

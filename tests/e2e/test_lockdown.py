@@ -1,5 +1,6 @@
 """The outer wall around a running worker, seen from outside. (What it stops is tried from inside: src/app/lockdown_test.cc.)"""
 
+import contextlib
 import os
 import re
 import signal
@@ -18,8 +19,9 @@ def status(pid):
     """/proc/PID/status of each thread."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        lines = (task / "status").read_text().splitlines()
-        found.append(dict(line.split(":\t", 1) for line in lines if ":\t" in line))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            lines = (task / "status").read_text().splitlines()
+            found.append(dict(line.split(":\t", 1) for line in lines if ":\t" in line))
     return found
 
 

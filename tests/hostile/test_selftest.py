@@ -157,6 +157,13 @@ def log_of(worker):
     return Path(os.readlink(f"/proc/{worker}/fd/2")).read_text()
 
 
+def is_trilby(pid):
+    try:
+        return b"trilby" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return False
+
+
 def test_an_interruption_leaves_nothing_behind(tmp_path):
     process = subprocess.Popen([PROGRAM, "selftest"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | {"TMPDIR": str(tmp_path)})
     supervisor = wait(lambda: children_of(process.pid))[0]
@@ -166,4 +173,4 @@ def test_an_interruption_leaves_nothing_behind(tmp_path):
     assert process.returncode == 75
     assert b"interrupted" in said
     assert list(tmp_path.iterdir()) == []
-    wait(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() and b"trilby" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (supervisor, worker)))
+    wait(lambda: not any(is_trilby(pid) for pid in (supervisor, worker)))
