@@ -67,7 +67,7 @@ def files(start_system, guests, tmp_path_factory):
 
 
 def metric(system, line):
-    page = httpx.get(f"{system.admin}/metrics").text
+    page = httpx.get(f"{system.admin}/metrics", timeout=60).text
     return sum(float(found.rsplit(" ", 1)[1]) for found in page.splitlines() if found.startswith(line))
 
 
@@ -153,11 +153,13 @@ def test_a_drain_lets_calls_elsewhere_end_and_cuts_off_the_rest(start_system, gu
     lay_out(tmp_path)
     system = start_system(manifest(guests), "--grace", "4s", folder=tmp_path)
     with Peer(system.address("api")) as ends, Peer(system.address("api")) as sleeps:
-        ends.send(request("POST", "/sleep", [], (1_500_000_000).to_bytes(8, "little")))
+        ends.send(request("POST", "/f", [], step(OPEN, 3, text=b"pipe")))  # which waits for somebody who writes
         sleeps.send(request("POST", "/sleep", [], b"\x7f" * 8))
         wait_for_metric(system, "trilby_own_loop_calls_live", 2)
         system.signal(signal.SIGTERM)
-        assert ends.answer().body == b"awake"
+        system.wait_for_log("draining")
+        os.close(os.open(tmp_path / "ro/pipe", os.O_WRONLY | os.O_NONBLOCK))
+        assert errors(ends.answer()) == [0]
         assert sleeps.answer().fields["trilby-reason"] == "draining"
     assert system.stop() == 75
 

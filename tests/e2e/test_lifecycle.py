@@ -1,5 +1,6 @@
 """Start, drain, crash, and what cannot start."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,14 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import manifests
 import pytest
-from observed import metric
+from observed import HeldCall, begin, metric, sleep_for
 from raw_http import Peer, ask, request
 
 TEXT_APP = '[app.web]\nport = 1\n[[app.web.route]]\npath = "/"\ntext = "hi"\n'
-
-
-def sleep_for(milliseconds):
-    return request("POST", "/sleep", body=(milliseconds * 1_000_000).to_bytes(8, "little"))
 
 
 @pytest.fixture
@@ -27,25 +24,14 @@ def sleepers(start_system, guests):
     return start
 
 
-def live_calls(system):
-    page = httpx.get(f"{system.admin}/metrics").text
-    return sum(int(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith("trilby_calls_live{"))
-
-
-def begin(system, pool, data):
-    """Sends a request whose function then runs."""
-    answer = pool.submit(ask, system.address("api"), data)
-    deadline = time.monotonic() + 30
-    while live_calls(system) == 0:
-        assert time.monotonic() < deadline
-    return answer
-
-
 @pytest.mark.parametrize(("settings", "batches"), [("", 0), ('[worker]\nscheduling = "batch"\n', 2)])
 def test_loops_are_scheduled_as_the_manifest_says(start_system, settings, batches):
     """Only loops: the thread that ends guests' turns must interrupt whoever computes."""
     system = start_system(settings + TEXT_APP, "--loops", "2")
-    threads = [os.sched_getscheduler(int(thread)) for thread in os.listdir(f"/proc/{system.ready['worker']}/task")]
+    threads = []
+    for thread in os.listdir(f"/proc/{system.ready['worker']}/task"):
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            threads.append(os.sched_getscheduler(int(thread)))
     assert threads.count(os.SCHED_BATCH) == batches
     assert threads.count(os.SCHED_OTHER) == len(threads) - batches > 1
     assert httpx.get(f"{system.url('web')}/").text == "hi"
@@ -62,15 +48,14 @@ def test_a_drain_lets_calls_end(sleepers):
 
 def test_a_drain_closes_idle_connections_and_is_not_ready(sleepers):
     system = sleepers()
-    with ThreadPoolExecutor(1) as pool, Peer(system.address("api")) as idle:
+    with Peer(system.address("api")) as idle, HeldCall(system) as call:
         idle.send(request("POST", "/echo", body=b"x"))
         assert idle.answer().body == b"x"
-        answer = begin(system, pool, sleep_for(2000))
         system.signal()
         assert idle.is_closed()
         assert httpx.get(f"{system.admin}/readyz").status_code == 503
         assert httpx.get(f"{system.admin}/livez").status_code == 200
-        assert answer.result().status == 200
+        assert call.release().body == b"held"
     assert system.stop() == 0
 
 
@@ -100,8 +85,7 @@ def test_a_second_signal_stops_at_once(sleepers):
 def test_what_waits_in_the_queue_is_served_before_the_sockets_close(sleepers):
     system = sleepers("--loops", "1")
     host_and_port = system.address("api")
-    with ThreadPoolExecutor(1) as pool:
-        answer = begin(system, pool, sleep_for(500))
+    with HeldCall(system) as call:
         os.kill(system.ready["worker"], signal.SIGSTOP)  # nobody accepts now
         waiting = [Peer(host_and_port) for _ in range(20)]
         for peer in waiting:
@@ -112,7 +96,7 @@ def test_what_waits_in_the_queue_is_served_before_the_sockets_close(sleepers):
         for peer in waiting:
             with peer:
                 assert peer.answer().body == b"here"
-        assert answer.result().body == b"awake"
+        assert call.release().body == b"held"
     assert system.stop() == 0
 
 
@@ -168,7 +152,11 @@ def test_a_worker_gets_no_descriptor_that_its_supervisor_inherited(start_system,
 
 
 def descriptors(pid):
-    return {os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")}
+    found = set()
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            found.add(os.readlink(entry.path))
+    return found
 
 
 def test_signals_that_the_parent_ignored_are_answered_all_the_same(start_system):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import manifests
 import pytest
-from observed import metric
+from observed import HeldCall, begin, metric, sleep_for
 from raw_http import Peer, ask, request
 
 GET = request("GET", "/")
@@ -29,12 +29,6 @@ def rewrite(system, text):
 def reloads(system):
     """As the worker shows them that serves: those that went well, and the others."""
     return [metric(system, "trilby_reloads_total", result=result) for result in ("ok", "failed")]
-
-
-def wait_until_it_sleeps(system):
-    deadline = time.monotonic() + 30
-    while 'trilby_calls_live{function="sleep"} 1' not in httpx.get(f"{system.admin}/metrics").text:
-        assert time.monotonic() < deadline
 
 
 def hang_up(system):
@@ -167,12 +161,11 @@ def test_a_reload_says_ready_all_the_time(start_system):
 
 def test_requests_under_way_end_on_the_old_worker(start_system, guests):
     system = start_system(manifests.of_guests(guests, ["sleep", "echo"]))
-    with ThreadPoolExecutor(1) as pool, Peer(system.address("api")) as peer:
-        peer.send(request("POST", "/sleep", body=(1_500_000_000).to_bytes(8, "little")))
-        wait_until_it_sleeps(system)
+    with ThreadPoolExecutor(1) as pool:
+        answer = begin(system, pool, sleep_for(1500))
         old = reload(system)
         assert ask(system.address("api"), request("POST", "/echo", body=b"x")).body == b"x", "the new one serves meanwhile"
-        assert pool.submit(peer.answer).result().body == b"awake"
+        assert answer.result().body == b"awake"
     wait_for_end(old)
     assert system.stop() == 0
 
@@ -203,8 +196,7 @@ def test_an_old_worker_that_dies_while_it_drains_is_counted(start_system, guests
     system = start_system(manifests.of_guests(guests, ["sleep"]))
     old = system.ready["worker"]
     with ThreadPoolExecutor(1) as pool:
-        lost = pool.submit(ask, system.address("api"), request("POST", "/sleep", body=(60 * 10**9).to_bytes(8, "little")))
-        wait_until_it_sleeps(system)
+        lost = begin(system, pool, sleep_for(60_000))
         reload(system)
         os.kill(old, signal.SIGKILL)
         assert lost.exception() is not None or lost.result() is None
@@ -215,14 +207,12 @@ def test_an_old_worker_that_dies_while_it_drains_is_counted(start_system, guests
 
 
 def test_a_hangup_while_draining_is_nothing(start_system, guests):
-    system = start_system(manifests.of_guests(guests, ["sleep"]))
-    with Peer(system.address("api")) as peer:
-        peer.send(request("POST", "/sleep", body=(1_000_000_000).to_bytes(8, "little")))
-        wait_until_it_sleeps(system)
+    system = start_system(manifests.of_guests(guests, ["echo"]))
+    with HeldCall(system) as call:
         system.signal()
         system.wait_for_log("draining")
         hang_up(system)
-        assert peer.answer().body == b"awake"
+        assert call.release().body == b"held"
     assert system.stop() == 0
     assert "reloading" not in system.log()
 

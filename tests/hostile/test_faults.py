@@ -12,7 +12,7 @@ from pathlib import Path
 
 import manifests
 import pytest
-from observed import metric
+from observed import metric, sleep_for
 from raw_http import Peer, ask, request
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -20,10 +20,6 @@ FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 def echo(system, text=b"honest"):
     return ask(system.address("api"), request("POST", "/echo", body=text)).body
-
-
-def sleep_for(milliseconds):
-    return request("POST", "/sleep", body=(milliseconds * 1_000_000).to_bytes(8, "little"))
 
 
 def wait(condition, seconds=60):
@@ -56,8 +52,12 @@ def test_calls_go_on_where_no_descriptor_is_left(start_system, guests, tmp_path)
             for peer in others:
                 peer.close()
         assert echo(system) == b"honest"
-        web.send(request("GET", "/"))
-        assert web.answer().body == b"page"
+
+        def page():  # the other loop may close its last connections a little later
+            web.send(request("GET", "/"))
+            return (answer := web.answer()).status == 200 and answer.body
+
+        assert wait(page) == b"page"
     assert system.ready["worker"] == worker_of(system)
     assert system.stop() == 0
 
@@ -159,13 +159,14 @@ def test_a_clock_that_jumps_changes_no_deadline(start_system, guests, tmp_path, 
     """The real-time clock of the system's processes is changed while calls run: limits and timers go by the monotonic one."""
     clock = tmp_path / "clock"
     clock.write_text("+0")
-    text = manifests.of_guests(guests, ["sleep", "spin", "echo"], 'wall = "3s"\n')
+    text = manifests.of_guests(guests, ["spin", "echo", "sleep"]) + 'wall = "4s"\n'  # of the last one
+    text += f'[[app.api.route]]\npath = "/nap"\nfunction = "nap"\n[function.nap]\nmodule = "{guests}/sleep.wasm"\nlimits.wall = "60s"\n'
     text += '[worker]\nlockdown = "off"\n'  # a locked-down worker does not get to read the clock's file
     fake = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1"}
     system = start_system(text, env=fake | {"TRILBY_LOG_FORMAT": "json"})
     address = system.address("api")
     with ThreadPoolExecutor(3) as pool:
-        sleeper = pool.submit(ask, address, sleep_for(1000))
+        sleeper = pool.submit(ask, address, sleep_for(3000, "/nap"))
         forever = pool.submit(ask, address, sleep_for(3_600_000))
         wait(lambda: metric(system, "trilby_calls_live") == 2)
         clock.write_text(jump)
