@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -210,9 +211,13 @@ TEST_F(ServerTest, ClosesConnectionsThatStayIdle) {
   start({.head_timeout = 10s, .keep_alive = 20ms});
   auto silent = server->connect();
   EXPECT_TRUE(silent.at_end());
-  auto once = server->connect();
-  EXPECT_EQ(once.get("/1").status, 200);
-  EXPECT_TRUE(once.at_end());
+  std::optional<TestClient> once;
+  Answer answer;
+  for (int tries = 0; answer.status == 0 && tries < 100; ++tries) {  // one that asks too late finds it closed
+    answer = once.emplace(server->connect()).get("/1");
+  }
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(once->at_end());
   EXPECT_TRUE(server->wait_until([&] { return server->server().connections() == 0; }));
 }
 
