@@ -135,10 +135,12 @@ RESILIENCY = {
 class Desk(World):
     """Trilby, its sidecar, and Redis behind that."""
 
-    def __init__(self, system_class, sidecar_class, guests, scratch, redis, trilby_token=API_TOKEN, options=()):
+    def __init__(self, system_class, sidecar_class, guests, scratch, redis, trilby_token=API_TOKEN, options=(), processing_timeout="30000"):
+        """`processing_timeout`: after so many milliseconds the broker brings again what is not acknowledged."""
         resources = scratch / "resources"
         write_resources(resources, {
-            "broker": component("broker", "pubsub.redis", redisHost=redis.address, concurrency="4", processingTimeout="1s", redeliverInterval="1s"),
+            "broker": component("broker", "pubsub.redis", redisHost=redis.address, concurrency="4", processingTimeout=processing_timeout,
+                                redeliverInterval="1000"),
             "store": component("store", "state.redis", redisHost=redis.address),
             "files": component("files", "bindings.localstorage", rootPath=str(scratch / "files")),
             "policies": json.dumps(RESILIENCY),
@@ -366,7 +368,7 @@ def test_nothing_is_lost_when_the_sidecar_is_killed_between(system_class, sideca
     """Killed again and again while events are on their way: what was not acknowledged is brought again, so each is saved in the end."""
     scratch = tmp_path_factory.mktemp("killed")
     redis = Redis(scratch)
-    desk = Desk(system_class, sidecar_class, guests, scratch, redis)
+    desk = Desk(system_class, sidecar_class, guests, scratch, redis, processing_timeout="1000")
     count, published = 300, 0
     try:
         def saved():
