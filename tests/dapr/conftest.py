@@ -6,7 +6,7 @@ Tests are named after what Dapr does. Where a running daprd disagrees with its d
 import json
 
 import pytest
-from sidecar import IMPLEMENTATIONS, PROGRAMS, Redis, Scheduler, component, write_resources
+from sidecar import IMPLEMENTATIONS, PROBES, PROGRAMS, Redis, Scheduler, component, write_resources
 from world import MANIFEST, RESILIENCY, SHOP, TOKEN, World, subscription
 
 
@@ -49,8 +49,7 @@ def world(request, system_class, sidecar_class, guests, tmp_path_factory):
     sidecar = None
     try:
         sidecar = sidecar_class(SHOP, trilby.ready["apps"][SHOP]["channel"].rpartition(":")[2], resources, scratch, app_token=TOKEN, options=[
-            "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--scheduler-host-address",
-            scheduler.address], protocol=protocol)
+            *PROBES, "--scheduler-host-address", scheduler.address], protocol=protocol)
         yield World(trilby, sidecar, redis, scheduler, scratch, resources, protocol, SHOP)
     finally:
         if sidecar:

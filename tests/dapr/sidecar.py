@@ -21,6 +21,9 @@ PROGRAMS = Path(os.environ.get("TRILBY_DAPR") or ROOT / "build" / "dapr")
 DAPRD_WITH_LOCKS = PROGRAMS / "daprd-with-locks"  # Dapr calls no component for locks stable, so that daprd has none (tools/dapr/locks)
 START_SECONDS = 60
 STOP_SECONDS = 20
+# Of a sidecar that looks every second whether its app is well. It stops bringing events to one that is not, so that it must not take a busy machine for
+# that.
+PROBES = ("--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "900", "--app-health-threshold", "30")
 
 
 def _all_ports():
@@ -269,6 +272,16 @@ class Daprd(Process):
     def invoke(self, app_id, method, verb="POST", **more):
         return self.client.request(verb, f"/invoke/{app_id}/method/{method}", **more)
 
+    @staticmethod
+    def has_found(answer):
+        """Whether what an invocation was answered is of an app that was found."""
+        return "couldn't find service" not in answer.text and "timeout waiting for address" not in answer.text
+
+    def wait_until_it_finds(self, app_id):
+        """Asks for an app, for nothing that it has, until it is found. A sidecar that does not know it yet looks for a second and then refuses the call,
+        so that a call too many fails where a machine is busy or a datagram is lost. What was found is known for a minute."""
+        self.wait_until(lambda: self.has_found(self.invoke(app_id, "nothing-of-the-kind", "GET")), f"the sidecar of {app_id}")
+
     def metadata(self):
         return self.client.get("/metadata").json()
 
@@ -285,6 +298,11 @@ class Daprd(Process):
 
     def has_said(self, what, *of):
         return self._SAYS[what].format(*of) in self.log()
+
+    def has_said_last(self, what, other):
+        """Whether it has said the one, and the other not since then."""
+        log = self.log()
+        return log.rfind(self._SAYS[what]) > log.rfind(self._SAYS[other])
 
 
 IMPLEMENTATIONS = {"daprd": Daprd}

@@ -368,7 +368,7 @@ def test_an_app_is_called(shop):
 
 
 def test_an_app_that_only_the_sidecar_knows_is_called(shop, system_class, sidecar_class, guests, tmp_path_factory):
-    with served_far(system_class, sidecar_class, guests, tmp_path_factory.mktemp("far"), FAR_APP) as (trilby, sidecar):
+    with served_far(system_class, sidecar_class, guests, tmp_path_factory.mktemp("far"), FAR_APP, shop.sidecar) as (trilby, sidecar):
         assert shop.ask("invoke", FAR_APP, "echo?x=%20y", "POST", "text/plain", "over the hills") == (SUCCESS, 200, b"over the hills")
         error, status, _ = shop.ask("invoke", FAR_APP, "echo", "POST", "text/plain", "bad input")
         assert (error, status) == (SUCCESS, 422), "the app answered"

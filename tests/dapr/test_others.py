@@ -23,7 +23,7 @@ def test_an_input_binding_may_have_another_route(world):
 
 def test_an_input_binding_that_the_manifest_does_not_name_is_declined(world):
     world.wait_for_requests(QUESTION[world.protocol].format("unwanted"), method="OPTIONS", status={"http": 404, "grpc": 200}[world.protocol])
-    assert world.sidecar.has_said("binding is declined", "unwanted")
+    world.trilby_waits(lambda: world.sidecar.has_said("binding is declined", "unwanted"), 20)
     assert not [line for line in world.requests("/unwanted") if line["method"] == "POST"]
 
 

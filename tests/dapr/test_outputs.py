@@ -300,7 +300,7 @@ def test_an_output_that_nobody_takes_is_a_retry(desk):
 @pytest.fixture(scope="module")
 def far(desk, system_class, sidecar_class, guests, tmp_path_factory):
     """An app of another Trilby, which the first knows only through the sidecars."""
-    with served_far(system_class, sidecar_class, guests, tmp_path_factory.mktemp("far"), FAR_APP) as (trilby, sidecar):
+    with served_far(system_class, sidecar_class, guests, tmp_path_factory.mktemp("far"), FAR_APP, desk.sidecar) as (trilby, sidecar):
         yield trilby
     assert API_TOKEN not in trilby.log() + sidecar.log(), "it is between the first and its sidecar"
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from images import own
-from sidecar import Redis, component, write_resources
+from sidecar import PROBES, Redis, component, write_resources
 from test_sidecar import invoke, lines, options, sidecars, wait_until
 
 TOKEN = "app-token-0b6e"
@@ -56,8 +56,8 @@ def test_daprd_probes_delivers_and_invokes(system_class, sidecar_class, resource
     try:
         channel = system.ready["apps"]["shop"]["channel"]
         assert channel.startswith("https://")
-        sidecar = sidecar_class("shop", channel.rpartition(":")[2], resources, tmp_path, app_token=TOKEN, protocol=protocol, options=[
-            "--enable-app-health-check", "--app-health-probe-interval", "1"])
+        sidecar = sidecar_class("shop", channel.rpartition(":")[2], resources, tmp_path, app_token=TOKEN, protocol=protocol,
+                                options=PROBES)
         wait_until(lambda: lines(system, path="/healthz", status=200))
         for number in range(20):
             sidecar.publish("broker", "plain", f'"event {number}"')

@@ -80,6 +80,7 @@ def test_another_app_is_answered_through_two_sidecars(start, cat, protocol):
     app = start.app("image-api-rs", http_port, APP_PROTOCOL=protocol, APP_API_TOKEN=TOKEN)
     start.sidecar("image-api-rs", app, http_port=http_port, protocol=protocol, app_token=TOKEN)
     caller = start.sidecar("caller", None)
+    caller.wait_until_it_finds(own("image-api-rs"))
     answer = caller.invoke(own("image-api-rs"), "api/image", content=cat)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert is_gray(answer.content)
@@ -93,11 +94,13 @@ def test_the_articles_three_services_each_beside_its_sidecar(start, cat, coffee)
     written = tomllib.loads(MANIFEST.read_text())["app"]
     assert {app["appID"]: app["appPort"] for app in wanted} == {app: settings["port"] for app, settings in written.items()}
     assert {app["appID"]: app["daprHTTPPort"] for app in wanted} == {"go-web-port": 3500, "image-api-go": 3501, "image-api-rs": 3502}
-    systems = {}
+    systems, sidecars = {}, {}
     for app, http_port in zip(wanted, free_ports(len(wanted)), strict=True):
         assert app["command"] == ["trilby", "serve", app["appID"]]
         systems[app["appID"]] = start.app(app["appID"], http_port)
-        start.sidecar(app["appID"], systems[app["appID"]], http_port=http_port)
+        sidecars[app["appID"]] = start.sidecar(app["appID"], systems[app["appID"]], http_port=http_port)
+    for app in ("image-api-go", "image-api-rs"):
+        sidecars["go-web-port"].wait_until_it_finds(own(app))
     with httpx.Client(base_url=systems["go-web-port"].url(own("go-web-port")), timeout=60) as web:
         assert "<html" in web.get("/").text
         gray = web.post("/api/hello", content=cat)

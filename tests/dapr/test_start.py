@@ -80,6 +80,7 @@ def test_another_app_cannot_forge_events(world, sidecar_class, tmp_path):
     (tmp_path / "resources").mkdir()
     sidecar = sidecar_class("forger", None, tmp_path / "resources", tmp_path)
     try:
+        sidecar.wait_until_it_finds(SHOP)
         assert sidecar.invoke(SHOP, "echo", content=b"over two sidecars").content == b"over two sidecars"
         forged = '{"id":"forged","specversion":"1.0","type":"t","source":"s","data":"forged"}'
         for path in ("dapr/topic/broker/plain/event", "dapr/topic/unknown", "every-second", "job/report", "configuration/settings/a"):

@@ -149,10 +149,19 @@ def test_a_trigger_may_say_otherwise(world):
 
 def test_a_policys_timeout_cancels_the_guest(world):
     """The connection is closed, and what nobody waits for stops. Over gRPC Trilby is told the time, and may be the first to end the call."""
-    world.sidecar.publish("impatient", "slow", "spin for ever", "text/plain")
     ends = {"http": {"cancelled"}, "grpc": {"cancelled", "limit-wall"}}[world.protocol]
-    world.trilby_waits(lambda: [one for one in world.requests(path_of("slow", "patient", "impatient")) if one["reason"] in ends], 20)
-    assert world.wait_for_events(lambda event: event.function == "undertaker" and event.data == b"spin for ever")
+
+    data, buried = b"spin for ever", 0
+
+    def was_cancelled():
+        """It is published again where the time was over before the guest was reached, as on a busy machine. What nobody took goes to the dead letters."""
+        nonlocal buried
+        buried += 1
+        world.sidecar.publish("impatient", "slow", data, "text/plain")
+        world.wait_for_events(lambda event: event.function == "undertaker" and event.data == data, buried)
+        return [one for one in world.requests_with(path_of("slow", "patient", "impatient"), data) if one["reason"] in ends]
+
+    world.trilby_waits(was_cancelled, 20)
 
 
 def test_events_of_a_topic_that_the_manifest_does_not_have_any_more_are_not_dropped(world):

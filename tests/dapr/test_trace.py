@@ -82,6 +82,7 @@ class Traced(World):
         self.sidecar = sidecar_class(SHOP_APP, self.channel.rpartition(":")[2], resources, scratch, ["--config", config], api_token=API_TOKEN,
                                      http_port=port, protocol=protocol)
         self.far_sidecar = sidecar_class(FAR_APP, self.far.address(FAR_APP)[1], resources, scratch, ["--config", config])
+        self.sidecar.wait_until_it_finds(FAR_APP)
 
     def stop(self):
         for sidecar in (self.sidecar, self.far_sidecar):
@@ -96,6 +97,15 @@ class Traced(World):
         """The spans of a trace, once there are some whose names begin so."""
         return self.collector.wait_for(
             lambda: (spans := self.collector.spans(trace)) and all(any(span.name.startswith(name) for span in spans) for name in names) and spans, 60)
+
+    def wait_for_way_up(self, trace, name, kind):
+        """A span of a trace, those above it up to what the caller said, and all of the trace. They come one by one, the sidecars' own later."""
+        def whole():
+            spans = self.collector.spans(trace)
+            found = [(span, above, spans) for span in spans if (span.name, span.kind) == (name, kind) and (above := ancestors(span, spans))]
+            return found and found[0][1][-1].parent == PARENT and found[0]
+
+        return self.collector.wait_for(whole, 60)
 
 
 @pytest.fixture(scope="module", params=["http", "grpc"])
@@ -144,13 +154,7 @@ def test_one_trace_leads_from_the_caller_to_the_last_app(traced):
                         headers={"traceparent": f"00-{trace}-{PARENT}-01", "dapr-api-token": API_TOKEN}, timeout=30)
     assert answer.content.split(b"\n")[0].split()[0] == str(SUCCESS).encode(), answer.content
 
-    def whole():
-        """Down from what the caller said; the sidecars send their spans later."""
-        spans = traced.collector.spans(trace)
-        above = next((ancestors(span, spans) for span in spans if span.name == "event"), [])
-        return above and above[-1].parent == PARENT and (spans, above)
-
-    spans, above = traced.collector.wait_for(whole, 60)
+    _, above, spans = traced.wait_for_way_up(trace, "event", "internal")
     # The sidecars' own spans stand between.
     assert places(above) == [
         (TRILBY, FAR_APP, "server", "/echo"),
@@ -213,8 +217,8 @@ def test_so_it_is_where_the_guest_has_a_loop_of_its_own(traced):
     for words in (["state_save", "store", "granted-1", "7"], ["invoke", FAR_APP, "echo", "POST", "text/plain", "hello"]):
         answer = httpx.post(f"{traced.public}/filing", content="\x1f".join(words).encode(), timeout=30, headers={"traceparent": f"00-{trace}-{PARENT}-01"})
         assert answer.content.split(b"\n")[0].split()[0] == str(SUCCESS).encode(), answer.content
-    spans = traced.wait_for_whole(trace, ["filing", "POST /filing", "save state store", f"invoke {FAR_APP}", "/echo"])
-    for name in ("save state store", f"invoke {FAR_APP}"):
-        asked = next(span for span in spans if span.name == name and span.kind == "client")
-        assert [span.name for span in ancestors(asked, spans)] == ["filing", "POST /filing"], shown(spans)
+    for name in ("save state store", f"invoke {FAR_APP}"):  # of two requests, which have spans of the same names above
+        asked, above, spans = traced.wait_for_way_up(trace, name, "client")
+        assert [span.name for span in above] == ["filing", "POST /filing"], shown(spans)
         assert asked.service == SHOP_APP
+    traced.wait_for_whole(trace, ["/echo"])

@@ -197,8 +197,13 @@ class TwoHosts:
         with host.inside():
             sidecar = self._sidecar_class(app, None, self._resources, self._scratch, options=options, env=env)
         door = host.door(int(httpx.URL(sidecar.url).port))
+
+        def ask(callee):
+            return wait_until(lambda: sidecar.has_found(answer := httpx.get(f"http://{door}/v1.0/invoke/{callee}/method/", timeout=60)) and answer,
+                              "the app")
+
         try:
-            yield lambda callee: httpx.get(f"http://{door}/v1.0/invoke/{callee}/method/", timeout=60)
+            yield ask
         finally:
             sidecar.stop()
 
@@ -328,7 +333,7 @@ def test_requests_go_on_after_a_sidecar_has_died(system, pictures, dead):
         answer = httpx.post(system.url("go-web-port") + "/api/hello", content=pictures["cat.png"], timeout=60)
         return answer.status_code == 200 and answer.headers["content-type"] == "image/png"
 
-    assert is_gray()
+    wait_until(is_gray, "the answer before")
     system.part(dead).kill_sidecar(dead)
     wait_until(is_gray, "an answer of the other host")
     assert all(is_gray() for _ in range(10)), "it is not found in two places"

@@ -113,6 +113,7 @@ cpu = "100ms"
 log_line_length = "4KiB"
 log_lines_per_second = 100000
 concurrency = 4
+queue_wait = "1m"
 [function.special]
 module = "{guests}/event.wasm"
 limits.log_lines_per_second = 100000
@@ -162,14 +163,15 @@ limits.log_lines_per_second = 100000
 
 
 @contextlib.contextmanager
-def served_far(system_class, sidecar_class, guests, scratch, app):
-    """That app and its sidecar, which others know only through theirs."""
+def served_far(system_class, sidecar_class, guests, scratch, app, caller):
+    """That app and its sidecar, which others know only through theirs. `caller`: the sidecar that has found it then."""
     (scratch / "resources").mkdir()
     manifest = scratch / "trilby.toml"
     manifest.write_text(FAR.format(guests=guests, far=app))
     trilby = system_class(manifest, scratch, env={"TRILBY_LOG_FORMAT": "json"})
     sidecar = sidecar_class(app, trilby.address(app)[1], scratch / "resources", scratch)
     try:
+        caller.wait_until_it_finds(app)
         yield trilby, sidecar
     finally:
         sidecar.stop()
@@ -235,6 +237,11 @@ class World:
     def requests(self, path):
         return [line for line in self.lines() if line.get("path") == path]
 
+    def requests_with(self, path, data):
+        """Those in which a function was given this."""
+        calls = {event.request for event in self.events() if event.data == data}
+        return [line for line in self.requests(path) if line["request_id"] in calls]
+
     def wait_for_requests(self, path, count=1, seconds=20, **members):
         return self.trilby_waits(
             lambda: (found := [line for line in self.requests(path) if all(line.get(key) == value for key, value in members.items())])[
@@ -243,7 +250,7 @@ class World:
     def metric(self, name, **labels):
         """The sum of a series over all that have these labels."""
         total = 0
-        for line in httpx.get(self.trilby.admin + "/metrics").text.splitlines():
+        for line in httpx.get(self.trilby.admin + "/metrics", timeout=60).text.splitlines():
             found = re.fullmatch(rf"{name}\{{(.*)\}} (\S+)", line)
             if found and all(f'{label}="{value}"' in found[1] for label, value in labels.items()):
                 total += float(found[2])
