@@ -138,6 +138,12 @@ TEST_F(SidecarsTest, AreToldWhatTheirAppSpeaks) {
   EXPECT_NE(await_file("daprd.told").find("--app-protocol grpc "), std::string::npos);
 }
 
+TEST_F(SidecarsTest, SpeakHttp2WithAppsThatTakeBoth) {
+  use(R"(echo "$@" > "$0.part"; mv "$0.part" "$0.told"; exec sleep 600)");
+  set(kA);
+  EXPECT_NE(await_file("daprd.told").find("--app-protocol h2c "), std::string::npos);
+}
+
 TEST_F(SidecarsTest, AreWhereOtherSidecarsRememberThemAfterTheyDied) {
   use(kTellsItsPort + "kill -KILL $$");
   set(kA);

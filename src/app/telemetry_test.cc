@@ -65,8 +65,9 @@ class TelemetryTest : public testing::Test {
   std::optional<http::Server> server;
   std::vector<std::shared_ptr<http::Exchange>> asked;
   std::thread thread;
-  ServingLoop home{labels, -1, log::Format::Human, {}, {}, nullptr};
-  ServingLoop other{labels, -1, log::Format::Human, {}, {}, nullptr};
+  invoke::SiblingLoops siblings;
+  ServingLoop home{labels, -1, log::Format::Human, {}, {}, nullptr, siblings};
+  ServingLoop other{labels, -1, log::Format::Human, {}, {}, nullptr, siblings};
   MetricsSource metrics{home, {&home, &other}, {}, labels};
   std::optional<Telemetry> telemetry;
 };

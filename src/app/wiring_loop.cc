@@ -1,5 +1,6 @@
 #include "app/wiring_loop.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -15,14 +16,18 @@ constexpr std::size_t kKeptCalls = 256;
 }  // namespace
 
 ServingLoop::ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, observe::Sampling sampling,
-                         invoke::BodyBudgets budgets, invoke::OwnLoops* own)
+                         invoke::BodyBudgets budgets, invoke::OwnLoops* own, invoke::SiblingLoops& siblings)
     : metrics_(labels),
       calls_(kKeptCalls),
       labels_(labels),
       log_(log_fd, format, sampling),
       flush_timer_(loop_),
       request_bodies_(budgets.requests),
-      invoker_(invoke::make_invoker(loop_, budgets, own)),
+      invoker_(invoke::make_invoker(loop_, budgets,
+                                    {.own = own,
+                                     .siblings = &siblings,
+                                     .ways = [this](std::string_view app_id) { return ways_of(app_id); },
+                                     .sent = &metrics_.calls_sent})),
       answers_(budgets.answers) {}
 
 ServingLoop::~ServingLoop() {
@@ -79,6 +84,12 @@ void ServingLoop::trace(const SpanExport& spans, std::size_t apps) {
 
 observe::Tracer* ServingLoop::tracer(std::size_t app) const {
   return spans_ ? &spans_->tracer(app) : nullptr;
+}
+
+const dapr::AppWays* ServingLoop::ways_of(std::string_view app_id) const {
+  const auto at =
+      std::find_if(routers_.begin(), routers_.end(), [&](const auto& router) { return router->app_id() == app_id; });
+  return at == routers_.end() ? nullptr : &(*at)->ways();
 }
 
 void ServingLoop::hand_over_spans() {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "dapr/embedded/service_invocation.h"
 #include "http/server.h"
 #include "invoke/invoker.h"
+#include "invoke/sibling_loops.h"
 #include "net/accepted.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
@@ -46,9 +48,10 @@ class ServingLoop {
  public:
   /// \param log_fd  where access lines go; negative: nowhere. Throws std::exception when the system has no descriptors.
   /// \param budgets  shared by all loops; outlive them
-  /// \param own  may be null; see invoke::make_invoker
+  /// \param own  may be null; see invoke::OtherLoops
+  /// \param siblings  all loops of the process, of which this is one
   ServingLoop(const observe::Labels& labels, int log_fd, log::Format format, observe::Sampling sampling,
-              invoke::BodyBudgets budgets, invoke::OwnLoops* own);
+              invoke::BodyBudgets budgets, invoke::OwnLoops* own, invoke::SiblingLoops& siblings);
   ~ServingLoop();  ///< stop()
   ServingLoop(const ServingLoop&) = delete;
   ServingLoop& operator=(const ServingLoop&) = delete;
@@ -83,6 +86,7 @@ class ServingLoop {
  private:
   void run(bool in_batches);
   [[nodiscard]] observe::Tracer* tracer(std::size_t app) const;
+  [[nodiscard]] const dapr::AppWays* ways_of(std::string_view app_id) const;
   [[nodiscard]] Bytes most_of_one_body() const;
   void serve_listener(const AppRoutes& app, const ServedListener& listener, const http::ServerLimits& limits);
   /// Makes what answers on a listener, and the server that asks it.

@@ -111,7 +111,9 @@ class OwnLoopWaysTest : public testing::Test {
            .input = std::move(input),
            .input_share = {},
            .request = {},
-           .asker = invoke::DaprAsker{.app_id = std::move(app), .trace = {kTrace, ""}, .hops = 0, .actor = nullptr},
+           .asker =
+               invoke::DaprAsker{
+                   .app_id = std::move(app), .peer = "", .trace = {kTrace, ""}, .hops = 0, .actor = nullptr},
            .deadline = Clock::time_point::max(),
            .began = Clock::now(),
            .slots = {}},
@@ -157,7 +159,7 @@ class OwnLoopWaysTest : public testing::Test {
                           made_.push_back(saves.get());
                           return saves;
                         }};
-  std::vector<std::unique_ptr<invoke::OwnLoops::Away>> away_;  // of home_'s loop
+  std::vector<std::unique_ptr<invoke::Away>> away_;  // of home_'s loop
 };
 
 TEST_F(OwnLoopWaysTest, AskTheSidecarOfTheAppWithASpanBelowTheCall) {

@@ -30,6 +30,7 @@
 #include "app/worker_wait.h"
 #include "base/log.h"
 #include "invoke/own_loops.h"
+#include "invoke/sibling_loops.h"
 #include "net/acceptor.h"
 #include "observe/process.h"
 
@@ -158,6 +159,7 @@ class Worker {
   std::unique_ptr<Runtime> runtime_;
   std::optional<invoke::OwnLoops> own_loops_;  // with functions that need them; after what their calls use
   std::vector<OwnLoopWays*> own_ways_;         // one for each of these loops, which owns it
+  invoke::SiblingLoops siblings_;              // these
   std::vector<std::unique_ptr<ServingLoop>> loops_;
   std::optional<Watchdog> watchdog_;
   std::unique_ptr<Admin> admin_;              // on the first loop
@@ -194,7 +196,7 @@ Result<void> Worker::start_loops() {
     }
     for (std::uint32_t i = 0; i < count; ++i) {
       loops_.push_back(std::make_unique<ServingLoop>(labels_.labels, log_fd, log::format(), sampling, budgets,
-                                                     own_loops_ ? &*own_loops_ : nullptr));
+                                                     own_loops_ ? &*own_loops_ : nullptr, siblings_));
       loops_.back()->start(in_batches);
     }
     std::vector<Watchdog::Target> watched;

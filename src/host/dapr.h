@@ -43,7 +43,7 @@ class DaprSession {
   struct Caller {
     const dapr::AppWays* ways = nullptr;  ///< null: there is nobody to ask
     std::string_view call_id;
-    std::string_view peer;
+    std::string peer;  ///< Call::peer
     TraceContext trace;
     unsigned hops = 0;
     std::shared_ptr<const ActorTurn> actor;  ///< as which actor it is called; null: as none

@@ -14,6 +14,7 @@
 #include "invoke/command.h"
 #include "invoke/function.h"
 #include "invoke/own_loops.h"
+#include "invoke/sibling_loops.h"
 #include "wasm/sandbox.h"
 
 namespace trilby::invoke {
@@ -50,6 +51,8 @@ class Run {
   void wait_at(Admission& gate);
   void enter(Clock::time_point now);
   void hand_over();
+  bool share_out();
+  [[nodiscard]] AdmittedCall admitted();
   [[nodiscard]] bool asks_dapr() const;
   [[nodiscard]] std::optional<DaprAsker> asker() const;
   void run(Clock::time_point now);
@@ -81,7 +84,8 @@ class Run {
   std::array<Admission*, kGates> gates_;
   std::array<Admission::Slot, kGates> slots_;  // of the gates passed
   std::size_t passed_ = 0;
-  std::unique_ptr<OwnLoops::Away> away_;  // set: it runs on another loop, which has its input and its slots
+  Load load_;                   // where those are counted that compute
+  std::unique_ptr<Away> away_;  // set: it runs on another loop, which has its input and its slots
   Bytes input_size_{};
   host::Host host_;
   std::unique_ptr<Call> request_;         // what is left of it, for commands that see it; null for all others
@@ -94,8 +98,11 @@ class Run {
 
 class LoopInvoker final : public AdmittedInvoker {
  public:
-  LoopInvoker(net::Loop& loop, BodyBudgets budgets, OwnLoops* own, FindWays ways)
-      : loop_(loop), budgets_(budgets), own_(own), ways_(std::move(ways)) {}
+  LoopInvoker(net::Loop& loop, BodyBudgets budgets, OtherLoops other)
+      : loop_(loop),
+        budgets_(budgets),
+        other_(std::move(other)),
+        index_(other_.siblings == nullptr ? 0 : other_.siblings->add(loop, *this)) {}
 
   void start(const std::shared_ptr<const Function>& function, Call call, OnOutcome done) override {
     if (cancelling_) {
@@ -128,15 +135,16 @@ class LoopInvoker final : public AdmittedInvoker {
   }
 
   [[nodiscard]] net::Loop& loop() { return loop_; }
-  [[nodiscard]] OwnLoops* own() const { return own_; }
+  [[nodiscard]] const OtherLoops& other() const { return other_; }
+  [[nodiscard]] std::size_t index() const { return index_; }  ///< among its siblings
   [[nodiscard]] const dapr::AppWays* ways_of(std::string_view app_id) const {
-    return ways_ == nullptr ? nullptr : ways_(app_id);
+    return other_.ways == nullptr ? nullptr : other_.ways(app_id);
   }
   [[nodiscard]] wasm::CpuMeter& meter() { return meter_; }
   [[nodiscard]] const BodyBudgets& budgets() const { return budgets_; }
   void forget(std::list<Run>::iterator run) { runs_.erase(run); }
   /// Sees to the end of a call on another loop that was answered without it.
-  void see_off(std::unique_ptr<OwnLoops::Away> away) {
+  void see_off(std::unique_ptr<Away> away) {
     away->forget();
     left_behind_.push_back(std::move(away));
     interrupt_left_behind();
@@ -160,9 +168,9 @@ class LoopInvoker final : public AdmittedInvoker {
 
   net::Loop& loop_;
   const BodyBudgets budgets_;
-  OwnLoops* const own_;  // may be null
-  const FindWays ways_;  // of calls that another loop has admitted; may be null
-  std::list<std::unique_ptr<OwnLoops::Away>> left_behind_;
+  const OtherLoops other_;
+  const std::size_t index_;
+  std::list<std::unique_ptr<Away>> left_behind_;
   net::Timer interrupting_{loop_};
   wasm::CpuMeter meter_;
   std::list<Run> runs_;
@@ -201,6 +209,7 @@ Run::Run(LoopInvoker& invoker, AdmittedCall& call, std::shared_ptr<Cancellation>
       app_(std::move(call.app)),
       gates_{},
       slots_(std::move(call.slots)),
+      load_(std::move(call.load)),
       input_size_{call.input.size()},
       host_(function_->name(), id_, function_->spec().policy.grants, function_->spec().environment,
             function_->models()) {
@@ -208,15 +217,15 @@ Run::Run(LoopInvoker& invoker, AdmittedCall& call, std::shared_ptr<Cancellation>
   host_.request = std::move(call.request);
   if (call.asker) {
     DaprAsker& asker = *call.asker;
-    host_.dapr = std::make_unique<host::DaprSession>(host::DaprSession::Caller{
-        .ways = invoker.ways_of(asker.app_id),
-        .call_id = id_,
-        .peer = {},  // is told to apps of the same process, and from here none is called in it
-        .trace = std::move(asker.trace),
-        .hops = asker.hops,
-        .actor = std::move(asker.actor),
-        .bodies = invoker.budgets().requests,
-        .until = std::min(call.deadline, call.began + function_->limits().wall)});
+    host_.dapr = std::make_unique<host::DaprSession>(
+        host::DaprSession::Caller{.ways = invoker.ways_of(asker.app_id),
+                                  .call_id = id_,
+                                  .peer = std::move(asker.peer),
+                                  .trace = std::move(asker.trace),
+                                  .hops = asker.hops,
+                                  .actor = std::move(asker.actor),
+                                  .bodies = invoker.budgets().requests,
+                                  .until = std::min(call.deadline, call.began + function_->limits().wall)});
   }
 }
 
@@ -335,8 +344,11 @@ void Run::enter(Clock::time_point now) {
   }
   if (began_ == Clock::time_point{}) {
     began_ = now;
-    if (invoker_.own() != nullptr && policy::needs_own_loop(function_->spec().policy)) {
+    if (invoker_.other().own != nullptr && policy::needs_own_loop(function_->spec().policy)) {
       return hand_over();
+    }
+    if (invoker_.other().siblings != nullptr && function_->prepared().history().may_be_long() && share_out()) {
+      return;
     }
   }
   const policy::Limits& limits = function_->limits();
@@ -358,20 +370,42 @@ void Run::enter(Clock::time_point now) {
 
 /// Body, slots and shares go with the call and are given back where it ends. The caller, the deadline and the answer
 /// stay here.
+AdmittedCall Run::admitted() {
+  return {.function = function_,
+          .app = app_,
+          .id = id_,
+          .input = std::move(host_.stdio.input),
+          .input_share = std::move(input_share_),
+          .request = std::move(host_.request),
+          .asker = asker(),
+          .deadline = caller_deadline_,
+          .began = began_,
+          .slots = std::move(slots_)};
+}
+
 void Run::hand_over() {
-  AdmittedCall call{.function = function_,
-                    .app = app_,
-                    .id = id_,
-                    .input = std::move(host_.stdio.input),
-                    .input_share = std::move(input_share_),
-                    .request = std::move(host_.request),
-                    .asker = asker(),
-                    .deadline = caller_deadline_,
-                    .began = began_,
-                    .slots = std::move(slots_)};
-  away_ = invoker_.own()->hand_over(std::move(call), invoker_.loop(),
-                                    [this](Outcome outcome) { finish(std::move(outcome)); });
+  away_ = invoker_.other().own->hand_over(admitted(), invoker_.loop(),
+                                          [this](Outcome outcome) { finish(std::move(outcome)); });
   listen();
+}
+
+/// Of a call that may compute for long. \return whether another loop has it now
+bool Run::share_out() {
+  SiblingLoops& siblings = *invoker_.other().siblings;
+  const std::size_t place = siblings.choose(invoker_.index());
+  if (place == invoker_.index()) {
+    load_ = siblings.load(place);
+    return false;
+  }
+  if (observe::Counter* const sent = invoker_.other().sent) {
+    sent->add();
+  }
+  AdmittedCall call = admitted();
+  call.load = siblings.load(place);
+  away_ = siblings.hand_over(place, std::move(call), invoker_.loop(),
+                             [this](Outcome outcome) { finish(std::move(outcome)); });
+  listen();
+  return true;
 }
 
 /// What the command finds in its environment beside what the manifest gives it.
@@ -395,6 +429,7 @@ std::optional<DaprAsker> Run::asker() const {
     return std::nullopt;
   }
   return DaprAsker{.app_id = request_->ways == nullptr ? std::string() : std::string(request_->ways->app_id),
+                   .peer = std::string(request_->peer),
                    .trace = request_->trace,
                    .hops = request_->hops,
                    .actor = request_->actor};
@@ -407,7 +442,7 @@ void Run::give_way_to_dapr() {
   }
   host_.dapr = std::make_unique<host::DaprSession>(host::DaprSession::Caller{.ways = request_->ways,
                                                                              .call_id = id_,
-                                                                             .peer = request_->peer,
+                                                                             .peer = std::string(request_->peer),
                                                                              .trace = request_->trace,
                                                                              .hops = request_->hops,
                                                                              .actor = request_->actor,
@@ -511,12 +546,12 @@ void Run::finish(Outcome&& outcome) {
 
 }  // namespace
 
-std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets, OwnLoops* own) {
-  return std::make_unique<LoopInvoker>(loop, budgets, own, nullptr);
+std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets, OtherLoops other) {
+  return std::make_unique<LoopInvoker>(loop, budgets, std::move(other));
 }
 
 std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets, FindWays ways) {
-  return std::make_unique<LoopInvoker>(loop, budgets, nullptr, std::move(ways));
+  return std::make_unique<LoopInvoker>(loop, budgets, OtherLoops{.ways = std::move(ways)});
 }
 
 Outcome run_once(const std::shared_ptr<const Function>& function, Call call) {
@@ -526,7 +561,7 @@ Outcome run_once(const std::shared_ptr<const Function>& function, Call call) {
   if (policy::needs_own_loop(function->spec().policy)) {
     own.emplace(1);
   }
-  const auto invoker = make_invoker(loop, {}, own ? &*own : nullptr);
+  const auto invoker = make_invoker(loop, {}, {.own = own ? &*own : nullptr});
   loop.post([&] {
     invoker->start(function, std::move(call), [&](Outcome ended) {
       outcome = std::move(ended);

@@ -6,10 +6,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "call/call.h"
 #include "net/loop.h"
+#include "observe/metric.h"
 #include "policy/environment.h"
 #include "policy/policy.h"
 
@@ -59,10 +61,20 @@ struct BodyBudgets {
   BodyBudget* answers = nullptr;   ///< from the end of the call until the answer is written
 };
 
-class OwnLoops;
+/// How an app asks Dapr from one loop; null where it cannot. What it gives outlives the calls there.
+using FindWays = std::function<const dapr::AppWays*(std::string_view app_id)>;
 
-/// \param own  where calls go whose functions need a loop of their own; null: they run on `loop` like all others
-[[nodiscard]] std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets = {}, OwnLoops* own = nullptr);
+class OwnLoops;
+class SiblingLoops;
+
+/// Where the calls of a loop go, and what comes from elsewhere finds there. Ownership: outlives the loop's invoker.
+struct OtherLoops {
+  OwnLoops* own = nullptr;           ///< for functions that need a loop of their own; null: they run as all others
+  SiblingLoops* siblings = nullptr;  ///< which share out calls that compute; null: they run where they arrive
+  FindWays ways = nullptr;           ///< of calls that a sibling has admitted; null: none can ask
+  observe::Counter* sent = nullptr;  ///< counts the calls that go to siblings; may be null
+};
+[[nodiscard]] std::unique_ptr<Invoker> make_invoker(net::Loop& loop, BodyBudgets budgets = {}, OtherLoops other = {});
 
 /// One call on a loop of its own, for `trilby invoke` and the like; blocks until it has ended.
 [[nodiscard]] Outcome run_once(const std::shared_ptr<const Function>& function, Call call);

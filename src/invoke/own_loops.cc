@@ -53,29 +53,32 @@ struct OwnLoops::Handed {
   Place* place = nullptr;            // guarded by OwnLoops::mutex_: where it runs
 };
 
-OwnLoops::Away::~Away() {
-  forget();
-}
+class OwnLoops::There final : public Away {
+ public:
+  There(OwnLoops& loops, std::shared_ptr<Handed> handed) : loops_(loops), handed_(std::move(handed)) {}
+  There(const There&) = delete;
+  There& operator=(const There&) = delete;
+  ~There() override { There::forget(); }
 
-void OwnLoops::Away::forget() {
-  handed_->done = nullptr;
-}
+  void forget() override { handed_->done = nullptr; }
+  bool cancel(Reason why) override { return loops_.cancel(*handed_, why); }
 
-bool OwnLoops::Away::cancel(Reason why) {
-  return loops_.cancel(*handed_, why);
-}
-
-bool OwnLoops::Away::interrupt() {
-  const std::lock_guard lock(loops_.mutex_);
-  if (handed_->place == nullptr || loops_.stopped_) {
-    return false;
+  bool interrupt() override {
+    const std::lock_guard lock(loops_.mutex_);
+    if (handed_->place == nullptr || loops_.stopped_) {
+      return false;  // stop() sees to it
+    }
+    // The thread may have gone on to another call, to which this would be an error out of nowhere.
+    if (handed_->place->loop.occupants_piece() == handed_->cancellation.get()) {
+      handed_->place->nudge();
+    }
+    return true;
   }
-  // The thread may have gone on to another call, to which this would be an error out of nowhere.
-  if (handed_->place->loop.occupants_piece() == handed_->cancellation.get()) {
-    handed_->place->nudge();
-  }
-  return true;
-}
+
+ private:
+  OwnLoops& loops_;
+  const std::shared_ptr<Handed> handed_;
+};
 
 OwnLoops::OwnLoops(std::size_t count, BodyBudgets budgets)
     : OwnLoops(count, [budgets](net::Loop& loop) { return make_admitted_invoker(loop, budgets); }) {}
@@ -139,7 +142,7 @@ observe::OwnLoopMetrics& OwnLoops::metrics(std::size_t index) {
   return places_[index]->metrics;
 }
 
-std::unique_ptr<OwnLoops::Away> OwnLoops::hand_over(AdmittedCall call, net::Loop& home, OnOutcome done) {
+std::unique_ptr<Away> OwnLoops::hand_over(AdmittedCall call, net::Loop& home, OnOutcome done) {
   auto handed = std::make_shared<Handed>(std::move(call), home, std::move(done));
   ++live_;
   bool refused = false;  // from here on a loop may take the call at any moment
@@ -152,7 +155,7 @@ std::unique_ptr<OwnLoops::Away> OwnLoops::hand_over(AdmittedCall call, net::Loop
       waiting_.push_back(handed);
     }
   }
-  std::unique_ptr<Away> away(new Away(*this, handed));
+  auto away = std::make_unique<There>(*this, handed);
   if (refused) {
     answer(handed, refusal(Reason::Draining));
     return away;

@@ -2,7 +2,6 @@
 /// blocks, and of functions with much memory (policy::needs_own_loop).
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -10,58 +9,15 @@
 #include <list>
 #include <memory>
 #include <mutex>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "call/call.h"
-#include "invoke/admission.h"
+#include "invoke/admitted_call.h"
 #include "invoke/invoker.h"
 #include "net/loop.h"
 #include "observe/metrics.h"
-#include "policy/environment.h"
 
 namespace trilby::invoke {
-
-/// Those that a call passes: of its app, its function and the engine's pool.
-inline constexpr std::size_t kGates = 3;
-
-/// For whom the guest of a call asks Dapr, wherever it runs. A value.
-struct DaprAsker {
-  std::string app_id;  ///< whose ways are asked; empty: there is nobody to ask
-  TraceContext trace;
-  unsigned hops = 0;
-  std::shared_ptr<const ActorTurn> actor;  ///< as which it is called; null: as none
-};
-
-/// A call that has its body and its slots. May be handed from thread to thread.
-struct AdmittedCall {
-  std::shared_ptr<const Function> function;
-  std::shared_ptr<Admission> app;  ///< whose slot it has; may be null
-  std::string id;
-  std::string input;
-  BodyBudget::Share input_share;
-  policy::Environment request;                ///< host::Host::request
-  std::optional<DaprAsker> asker{};           ///< nothing: its function may ask nothing
-  Clock::time_point deadline;                 ///< of the caller
-  Clock::time_point began;                    ///< when it had its slots; its wall time counts from here
-  std::array<Admission::Slot, kGates> slots;  // first to go
-};
-
-/// An invoker that takes calls where admission has left them.
-class AdmittedInvoker : public Invoker {
- public:
-  /// Like start(). `cancellation` is of this loop and never null; it is what the loop says its occupant's piece is
-  /// while the call has its thread.
-  virtual void start_admitted(AdmittedCall call, std::shared_ptr<Cancellation> cancellation, OnOutcome done) = 0;
-};
-
-/// How an app asks Dapr from one loop; null where it cannot. What it gives outlives the calls there.
-using FindWays = std::function<const dapr::AppWays*(std::string_view app_id)>;
-/// \param ways  may be null: no app can
-[[nodiscard]] std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets,
-                                                                     FindWays ways = nullptr);
 
 /// Between two tries to get a thread out of what it waits for.
 constexpr std::chrono::milliseconds kNudgeEvery{50};
@@ -85,31 +41,6 @@ class OwnLoops {
   /// interrupts: a large memory.fill, a disk that does not answer.
   void stop();
 
-  struct Handed;
-  /// A call that runs elsewhere. Bound to the loop that handed it over. Destroying it forgets the call: its `done` does
-  /// not run any more, and it goes on, with its slots, until it ends or was told to.
-  class Away {
-   public:
-    ~Away();
-    Away(const Away&) = delete;
-    Away& operator=(const Away&) = delete;
-    /// \return true: it is told to end, later, on its loop, and `done` says how it ended. false: it had not begun and
-    /// is gone; `done` does not run
-    [[nodiscard]] bool cancel(Reason why);
-    /// `done` will not run; the call goes on.
-    void forget();
-    /// When its loop does not come to cancelling it: ends what the kernel lets be ended, a wait for the other end of a
-    /// pipe and the like, if it is this call that waits so. That may come too early, before the wait has begun, so it
-    /// is done again until
-    /// \return false: the call has ended, or stop() sees to it
-    [[nodiscard]] bool interrupt();
-
-   private:
-    friend class OwnLoops;
-    Away(OwnLoops& loops, std::shared_ptr<Handed> handed) : loops_(loops), handed_(std::move(handed)) {}
-    OwnLoops& loops_;
-    std::shared_ptr<Handed> handed_;
-  };
   /// Gives `call` to the first loop that comes to it. `done` runs at most once, later, on `home`, where this was
   /// called.
   [[nodiscard]] std::unique_ptr<Away> hand_over(AdmittedCall call, net::Loop& home, OnOutcome done);
@@ -122,7 +53,9 @@ class OwnLoops {
   [[nodiscard]] observe::OwnLoopMetrics& metrics(std::size_t index);
 
  private:
+  struct Handed;
   struct Place;
+  class There;
   void ask(Place& place);
   void take(Place& place);
   void answer(const std::shared_ptr<Handed>& handed, Outcome outcome);

@@ -31,7 +31,7 @@ class HandedDapr : public ::testing::Test {
       });
     });
     calls_.invoker.reset();
-    calls_.invoker = make_invoker(calls_.loop, {&requests_, nullptr}, &*own_);
+    calls_.invoker = make_invoker(calls_.loop, {&requests_, nullptr}, {.own = &*own_});
   }
   ~HandedDapr() override {
     own_->stop();

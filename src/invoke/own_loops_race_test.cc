@@ -1,5 +1,6 @@
 // Handing calls over, cancelling and forgetting them at any moment, with calls that follow a script and no guest.
 #include <algorithm>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "invoke/own_loops.h"
+#include "invoke/sibling_loops.h"
 
 namespace trilby::invoke {
 namespace {
@@ -70,8 +72,10 @@ class Scripted final : public AdmittedInvoker {
 /// A loop that hands calls over.
 class Home {
  public:
-  Home(OwnLoops& own, std::shared_ptr<Admission> admission, unsigned number)
-      : own_(own), admission_(std::move(admission)), number_(number) {}
+  using HandOver = std::function<std::unique_ptr<Away>(AdmittedCall call, net::Loop& home, OnOutcome done)>;
+
+  Home(HandOver hand_over, std::shared_ptr<Admission> admission, unsigned number)
+      : hand_over_(std::move(hand_over)), admission_(std::move(admission)), number_(number) {}
 
   /// Hands over one call of each script, cancels some and forgets others, again and again, each in a turn of its own.
   void run(int rounds) {
@@ -85,14 +89,14 @@ class Home {
 
  private:
   struct Held {
-    std::unique_ptr<OwnLoops::Away> away;
+    std::unique_ptr<Away> away;
   };
 
   void begin(int rounds) {
     for (const char* script : {"end", "post", "wait"}) {
       for (const int fate : {0, 1, 2}) {  // left alone, cancelled, forgotten
         const std::list<Held>::iterator held = held_.emplace(held_.end());
-        held->away = own_.hand_over(call(script), loop_, [this, held](const Outcome& outcome) {
+        held->away = hand_over_(call(script), loop_, [this, held](const Outcome& outcome) {
           EXPECT_TRUE(loop_.in_loop_thread());
           EXPECT_FALSE(outcome.reason == Reason::Internal);
           ++ended_;
@@ -145,7 +149,7 @@ class Home {
     }
   }
 
-  OwnLoops& own_;
+  const HandOver hand_over_;
   const std::shared_ptr<Admission> admission_;
   const unsigned number_;
   net::Loop loop_;
@@ -161,13 +165,19 @@ OwnLoops::MakeInvoker scripted() {
   return [](net::Loop& loop) { return std::make_unique<Scripted>(loop); };
 }
 
+Home::HandOver to(OwnLoops& own) {
+  return [&own](AdmittedCall call, net::Loop& home, OnOutcome done) {
+    return own.hand_over(std::move(call), home, std::move(done));
+  };
+}
+
 TEST(HandOver, EndsEachCallOnceWhateverBecomesOfIt) {
   const auto admission = std::make_shared<Admission>(Admission::Limits{.concurrency = 100'000});
   std::list<Home> homes;  // outlive what posts to them
   OwnLoops own(3, scripted());
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < 3; ++i) {
-    threads.emplace_back([&home = homes.emplace_back(own, admission, i)] { home.run(300); });
+    threads.emplace_back([&home = homes.emplace_back(to(own), admission, i)] { home.run(300); });
   }
   for (std::thread& thread : threads) {
     thread.join();
@@ -189,7 +199,7 @@ TEST(HandOver, MayStopWhileCallsComeAndGo) {
     OwnLoops own(2, scripted());
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < 2; ++i) {
-      threads.emplace_back([&home = homes.emplace_back(own, admission, i)] { home.run(30); });
+      threads.emplace_back([&home = homes.emplace_back(to(own), admission, i)] { home.run(30); });
     }
     own.stop();  // what is handed over later ends at once
     for (std::thread& thread : threads) {
@@ -198,6 +208,42 @@ TEST(HandOver, MayStopWhileCallsComeAndGo) {
     EXPECT_EQ(own.live(), 0U);
     EXPECT_EQ(admission->running(), 0U);
   }
+}
+
+TEST(SiblingLoops, EndEachCallOnceWhateverBecomesOfIt) {
+  struct Place {
+    net::Loop loop;
+    Scripted invoker{loop};
+    std::thread thread{[this] { loop.run(); }};
+  };
+  const auto admission = std::make_shared<Admission>(Admission::Limits{.concurrency = 100'000});
+  std::list<Home> homes;
+  SiblingLoops siblings;
+  std::list<Place> places(2);
+  for (Place& place : places) {
+    siblings.add(place.loop, place.invoker);
+  }
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < 3; ++i) {
+    const auto hand_over = [&siblings, i](AdmittedCall call, net::Loop& home, OnOutcome done) {
+      const std::size_t place = siblings.choose(i % 2);
+      call.load = siblings.load(place);
+      return siblings.hand_over(place, std::move(call), home, std::move(done));
+    };
+    threads.emplace_back([&home = homes.emplace_back(hand_over, admission, i)] { home.run(300); });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  for (const Home& home : homes) {
+    EXPECT_EQ(home.ended() + home.forgotten(), 2700U);
+  }
+  for (Place& place : places) {
+    place.loop.post([&] { place.loop.stop(); });  // behind what was handed over
+    place.thread.join();
+  }
+  EXPECT_EQ(admission->running(), 0U) << "every slot was given back";
+  EXPECT_EQ(siblings.calls(0) + siblings.calls(1), 0U);
 }
 
 }  // namespace

@@ -25,30 +25,6 @@ wasm::Engine& large_engine() {
   return *engine;
 }
 
-/// Holds the threads of loops, like a disk that does not answer.
-class Blockage {
- public:
-  ~Blockage() { end(); }
-  void add(net::Loop& loop) {
-    std::promise<void> entered;
-    loop.post([&entered, released = released_] {
-      entered.set_value();
-      released.wait();
-    });
-    entered.get_future().wait();
-  }
-  void end() {
-    if (!std::exchange(ended_, true)) {
-      release_.set_value();
-    }
-  }
-
- private:
-  std::promise<void> release_;
-  std::shared_future<void> released_ = release_.get_future().share();
-  bool ended_ = false;
-};
-
 /// For tests/guests/files.wat: opens "pipe", which waits for somebody who writes.
 const std::string kOpenPipe("\x01\x03\0\0\x04\0\0\0pipe", 12);
 
@@ -57,7 +33,7 @@ class Handed : public ::testing::Test {
  protected:
   Handed() {
     calls_.invoker.reset();
-    calls_.invoker = make_invoker(calls_.loop, {&requests_, &answers_}, &own_);
+    calls_.invoker = make_invoker(calls_.loop, {&requests_, &answers_}, {.own = &own_});
   }
   ~Handed() override { EXPECT_EQ(requests_.in_use(), Bytes{}); }
 
@@ -167,7 +143,7 @@ TEST_F(Handed, ACallIsNotInterruptedInPlaceOfAnother) {
 
 TEST_F(Handed, ACallThatWasNotWaitingYetIsInterruptedAgain) {
   OwnLoops own(1, [](net::Loop& loop) { return std::make_unique<DeafOnce>(loop); });
-  const auto invoker = make_invoker(calls_.loop, {}, &own);
+  const auto invoker = make_invoker(calls_.loop, {}, {.own = &own});
   const auto function = with_directory({.wall = 20ms});
   const auto began = Clock::now();
   net::Timer look(calls_.loop);
@@ -264,7 +240,7 @@ TEST_F(Handed, CallsDoNotWaitForALoopThatStandsStill) {
     Blockage blockage;
     blockage.add(own_.loop(stands));
     Calls calls;
-    calls.invoker = make_invoker(calls.loop, {&requests_, &answers_}, &own_);
+    calls.invoker = make_invoker(calls.loop, {&requests_, &answers_}, {.own = &own_});
     calls.run([&] {
       for (int i = 0; i < 20; ++i) {
         calls.start("a", echo, test_call("a"));
@@ -425,7 +401,7 @@ TEST_F(Handed, ManyLoopsMayHandOverAndLeaveAtOnce) {
   for (Calls& calls : homes) {
     threads.emplace_back([&] {
       calls.invoker.reset();
-      calls.invoker = make_invoker(calls.loop, {&requests_, &answers_}, &own_);
+      calls.invoker = make_invoker(calls.loop, {&requests_, &answers_}, {.own = &own_});
       std::vector<std::shared_ptr<Cancellation>> cancellations;
       calls.run([&] {
         for (int i = 0; i < 100; ++i) {

@@ -1,9 +1,12 @@
 /// \file  Calls of test guests, for the tests of this folder.
 #pragma once
 
+#include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "invoke/function.h"
@@ -50,6 +53,30 @@ inline Call test_call(std::string input = {}) {
 inline std::string read_body(Outcome& outcome) {
   return outcome.body ? outcome.body->take_ready().value() : std::string();
 }
+
+/// Holds the threads of loops, like a disk that does not answer.
+class Blockage {
+ public:
+  ~Blockage() { end(); }
+  void add(net::Loop& loop) {
+    std::promise<void> entered;
+    loop.post([&entered, released = released_] {
+      entered.set_value();
+      released.wait();
+    });
+    entered.get_future().wait();
+  }
+  void end() {
+    if (!std::exchange(ended_, true)) {
+      release_.set_value();
+    }
+  }
+
+ private:
+  std::promise<void> release_;
+  std::shared_future<void> released_ = release_.get_future().share();
+  bool ended_ = false;
+};
 
 /// Calls on one loop. run() returns when as many have ended as were started.
 struct Calls {

@@ -377,12 +377,14 @@ class Page {
     std::int64_t connections = 0;
     std::int64_t live = 0;
     std::uint64_t dropped = 0;
+    std::uint64_t sent = 0;
     std::uint64_t stalls = 0;
     std::int64_t longest_wait = 0;
     for (const LoopMetrics* loop : loops_) {
       connections += loop->connections.value();
       live += loop->live_requests.value();
       dropped += loop->dropped_log_lines.value();
+      sent += loop->calls_sent.value();
       stalls += loop->stall.stalls.value();
       longest_wait = std::max(longest_wait, loop->stall.longest_wait.value());
     }
@@ -397,6 +399,8 @@ class Page {
     per_loop("trilby_loop_requests_live", "Requests that are being answered, by event loop.",
              &LoopMetrics::live_requests);
     one("trilby_loops", MetricType::Gauge, "", "Event loops.", loops_.size());
+    one("trilby_calls_sent_total", MetricType::Counter, "",
+        "Calls that compute and went to another event loop, where fewer of them were.", sent);
     one("trilby_loop_stalls_total", MetricType::Counter, "", "Times that an event loop did not turn for a second.",
         stalls);
     one("trilby_loop_longest_wait_seconds", MetricType::Gauge, "seconds",

@@ -106,6 +106,7 @@ class LoopMetrics {
   Gauge live_requests;
   Counter dropped_log_lines;
   Counter dropped_spans;  ///< for which there was no room
+  Counter calls_sent;     ///< to other loops that serve (invoke::SiblingLoops)
   StallMetrics stall;
 
  private:

@@ -41,6 +41,8 @@ class Router {
   Router& operator=(const Router&) = delete;
 
   [[nodiscard]] const std::string& app_id() const { return app_id_; }
+  /// For the functions that it calls.
+  [[nodiscard]] const dapr::AppWays& ways() const { return ways_; }
   /// The app's way to Dapr; null: it has no sidecar.
   [[nodiscard]] dapr::BuildingBlocks* blocks() const { return services_.blocks; }
   /// Null: no spans are recorded.
@@ -69,7 +71,7 @@ class Router {
   std::shared_ptr<const RouteTable> table_;
   LoopServices services_;
   OutputSender outputs_;
-  const dapr::AppWays ways_;  // for the functions that it calls
+  const dapr::AppWays ways_;
 };
 
 }  // namespace trilby::triggers

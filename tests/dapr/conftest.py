@@ -4,10 +4,15 @@ Tests are named after what Dapr does. Where a running daprd disagrees with its d
 """
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
-from sidecar import IMPLEMENTATIONS, PROBES, PROGRAMS, Redis, Scheduler, component, write_resources
-from world import MANIFEST, RESILIENCY, SHOP, TOKEN, World, subscription
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+
+from sidecar import IMPLEMENTATIONS, PROBES, PROGRAMS, Redis, Scheduler, app_protocol, component, write_resources  # noqa: E402
+from world import MANIFEST, RESILIENCY, SHOP, TOKEN, World, subscription  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -22,7 +27,7 @@ def sidecar_class(request):
     return IMPLEMENTATIONS[name]
 
 
-@pytest.fixture(scope="session", params=["http", "grpc"])
+@pytest.fixture(scope="session", params=["http", "h2c", "grpc"])
 def world(request, system_class, sidecar_class, guests, tmp_path_factory):
     """One for each protocol of the app channel: what Dapr brings, and what becomes of it, is the same."""
     protocol = request.param
@@ -44,13 +49,13 @@ def world(request, system_class, sidecar_class, guests, tmp_path_factory):
         "policies": json.dumps(RESILIENCY),
     })
     manifest = scratch / "trilby.toml"
-    manifest.write_text("trilby = 1\n" + MANIFEST.replace("{shop}", SHOP).replace("{guests}", str(guests)).replace("{protocol}", protocol))
+    manifest.write_text("trilby = 1\n" + MANIFEST.replace("{shop}", SHOP).replace("{guests}", str(guests)).replace("{protocol}", app_protocol(protocol)))
     trilby = system_class(manifest, scratch, ["--port", f"{SHOP}.public=0"], env={"APP_API_TOKEN": TOKEN, "TRILBY_LOG_FORMAT": "json"})
     sidecar = None
     try:
         sidecar = sidecar_class(SHOP, trilby.ready["apps"][SHOP]["channel"].rpartition(":")[2], resources, scratch, app_token=TOKEN, options=[
             *PROBES, "--scheduler-host-address", scheduler.address], protocol=protocol)
-        yield World(trilby, sidecar, redis, scheduler, scratch, resources, protocol, SHOP)
+        yield World(trilby, sidecar, redis, scheduler, scratch, resources, app_protocol(protocol), SHOP)
     finally:
         if sidecar:
             sidecar.stop()

@@ -13,7 +13,7 @@ import threading
 import time
 
 import httpx
-from sidecar import Process, Redis, component, free_ports, is_running, write_resources
+from sidecar import Process, Redis, app_protocol, component, free_ports, is_running, write_resources
 
 PATIENCE = 120  # seconds that anything may take on a busy machine
 TOKEN = "app-token-of-the-shop"
@@ -101,7 +101,7 @@ class Shop:
     """Redis, a sidecar to publish through, and the app with its own. The app and its sidecar are not started yet."""
 
     def __init__(self, sidecar_class, program, guests, scratch, protocol="http"):
-        """`protocol`: what the app channel speaks, "http" or "grpc"."""
+        """`protocol`: what the sidecar speaks with the app, "http", "h2c" or "grpc"."""
         self._protocol = protocol
         self._sidecar_class, self._program, self._scratch = sidecar_class, program, scratch
         self._redis_folder, self._resources = scratch / "redis", scratch / "resources"
@@ -119,7 +119,7 @@ class Shop:
         })
         self._port, self._http_port = free_ports(2)
         self._manifest = scratch / "trilby.toml"
-        self._manifest.write_text(MANIFEST.format(port=self._port, protocol=protocol, sidecar=self._http_port, guests=guests, scratch=scratch))
+        self._manifest.write_text(MANIFEST.format(port=self._port, protocol=app_protocol(protocol), sidecar=self._http_port, guests=guests, scratch=scratch))
         self.trilby = self.sidecar = None
         self.till = sidecar_class("till", None, self._resources, scratch, options=["--log-level", "warn"])
         self._lock = threading.Lock()

@@ -308,6 +308,11 @@ class Daprd(Process):
 IMPLEMENTATIONS = {"daprd": Daprd}
 
 
+def app_protocol(protocol):
+    """What a manifest says for an app whose sidecar speaks `protocol` with it: a channel that takes HTTP/1.1 takes HTTP/2 as well."""
+    return "http" if protocol == "h2c" else protocol
+
+
 def component(name, kind, scopes=(), **metadata):
     """The text of a component's file."""
     return json.dumps({

@@ -6,7 +6,7 @@ import signal
 import httpx
 import pytest
 from images import own
-from sidecar import Redis, component, free_ports, log_records, wait_until, write_resources
+from sidecar import Redis, app_protocol, component, free_ports, log_records, wait_until, write_resources
 
 SHOP = own("shop")
 MANIFEST = """
@@ -46,7 +46,7 @@ class Shop:
         self.sidecar = None
 
     def write(self, configurations):
-        self.manifest.write_text(MANIFEST.format(shop=SHOP, protocol=self._protocol, sidecar=self.port, guests=self._guests, configurations=configurations))
+        self.manifest.write_text(MANIFEST.format(shop=SHOP, protocol=app_protocol(self._protocol), sidecar=self.port, guests=self._guests, configurations=configurations))
 
     def start(self):
         self.trilby = self._system_class(self.manifest, self._scratch, ["--port", f"{SHOP}.public=0", "--port", f"{SHOP}.sidecar={self.port}"],
@@ -91,7 +91,7 @@ def start_shop(system_class, sidecar_class, guests, tmp_path):
         shop.stop()
 
 
-@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("protocol", ["http", "h2c", "grpc"])
 def test_changes_are_brought_to_who_never_asked(start_shop, protocol):
     shop = start_shop(trigger("settings", "limit") + trigger("settings", "colour"), protocol)
     shop.start_sidecar()

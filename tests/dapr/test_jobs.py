@@ -6,7 +6,7 @@ import signal
 import httpx
 import pytest
 from images import own
-from sidecar import Scheduler, free_ports, log_records, wait_until, write_resources
+from sidecar import Scheduler, app_protocol, free_ports, log_records, wait_until, write_resources
 
 SHOP = own("shop")
 MANIFEST = """
@@ -50,7 +50,7 @@ class Shop:
                                      http_port=self._port)
 
     def write(self, jobs):
-        self.manifest.write_text(MANIFEST.format(shop=SHOP, protocol=self._protocol, sidecar=self._port, guests=self._guests, jobs=jobs,
+        self.manifest.write_text(MANIFEST.format(shop=SHOP, protocol=app_protocol(self._protocol), sidecar=self._port, guests=self._guests, jobs=jobs,
                                                  timeout=self._timeout))
 
     def start(self):
@@ -97,7 +97,7 @@ def start_shop(system_class, sidecar_class, guests, tmp_path):
         shop.stop()
 
 
-@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("protocol", ["http", "h2c", "grpc"])
 def test_a_job_of_the_manifest_fires(start_shop, protocol):
     shop = start_shop(job("tick", "@every 1s", '{"month": 11}') + job("bare", "* * * * * *"), protocol=protocol)
     wait_until(lambda: len(shop.data_of("/job/tick")) >= 2 and shop.data_of("/job/bare"))

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from images import APPS, is_gray, own, picture, write_manifest
+from observed import metric
 from sidecar import PROGRAMS, component, free_ports, is_running, sidecars_of, wait_until
 from sidecar import log_records as lines
 
@@ -29,10 +30,16 @@ sidecar = {{ http = 0 }}
 [[app.{other}.route]]
 path = "/text"
 text = "a text of the other"
+[[app.{web}.route]]
+path = "/spin"
+function = "spin"
 [function.echo]
 module = "{guests}/echo.wasm"
 [function.sleep]
 module = "{guests}/sleep.wasm"
+[function.spin]
+module = "{guests}/spin.wasm"
+limits.cpu = "200ms"
 """
 
 
@@ -54,8 +61,7 @@ def invoke(system, caller, app, path, verb="POST", **more):
 
 
 def live_calls(system):
-    page = httpx.get(f"{system.admin}/metrics").text
-    return sum(int(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith("trilby_calls_live{"))
+    return metric(system, "trilby_calls_live")
 
 
 def options(*apps):
@@ -106,6 +112,15 @@ def test_a_sidecar_that_dies_is_replaced_and_nothing_else_is(two_apps):
     assert after[WEB] != before[WEB] and after[OTHER] == before[OTHER]
     assert wait_until(lambda: invoke(system, OTHER, WEB, "echo", content=b"again").content == b"again")
     assert system.reread()["worker"] == worker
+
+
+def test_calls_of_one_sidecar_compute_on_all_loops(two_apps):
+    """It speaks HTTP/2 with its app, over one connection, and a connection stays with the loop that has accepted it."""
+    system = two_apps("--loops", "2")
+    with ThreadPoolExecutor(4) as pool:
+        assert {answer.status_code for answer in pool.map(lambda _: invoke(system, OTHER, WEB, "spin"), range(4))} == {504}
+    assert metric(system, "trilby_http_connections") <= 2, "one of each sidecar"
+    assert metric(system, "trilby_calls_sent_total") >= 1
 
 
 def test_sidecars_live_until_the_apps_have_drained(two_apps):

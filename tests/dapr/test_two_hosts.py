@@ -11,16 +11,14 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 
 import httpx
 import pytest
 from hosts import Capture, Switch
 from images import APPS, own, write_manifest
-from sidecar import PROGRAMS, ROOT, Redis, Sentry, component, sidecars_of, write_resources
+from sidecar import PROGRAMS, Redis, Sentry, component, sidecars_of, write_resources
 
-sys.path.insert(0, str(ROOT / "tests/e2e"))
 pytest.register_assert_rewrite("test_images")
 from test_images import *  # noqa: E402, F403  the tests, and their fixtures, which go by `system`
 
