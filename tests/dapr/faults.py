@@ -57,12 +57,6 @@ limits.wall = "90s"
 module = "{guests}/echo.wasm"
 content_type = "application/json"
 """
-# What docs/dapr.md tells to set. The component `careless` has none.
-RESILIENCY = {
-    "apiVersion": "dapr.io/v1alpha1", "kind": "Resiliency", "metadata": {"name": "policies"},
-    "spec": {"policies": {"retries": {"for-ever": {"policy": "constant", "duration": "200ms", "maxRetries": -1}}, "timeouts": {"patience": TIMEOUT}},
-             "targets": {"components": {"broker": {"inbound": {"retry": "for-ever", "timeout": "patience"}}}}},
-}
 # Every state with how often it was saved: Dapr's component for Redis counts that as its version.
 SAVED_STATES = """
 local found = {}
@@ -72,6 +66,13 @@ for _, key in ipairs(redis.call('KEYS', 'shop||*')) do
 end
 return found
 """
+
+
+def resiliency(timeout):
+    """What docs/dapr.md tells to set. The component `careless` has none."""
+    policies = {"retries": {"for-ever": {"policy": "constant", "duration": "200ms", "maxRetries": -1}}, "timeouts": {"patience": timeout}}
+    targets = {"components": {"broker": {"inbound": {"retry": "for-ever", "timeout": "patience"}}}}
+    return {"apiVersion": "dapr.io/v1alpha1", "kind": "Resiliency", "metadata": {"name": "policies"}, "spec": {"policies": policies, "targets": targets}}
 
 
 def wait_until(condition, what, seconds=PATIENCE):
@@ -100,8 +101,9 @@ class Trilby(Process):
 class Shop:
     """Redis, a sidecar to publish through, and the app with its own. The app and its sidecar are not started yet."""
 
-    def __init__(self, sidecar_class, program, guests, scratch, protocol="http"):
-        """`protocol`: what the sidecar speaks with the app, "http", "h2c" or "grpc"."""
+    def __init__(self, sidecar_class, program, guests, scratch, protocol="http", timeout=TIMEOUT, processing_timeout="6000"):
+        """`protocol`: what the sidecar speaks with the app, "http", "h2c" or "grpc". `timeout`: of its policy. `processing_timeout`: after so many
+        milliseconds the broker brings again what is not acknowledged."""
         self._protocol = protocol
         self._sidecar_class, self._program, self._scratch = sidecar_class, program, scratch
         self._redis_folder, self._resources = scratch / "redis", scratch / "resources"
@@ -109,13 +111,13 @@ class Shop:
         for folder in (self._redis_folder, self.done, self.slow):
             folder.mkdir()
         self.redis = Redis(self._redis_folder, durable=True)
-        broker = {"redisHost": self.redis.address, "concurrency": str(CONCURRENCY), "queueDepth": str(QUEUE), "processingTimeout": "6000",
+        broker = {"redisHost": self.redis.address, "concurrency": str(CONCURRENCY), "queueDepth": str(QUEUE), "processingTimeout": processing_timeout,
                   "redeliverInterval": "1000"}  # ms: "1s" it does not read
         write_resources(self._resources, {
             "broker": component("broker", "pubsub.redis", **broker),
             "careless": component("careless", "pubsub.redis", **broker),
             "store": component("store", "state.redis", redisHost=self.redis.address),
-            "policies": json.dumps(RESILIENCY),
+            "policies": json.dumps(resiliency(timeout)),
         })
         self._port, self._http_port = free_ports(2)
         self._manifest = scratch / "trilby.toml"
@@ -328,15 +330,16 @@ def faults_of(shop, publishers):
         shop.start_broker()
 
     return {
+        # First those that wait for a refusal: later a busy machine may have no event left to refuse.
+        "token of Trilby wrong": (shop.give_trilby_a_wrong_token, 2 * AT_A_STROKE),
+        "token of the sidecar missing": (shop.give_the_sidecar_no_token, AT_A_STROKE),
         "sidecar killed": (shop.kill_the_sidecar, AT_A_STROKE),
         "worker killed": (shop.kill_the_worker, AT_A_STROKE),
         "broker killed": (kill_the_broker, AT_A_STROKE_OF_THE_BROKER),
         "supervisor killed": (shop.kill_the_supervisor, AT_A_STROKE),
         "sidecar absent": (let_the_sidecar_be_absent, AT_A_STROKE),
         "broker restarted": (shop.restart_the_broker, AT_A_STROKE_OF_THE_BROKER),
-        "token of Trilby wrong": (shop.give_trilby_a_wrong_token, 2 * AT_A_STROKE),
         "sidecar restarted": (shop.restart_the_sidecar, AT_A_STROKE),
-        "token of the sidecar missing": (shop.give_the_sidecar_no_token, AT_A_STROKE),
         "Trilby restarted": (shop.restart_trilby, AT_A_STROKE),
     }
 

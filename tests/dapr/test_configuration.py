@@ -134,10 +134,12 @@ def test_a_sidecar_that_is_new_is_asked_anew(start_shop):
 
 def test_a_sidecar_that_begins_anew_is_asked_anew(start_shop):
     shop = start_shop(trigger("settings", "limit"))
-    shop.start_sidecar()
+    shop.start_sidecar(options=["--enable-api-logging"])
     shop.wait_for_listeners(limit=1)
+    asked = lambda: shop.sidecar.log().count("/configuration/settings/subscribe")  # noqa: E731
+    before = wait_until(asked)
     shop.sidecar.process.send_signal(signal.SIGHUP)
-    shop.wait_for_listeners(limit=0)
+    wait_until(lambda: asked() > before)
     shop.wait_for_listeners(limit=1)
     shop.redis.ask("SET", "limit", "1")
     wait_until(lambda: shop.changes("limit") >= 1)

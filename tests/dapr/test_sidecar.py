@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from images import APPS, is_gray, own, picture, write_manifest
-from observed import metric
-from sidecar import PROGRAMS, component, free_ports, is_running, sidecars_of, wait_until
+from observed import HeldCall, metric
+from sidecar import PROGRAMS, Daprd, component, free_ports, is_running, sidecars_of, wait_until
 from sidecar import log_records as lines
 
 WEB, OTHER, THIRD = (own(app) for app in ("web", "other", "third"))
@@ -56,8 +57,9 @@ def is_usable(system, app):
 
 
 def invoke(system, caller, app, path, verb="POST", **more):
-    """Asks the sidecar of `caller` for something of `app`."""
-    return httpx.request(verb, f"{system.ready['apps'][caller]['sidecar']}/v1.0/invoke/{app}/method/{path}", timeout=60, **more)
+    """Asks the sidecar of `caller` for something of `app`, until it finds that."""
+    url = f"{system.ready['apps'][caller]['sidecar']}/v1.0/invoke/{app}/method/{path}"
+    return wait_until(lambda: Daprd.has_found(answer := httpx.request(verb, url, timeout=60, **more)) and answer)
 
 
 def live_calls(system):
@@ -126,11 +128,21 @@ def test_calls_of_one_sidecar_compute_on_all_loops(two_apps):
 def test_sidecars_live_until_the_apps_have_drained(two_apps):
     system = two_apps()
     pids = sidecars(system)
+    assert invoke(system, WEB, WEB, "echo", content=b"found").content == b"found"
+    go_on = threading.Event()
+
+    def held():
+        yield b"the beginning"
+        go_on.wait(60)
+        yield b", the end"
+
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(invoke, system, WEB, WEB, "sleep", content=(1_500_000_000).to_bytes(8, "little"))
+        answer = pool.submit(invoke, system, WEB, WEB, "echo", content=held())
         wait_until(lambda: live_calls(system) == 1)
         system.signal()
-        assert answer.result().content == b"awake", "it came through the sidecar"
+        system.wait_for_log('"message":"draining"')
+        go_on.set()
+        assert answer.result().content == b"the beginning, the end", "it came through the sidecar"
     assert system.stop() == 0
     assert not [pid for pid in pids.values() if is_running(pid)]
     told = [line.get("line", line["message"]) for line in lines(system)]
@@ -210,11 +222,9 @@ def test_a_sidecar_that_is_not_wanted_any_more_lives_until_what_began_before_has
     reload(system, text + text[text.index(f"[app.{OTHER}]"):text.index("[function.echo]")].replace(OTHER, THIRD))
     pid, worker = wait_until(lambda: sidecars(system).get(THIRD)), system.reread()["worker"]
     wait_until(lambda: lines(system, message="the sidecar is there", app=THIRD))
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(lambda: httpx.post(system.url(WEB) + "/sleep", content=(2_000_000_000).to_bytes(8, "little"), timeout=60))
-        wait_until(lambda: live_calls(system) == 1)
+    with HeldCall(system, WEB) as call:
         reload(system, text)
-        assert answer.result().content == b"awake"
+        assert call.release().body == b"held"
     wait_until(lambda: not is_running(pid))
     told = lines(system)
     drained = [at for at, line in enumerate(told) if line["message"] == "stopped"][1]  # the first worker was done before

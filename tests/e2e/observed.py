@@ -44,11 +44,11 @@ def begin(system, pool, data):
 
 
 class HeldCall(Peer):
-    """A call that is under way for as long as a test wants: the last byte of its body is not sent before."""
+    """A call of `echo` that is under way for as long as a test wants: the last byte of its body, `held`, is not sent before."""
 
-    def __init__(self, system, target="/echo", body=b"held"):
-        super().__init__(system.address("api"))
-        data = request("POST", target, body=body)
+    def __init__(self, system, app="api"):
+        super().__init__(system.address(app))
+        data = request("POST", "/echo", body=b"held")
         self._rest = data[-1:]
         self.send(data[:-1])
         wait_until(lambda: metric(system, "trilby_calls_live") == 1, "the call did not begin")
