@@ -25,15 +25,15 @@ function = "echo"
 [[app.{web}.route]]
 path = "/sleep"
 function = "sleep"
+[[app.{web}.route]]
+path = "/spin"
+function = "spin"
 [app.{other}]
 port = 0
 sidecar = {{ http = 0 }}
 [[app.{other}.route]]
 path = "/text"
 text = "a text of the other"
-[[app.{web}.route]]
-path = "/spin"
-function = "spin"
 [function.echo]
 module = "{guests}/echo.wasm"
 [function.sleep]
