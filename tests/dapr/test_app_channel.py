@@ -343,10 +343,9 @@ def test_at_most_so_many_calls_at_a_time_and_the_rest_waits(channel, another):
     calls, most = 5, 0
     with ThreadPoolExecutor(calls) as pool:
         answers = [pool.submit(sidecar.invoke, SHOP, "sleep?crowd", content=nanoseconds(1), timeout=60) for _ in range(calls)]
-        channel.trilby_waits(lambda: channel.live_calls() == 2, 20)
-        probes = len(sidecar.tap.requests("/healthz"))
         while not all(answer.done() for answer in answers):
-            most = max(most, channel.live_calls())
+            if (live := channel.live_calls()) > most:
+                most, probes = live, len(sidecar.tap.requests("/healthz"))
             time.sleep(0.01)
         assert [answer.result().text for answer in answers] == ["awake"] * calls
     assert most == 2
