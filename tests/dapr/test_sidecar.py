@@ -74,12 +74,18 @@ def options(*apps):
 
 @pytest.fixture
 def two_apps(start_system, guests):
+    """Each system ends with its test, for the next one's sidecars have the same app-ids, and either may be found."""
+    started = []
+
     def start(*more, **settings):
         text = TWO_APPS.format(guests=guests, web=WEB, other=OTHER)
         env = {"TRILBY_LOG_FORMAT": "json"} | settings.pop("env", {})
-        return start_system(text, *options(), *more, env=env, **settings)
+        started.append(start_system(text, *options(), *more, env=env, **settings))
+        return started[-1]
 
-    return start
+    yield start
+    for system in started:
+        system.stop()
 
 
 def test_the_articles_system_with_a_sidecar_beside_each_app(system_class, tmp_path):
