@@ -27,9 +27,10 @@ guests: setup   ## build the example's functions
 model: setup    ## turn the published weights into the example's model
 	@$(PYTHON) $(IMAGES)/model/convert.py $(IMAGES)/models
 
-dapr:           ## build the real Dapr, once: build/dapr/daprd and its companions
+dapr:           ## build the real Dapr, once: build/dapr/daprd, its companions and dapr
 	@tools/dapr/build.sh $(JOBS)
 	@tools/dapr/build_locks.sh $(JOBS)
+	@tools/dapr/cli/build.sh $(JOBS)
 
 up: build guests model  ## run the article's system until Ctrl-C
 	@exec build/trilby up $(IMAGES)/trilby.toml

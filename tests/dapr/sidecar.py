@@ -82,13 +82,13 @@ def is_running(pid):
 
 
 class Process:
-    """A program that ends with the test."""
+    """A program that ends with the test. `more`: words for Popen."""
 
-    def __init__(self, command, log_path, env=None):
+    def __init__(self, command, log_path, env=None, **more):
         self.log_path = log_path
         with log_path.open("ab") as log:  # one that is started again goes on in the log of the one before
             self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=os.environ | (env or {}))
+                                            env=os.environ | (env or {}), **more)
 
     def log(self):
         return self.log_path.read_text(errors="replace")

@@ -1,4 +1,5 @@
-"""One app beside its own sidecar, as `dapr run -- trilby serve APP` starts them: with the environment that Dapr gives an app."""
+"""One app beside its own sidecar, as `dapr run -- trilby serve APP` starts them: with the environment that Dapr gives an app. (test_dapr_run.py has `dapr`
+start them; here each comes and goes by itself.)"""
 
 import json
 import tomllib
