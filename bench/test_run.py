@@ -261,22 +261,24 @@ def app_result() -> dict:
     def deliveries(events: float, cpu: float) -> list[dict]:
         return [{"events_per_second": events, "app_cpu_us": cpu}] * 3
 
-    numbers = {app_channel.TRILBY: (2000, 50), app_channel.TRILBY_GRPC: (4400, 30), "Go, go-sdk, HTTP": (1000, 100), "Go, go-sdk, gRPC": (4000, 25)}
+    numbers = {app_channel.TRILBY: (2000, 50), app_channel.TRILBY_H2C: (3000, 40), app_channel.TRILBY_GRPC: (4400, 30), "Go, go-sdk, HTTP": (1000, 100), "Go, go-sdk, gRPC": (4000, 25)}
     return {"missing": {"Node, @dapr/dapr, HTTP": "no network"}, "invoke": {name: runs(*of) for name, of in numbers.items()},
             "deliver": {name: deliveries(*of) for name, of in numbers.items()}}
 
 
 def test_an_app_is_held_against_the_best_of_the_others():
     figures = {figure.what: figure for figure in app_channel.figures(app_result())}
-    requests = figures["behind daprd: requests/s, Trilby, HTTP ÷ the best of the others"]
+    requests = figures["behind daprd: requests/s, Trilby, HTTP/1.1 ÷ the best of the others"]
     assert (requests.measured, requests.note, requests.met) == (0.5, "Go, go-sdk, gRPC", False)
-    cpu = figures["behind daprd: the app's CPU time per request, Trilby, HTTP ÷ the best of the others over HTTP"]
+    cpu = figures["behind daprd: the app's CPU time per request, Trilby, HTTP/1.1 ÷ the best of the others over HTTP"]
     assert (cpu.measured, cpu.note, cpu.met) == (0.5, "Go, go-sdk, HTTP", True)
+    over_http2 = figures["behind daprd: the app's CPU time per request, Trilby, HTTP/2 ÷ the best of the others over HTTP"]
+    assert (over_http2.measured, over_http2.note, over_http2.met) == (0.4, "Go, go-sdk, HTTP", True)
     over_grpc = figures["behind daprd: the app's CPU time per request, Trilby, gRPC ÷ the best of the others over gRPC"]
     assert (over_grpc.measured, over_grpc.note, over_grpc.met) == (1.2, "Go, go-sdk, gRPC", False)
 
 
 def test_the_table_of_apps_says_which_are_missing():
     rows = app_channel.table(app_result()).splitlines()
-    assert rows[2].startswith("| Trilby, HTTP | 2 000 | 5.00 ms | 50.0 µs | 20.0 MiB | 2 000 | 50.0 µs |")
+    assert rows[2].startswith("| Trilby, HTTP/1.1 | 2 000 | 5.00 ms | 50.0 µs | 20.0 MiB | 2 000 | 50.0 µs |")
     assert "| Node, @dapr/dapr, HTTP | not measured: no network | | | | | |" in rows

@@ -35,7 +35,7 @@ Result<std::optional<Protocol>> read_protocol() {
   }
   return fail(Reason::BadRequest,
               "APP_PROTOCOL: app channels speak http, https, h2c, grpc and grpcs, not \"{}\"\n"
-              "try: dapr run --app-protocol http",
+              "try: dapr run --app-protocol h2c",
               printable_line(protocol, kMostShown));
 }
 

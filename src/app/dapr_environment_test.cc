@@ -64,7 +64,7 @@ TEST_F(DaprEnvironmentTest, RefusesWhatAppChannelsDoNotSpeak) {
   for (const char* const wrong : {"HTTP", "tcp", "h2"}) {
     setenv("APP_PROTOCOL", wrong, 1);
     EXPECT_EQ(error(), "APP_PROTOCOL: app channels speak http, https, h2c, grpc and grpcs, not \"" +
-                           std::string(wrong) + "\"\ntry: dapr run --app-protocol http");
+                           std::string(wrong) + "\"\ntry: dapr run --app-protocol h2c");
   }
 }
 

@@ -61,7 +61,7 @@ Result<void> set_protocol(Manifest& manifest, Protocol protocol) {
     if (!app.actors.empty()) {
       return fail(Reason::Manifest,
                   "app.{}.actor: over gRPC (APP_PROTOCOL), Dapr calls no actors on an app's port; try: dapr run "
-                  "--app-protocol http",
+                  "--app-protocol h2c",
                   app.id);
     }
     std::set<std::string_view> names;

@@ -158,7 +158,7 @@ TEST(SetProtocol, RefusesActorsOverGrpc) {
           .value();
   EXPECT_EQ(set_protocol(one, Protocol::Grpc).error().message,
             "app.a.actor: over gRPC (APP_PROTOCOL), Dapr calls no actors on an app's port; try: dapr run "
-            "--app-protocol http");
+            "--app-protocol h2c");
   EXPECT_TRUE(set_protocol(one, Protocol::Http));
 }
 

@@ -144,12 +144,14 @@ void ServingLoop::serve_listener(const AppRoutes& app, const ServedListener& lis
                                    app.unmatched_label,
                                    tracer(listener.app),
                                    listener.tls ? "https" : "http"};
+  http::ServerLimits of_listener = limits;
+  of_listener.speaks_for_many = listener.is_app_channel;
   triggers::GrpcChannel* const grpc = listener.is_app_channel ? grpc_channels_[listener.app].get() : nullptr;
   if (grpc != nullptr) {
-    return make_server(grpc_fronts_, limits, listener, triggers::GrpcFrontOptions{listener.token, request_bodies_},
+    return make_server(grpc_fronts_, of_listener, listener, triggers::GrpcFrontOptions{listener.token, request_bodies_},
                        *grpc, std::move(services));
   }
-  make_server(fronts_, limits, listener,
+  make_server(fronts_, of_listener, listener,
               triggers::FrontOptions{listener.token, listener.is_app_channel ? channels_[listener.app].get() : nullptr},
               router, std::move(services));
 }

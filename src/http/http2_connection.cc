@@ -22,6 +22,12 @@ Http2Limits codec_limits(const ServerLimits& limits) {
   made.head_bytes = limits.head.count;
   made.fields = limits.fields;
   made.streams = limits.streams;
+  if (limits.speaks_for_many) {
+    constexpr std::uint32_t kAsManyAsItMayAsk = 1'000'000;
+    made.all_heads = made.streams * made.head_bytes;
+    made.window = made.streams * made.stream_window;
+    made.resets = made.resets_per_second = kAsManyAsItMayAsk;
+  }
   return made;
 }
 
@@ -548,8 +554,8 @@ void Http2Connection::on_time() {
   }
   if (awaits_ == Awaits::Fields) {
     codec_.end(Http2Error::EnhanceYourCalm);
-  } else {
-    codec_.refuse_new();
+  } else if (!wire_->drain_timer.running()) {
+    drain();  // a request may be on its way
   }
   send_soon();
 }

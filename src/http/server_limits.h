@@ -23,6 +23,9 @@ struct ServerLimits {
   std::uint32_t streams = 100;                           ///< requests at a time on one connection of HTTP/2
   std::uint32_t handshakes = 256;                        ///< of TLS at a time, per server; the oldest gives way
   std::uint32_t connections = 10'000;                    ///< per server; more are closed at once
+  bool speaks_for_many = false;  ///< who connects is a sidecar, which brings the requests of many over one connection
+                                 ///< of HTTP/2: what they break off is no fault of its, and its heads and bodies are
+                                 ///< bounded one by one and not all together
   bool h2c_upgrade = false;  ///< whether `Upgrade: h2c` is taken up (RFC 7540 section 3.2); not a limit, but a
                              ///< permission: behind a proxy that passes it on, it leads past what that proxy checks
 };

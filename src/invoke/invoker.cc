@@ -44,6 +44,7 @@ class Run {
 
  private:
   void begin();
+  [[nodiscard]] Clock::time_point own_deadline() const;
   void listen();
   void read_body();
   void take_body(Result<WholeBody> body);
@@ -92,8 +93,7 @@ class Run {
   std::optional<wasm::Sandbox> sandbox_;  // after what it works on
   std::optional<wasm::Ending> ending_;
   std::optional<net::Timer> deadline_;  // set only for calls that do not end at once
-  bool callers_deadline_passed_ = false;
-  bool inline_ = false;  // a callback comes from inside the function that it is given to
+  bool inline_ = false;                 // a callback comes from inside the function that it is given to
 };
 
 class LoopInvoker final : public AdmittedInvoker {
@@ -240,6 +240,11 @@ void Run::begin() {
   read_body();
 }
 
+/// Waiting for a slot has its own bound.
+Clock::time_point Run::own_deadline() const {
+  return began_ == Clock::time_point{} ? Clock::time_point::max() : began_ + function_->limits().wall;
+}
+
 /// From now on the call outlives this turn of the loop. May end it: last in its caller.
 void Run::listen() {
   if (cancellation_) {
@@ -248,10 +253,7 @@ void Run::listen() {
     }
     cancellation_->listen([this](Reason why) { cancel(why); });
   }
-  // Waiting for a slot has its own bound.
-  const bool runs = began_ != Clock::time_point{};
-  const auto limit = runs ? began_ + function_->limits().wall : Clock::time_point::max();
-  auto deadline = std::min(caller_deadline_, limit);
+  auto deadline = std::min(caller_deadline_, own_deadline());
   if (away_ && deadline < Clock::time_point::max() - kAnswerFromAway) {
     deadline += kAnswerFromAway;  // the other loop looks at it itself
   }
@@ -259,10 +261,7 @@ void Run::listen() {
     if (!deadline_) {
       deadline_.emplace(invoker_.loop());
     }
-    deadline_->start(deadline, [this, is_callers = caller_deadline_ < limit] {
-      callers_deadline_passed_ = is_callers;
-      cancel(Reason::LimitWall);
-    });
+    deadline_->start(deadline, [this] { cancel(Reason::LimitWall); });
   }
 }
 
@@ -347,7 +346,7 @@ void Run::enter(Clock::time_point now) {
     if (invoker_.other().own != nullptr && policy::needs_own_loop(function_->spec().policy)) {
       return hand_over();
     }
-    if (invoker_.other().siblings != nullptr && function_->prepared().history().may_be_long() && share_out()) {
+    if (invoker_.other().siblings != nullptr && function_->prepared().history().computes() && share_out()) {
       return;
     }
   }
@@ -389,7 +388,7 @@ void Run::hand_over() {
   listen();
 }
 
-/// Of a call that may compute for long. \return whether another loop has it now
+/// Of a call that computes. \return whether another loop has it now
 bool Run::share_out() {
   SiblingLoops& siblings = *invoker_.other().siblings;
   const std::size_t place = siblings.choose(invoker_.index());
@@ -468,6 +467,7 @@ void Run::run(Clock::time_point now) {
 
 void Run::end(wasm::Ending ending) {
   const wasm::Costs costs = sandbox_->costs();
+  function_->prepared().history().note_cost(costs.cpu);
   Outcome outcome = answer_of(*function_, std::move(ending), costs, host_, invoker_.budgets().answers);
   outcome.record.wall = costs.ended - began_;
   outcome.record.run = outcome.record.wall - costs.instantiate;
@@ -528,7 +528,7 @@ void Run::finish(Outcome&& outcome) {
   if (cancellation_) {
     cancellation_->listen(nullptr);
   }
-  if (outcome.reason == Reason::LimitWall && callers_deadline_passed_) {
+  if (outcome.reason == Reason::LimitWall && caller_deadline_ < own_deadline()) {
     outcome.detail = "the caller gave it no more time";
   }
   outcome.function = function_->name();

@@ -195,7 +195,9 @@ TEST_F(HandedDapr, IsAskedNothingMoreOnceTheCallersTimeIsOver) {
     later([&] { blocks_.answer("1"); });
     std::this_thread::sleep_until(deadline + 1ms);
   };
-  EXPECT_EQ(run(function({.wall = 60s}), std::move(made)).reason, Reason::LimitWall);
+  const Outcome outcome = run(function({.wall = 60s}), std::move(made));
+  EXPECT_EQ(outcome.reason, Reason::LimitWall);
+  EXPECT_EQ(outcome.detail, "the caller gave it no more time");
   EXPECT_EQ(blocks_.asked.size(), 1U);
 }
 

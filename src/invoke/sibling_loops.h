@@ -15,10 +15,10 @@
 
 namespace trilby::invoke {
 
-/// Counts, for each loop, the live calls of modules that may compute for long (wasm::CallHistory), and sends such a
-/// call to the loop with the fewest where that has fewer than the one it came to. It stays there to its end. Short
-/// calls stay where they arrive, for the way would cost more than they do. Threading: add() before there are calls; the
-/// rest on any of the loops. Ownership: outlives the loops, none of which is destroyed before all of them have stopped.
+/// Counts, for each loop, the live calls of modules that compute (wasm::CallHistory), and sends such a call to the loop
+/// with the fewest where that has fewer than the one it came to. It stays there to its end. Short calls stay where they
+/// arrive, for the way would cost more than they do. Threading: add() before there are calls; the rest on any of the
+/// loops. Ownership: outlives the loops, none of which is destroyed before all of them have stopped.
 class SiblingLoops {
  public:
   SiblingLoops() = default;

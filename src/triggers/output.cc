@@ -110,6 +110,7 @@ class OutputSender::Sending : public std::enable_shared_from_this<Sending> {
 
   void cancel(Reason why) {
     const auto self = shared_from_this();
+    cancelled_ = why;
     if (invoked_) {  // its outcome comes from whoever was called
       return std::exchange(invoked_, nullptr)->cancel(why);
     }
@@ -203,6 +204,9 @@ class OutputSender::Sending : public std::enable_shared_from_this<Sending> {
     const Reason reason = result ? Reason::Ok : result.error().reason;
     owner_->services_.metrics.output_ended(output.label, reason, Clock::now() - began_);
     asking_.reset();
+    if (result && cancelled_) {  // what was called had ended well before it heard of it
+      return fail_with(refusal(*cancelled_));
+    }
     if (result) {
       ++next_;
       return go_on();
@@ -232,7 +236,7 @@ class OutputSender::Sending : public std::enable_shared_from_this<Sending> {
 
   std::vector<Step> steps_;
   const std::string id_;
-  const std::string_view peer_;
+  const std::string peer_;
   const unsigned hops_;
   const dapr::Terms terms_;
   const std::shared_ptr<Cancellation> cancellation_;  // may be null
@@ -244,6 +248,7 @@ class OutputSender::Sending : public std::enable_shared_from_this<Sending> {
   OnOutcome done_;
   dapr::Payload payload_;
   std::size_t next_ = 0;
+  std::optional<Reason> cancelled_;
   Clock::time_point began_;
   std::shared_ptr<void> asking_;
   std::shared_ptr<Cancellation> invoked_;  // while another app is called

@@ -284,6 +284,18 @@ TEST_F(OutputTest, TellsTheAppThatWasCalledThatNobodyWaits) {
   EXPECT_EQ(end->reason, Reason::Cancelled);
 }
 
+/// As one may that runs on another loop.
+TEST_F(OutputTest, SendsNothingMoreWhereTheAppHadEndedWellBeforeItHeardOfThat) {
+  send({invoke(), publish()}, returned("x"));
+  call.cancellation->cancel(Reason::Cancelled);
+  Outcome ended;
+  ended.reason = Reason::Ok;
+  ended.status = 200;
+  invocation.answer(std::move(ended));
+  EXPECT_EQ(end->reason, Reason::Cancelled);
+  EXPECT_TRUE(blocks.asked.empty());
+}
+
 TEST_F(OutputTest, EndsAllWhenTheLoopEnds) {
   send({publish()}, returned("x"));
   sender->cancel_all(Reason::Draining);

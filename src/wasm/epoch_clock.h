@@ -19,8 +19,9 @@ inline constexpr Duration kTick = std::chrono::milliseconds(1);
 /// and half a tick more.
 inline constexpr Duration kWatchedTick = std::chrono::milliseconds(10);
 
-/// Whether guests of a module compute for long, so that they are interrupted. They are taken to until enough calls in a
-/// row did not; one that did counts at once. Threading: any.
+/// What the calls of a module were like. Whether its guests compute for long, so that they are interrupted: they are
+/// taken to until enough calls in a row did not; one that did counts at once. And what a call costs. Threading: any;
+/// counts of calls that end at the same time may get lost.
 class CallHistory {
  public:
   [[nodiscard]] bool may_be_long() const { return short_calls_.load(std::memory_order_relaxed) < kEnough; }
@@ -30,10 +31,22 @@ class CallHistory {
       short_calls_.fetch_add(1, std::memory_order_relaxed);
     }
   }
+  /// \param cpu  of a call that has ended
+  void note_cost(Duration cpu) {
+    const std::int64_t before = cost_.load(std::memory_order_relaxed);
+    cost_.store(before + (cpu.count() - before) / kRemembered, std::memory_order_relaxed);
+  }
+  /// Whether another core is worth its way there: some 20 us.
+  [[nodiscard]] bool computes() const {
+    return may_be_long() || cost_.load(std::memory_order_relaxed) > kWorthTheWay.count();
+  }
 
  private:
   static constexpr int kEnough = 100;
+  static constexpr std::int64_t kRemembered = 16;  // calls, about
+  static constexpr Duration kWorthTheWay = std::chrono::microseconds(200);
   std::atomic<int> short_calls_{0};
+  std::atomic<std::int64_t> cost_{0};  // nanoseconds of a call; what the last ones took has the most weight
 };
 
 /// A thread that wakes a thousand times a second takes the core from whoever is on it as often, and on a busy one costs

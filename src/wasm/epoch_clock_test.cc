@@ -110,5 +110,21 @@ TEST(CallHistory, TrustsWhatWasShortForLong) {
   EXPECT_TRUE(history.may_be_long());
 }
 
+TEST(CallHistory, TakesThoseForCallsThatComputeWhichCostSome) {
+  CallHistory history;
+  EXPECT_TRUE(history.computes()) << "nobody knows yet";
+  for (int i = 0; i < 100; ++i) {
+    history.note_short();
+    history.note_cost(std::chrono::microseconds(100));
+  }
+  EXPECT_FALSE(history.computes());
+  for (int i = 0; i < 100; ++i) {
+    history.note_short();
+    history.note_cost(std::chrono::microseconds(400));
+  }
+  EXPECT_TRUE(history.computes());
+  EXPECT_FALSE(history.may_be_long()) << "it is not interrupted for that";
+}
+
 }  // namespace
 }  // namespace trilby::wasm

@@ -17,6 +17,7 @@ FOREVER = (60_000_000_000).to_bytes(8, "little")  # nanoseconds
 MANIFEST = """
 [app.api]
 port = 1
+public = "127.0.0.1:0"
 [[app.api.route]]
 path = "/text/*"
 text = "here"
@@ -132,11 +133,23 @@ def test_what_only_begins_like_the_preface_is_400(api):
             assert peer.answer() is None
 
 
+RAPID_RESETS = b"".join(frame(HEADERS, END_HEADERS | END_STREAM, stream, head()) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
+                        for stream in range(1, 6000, 2))
+
+
 def test_rapid_resets_are_the_end_of_the_connection(api):
     with Http2Peer(api) as peer:
-        peer.flood(b"".join(frame(HEADERS, END_HEADERS | END_STREAM, stream, head()) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
-                            for stream in range(1, 6000, 2)))
+        peer.flood(RAPID_RESETS)
         assert peer.goaway() == CALM
+
+
+def test_a_sidecar_may_break_off_what_its_callers_have_begun(system):
+    """They share its connection: that would end the calls of them all."""
+    host, port = system.ready["apps"]["api"]["channel"].rpartition("//")[2].split(":")
+    with Http2Peer((host, int(port))) as peer:
+        peer.flood(RAPID_RESETS)
+        peer.send(frame(HEADERS, END_HEADERS | END_STREAM, 6001, head()))
+        assert next(payload for kind, _, stream, payload in peer.frames() if kind == DATA and stream == 6001) == b"here"
 
 
 def test_rapid_resets_of_calls_that_run_leave_room_for_others(system, api):
