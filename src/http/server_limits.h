@@ -26,8 +26,8 @@ struct ServerLimits {
   bool speaks_for_many = false;  ///< who connects is a sidecar, which brings the requests of many over one connection
                                  ///< of HTTP/2: what they break off is no fault of its, and its heads and bodies are
                                  ///< bounded one by one and not all together
-  bool h2c_upgrade = false;  ///< whether `Upgrade: h2c` is taken up (RFC 7540 section 3.2); not a limit, but a
-                             ///< permission: behind a proxy that passes it on, it leads past what that proxy checks
+  bool h2c_upgrade = false;      ///< whether `Upgrade: h2c` is taken up (RFC 7540 section 3.2); not a limit, but a
+                                 ///< permission: behind a proxy that passes it on, it leads past what that proxy checks
 };
 
 }  // namespace trilby::http
