@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOTAL = 10_000
 ROUNDS = 5  # of every fault
 AHEAD = 100
-PROTOCOLS = ("http", "grpc")
+PROTOCOLS = ("http", "h2c", "grpc")
 sys.path.insert(0, str(ROOT / "tests/dapr"))
 
 import faults  # noqa: E402
@@ -21,7 +21,7 @@ from sidecar import Daprd  # noqa: E402
 
 
 def measure(program: Path, scratch: Path, protocol: str, total: int, rounds: int) -> dict:
-    """What became of the events, which is also left in build/faults-PROTOCOL.json. `protocol`: of the app channel, "http" or "grpc"."""
+    """What became of the events, which is also left in build/faults-PROTOCOL.json. `protocol`: what the sidecar speaks with the app."""
     for guest in ("ledger", "echo"):
         subprocess.run(["wat2wasm", ROOT / f"tests/guests/{guest}.wat", "-o", scratch / f"{guest}.wasm"], check=True)
     shop = faults.Shop(Daprd, program, scratch, scratch, protocol)

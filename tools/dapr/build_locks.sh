@@ -4,17 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 jobs=${1:-$(nproc)}
+source ./once.sh
 
 folder=$(readlink -f ../../build/dapr)
-state=$(cat go.mod go.sum build_locks.sh locks/main.go | sha256sum | cut -c1-32)
-exec 9> "$folder/.lock"
-flock 9  # another clone may be at it
-[ "$(cat "$folder/.complete-locks" 2>/dev/null)" != "$state" ] || exit 0
-
-command -v go >/dev/null || { echo "dapr: go is needed (1.26 or newer)" >&2; exit 1; }
-rm -f "$folder/.complete-locks"
-echo '==> building daprd with locks'
-CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -p "$jobs" -trimpath -tags stablecomponents \
-  -ldflags "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=${folder##*/} -X github.com/dapr/kit/logger.DaprVersion=${folder##*/}" \
-  -o "$folder/daprd-with-locks" ./locks
-echo "$state" > "$folder/.complete-locks"
+version=${folder##*/}
+begin -locks go.mod go.sum build_locks.sh locks/main.go
+build daprd-with-locks "-X github.com/dapr/dapr/pkg/buildinfo.version=$version -X github.com/dapr/kit/logger.DaprVersion=$version" -tags stablecomponents ./locks
+complete

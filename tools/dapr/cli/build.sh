@@ -5,16 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 jobs=${1:-$(nproc)}
+source ../once.sh
 
 folder=$(readlink -f ../../../build/dapr)
 version=$(sed -nE 's|^require github\.com/dapr/cli v([0-9.]+)$|\1|p' go.mod)
-state=$(cat go.mod go.sum build.sh | sha256sum | cut -c1-32)
-exec 9> "$folder/.lock"
-flock 9  # another clone may be at it
-[ "$(cat "$folder/.complete-cli" 2>/dev/null)" != "$state" ] || exit 0
-
-command -v go >/dev/null || { echo "dapr: go is needed (1.26 or newer)" >&2; exit 1; }
-rm -f "$folder/.complete-cli"
-printf '==> building dapr, the command line, %s\n' "$version"
-CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -p "$jobs" -trimpath -ldflags "-s -w -X main.version=$version" -o "$folder/dapr" github.com/dapr/cli
-echo "$state" > "$folder/.complete-cli"
+begin -cli go.mod go.sum build.sh
+build dapr "-X main.version=$version" github.com/dapr/cli
+complete
