@@ -18,7 +18,7 @@ import httpx
 import pytest
 from hosts import Capture, Switch
 from images import APPS, own, write_manifest
-from sidecar import PROGRAMS, Redis, Sentry, component, sidecars_of, write_resources
+from sidecar import PROGRAMS, ROOT, Redis, Sentry, component, sidecars_of, write_resources
 
 pytest.register_assert_rewrite("test_images")
 from test_images import *  # noqa: E402, F403  the tests, and their fixtures, which go by `system`
