@@ -79,6 +79,24 @@ class AdmittedInvoker : public Invoker {
 [[nodiscard]] std::unique_ptr<AdmittedInvoker> make_admitted_invoker(net::Loop& loop, BodyBudgets budgets,
                                                                      FindWays ways = nullptr);
 
+/// What both loops know of such a call. Shared by what runs on either.
+struct HandedCall {
+  HandedCall(net::Loop& from, OnOutcome on_outcome) : home(from), done(std::move(on_outcome)) {}
+
+  net::Loop& home;
+  OnOutcome done;  ///< bound to `home`; empty: forgotten
+  const std::shared_ptr<Cancellation> cancellation = std::make_shared<Cancellation>();  ///< bound to the other loop
+};
+/// Tells its home how the call ended, later, unless it was forgotten. On the other loop.
+inline void send_home(const std::shared_ptr<HandedCall>& handed, Outcome outcome) {
+  // In a shared_ptr, for what is posted can be copied.
+  handed->home.post([handed, outcome = std::make_shared<Outcome>(std::move(outcome))] {
+    if (const OnOutcome done = std::exchange(handed->done, nullptr)) {
+      done(std::move(*outcome));
+    }
+  });
+}
+
 /// A call that runs elsewhere. Bound to the loop that handed it over. Destroying it forgets the call: its `done` does
 /// not run any more, and it goes on, with its slots, until it ends or was told to.
 class Away {

@@ -350,13 +350,7 @@ TEST_F(GuestDapr, CallsAnAppOnBehalfOfItsOwn) {
 }
 
 TEST_F(GuestDapr, CallsAnAppThatAnswersAtOnce) {
-  invocation.on_asked = [&] {
-    Outcome answer;
-    answer.reason = Reason::Ok;
-    answer.status = 200;
-    answer.body = make_body("yes");
-    invocation.waiting(std::move(answer));
-  };
+  invocation.on_asked = [&] { invocation.answer("yes"); };
   Outcome outcome = run(3);
   EXPECT_EQ(read_body(outcome), std::string("\xc8\0\0\0yes", 7)) << outcome.message;
 }
@@ -370,15 +364,7 @@ TEST_F(GuestDapr, DoesNotTakeMoreThanThereIsRoomFor) {
   blocks.on_asked = [&] { answer_later([&] { blocks.answer("1"); }); };
   EXPECT_EQ(run(0).reason, Reason::Ok);
   EXPECT_EQ(blocks.most, 4_MiB);
-  invocation.on_asked = [&] {
-    answer_later([&] {
-      Outcome answer;
-      answer.reason = Reason::Ok;
-      answer.status = 200;
-      answer.body = make_body(std::string((4U << 20U) + 1, 'x'));
-      invocation.waiting(std::move(answer));
-    });
-  };
+  invocation.on_asked = [&] { answer_later([&] { invocation.answer(std::string((4U << 20U) + 1, 'x')); }); };
   EXPECT_EQ(run(3).message, "it exited with 4");
 }
 

@@ -42,13 +42,9 @@ struct OwnLoops::Place {
   void nudge() { pthread_kill(thread.native_handle(), the_signal()); }
 };
 
-/// What both loops know of a call.
-struct OwnLoops::Handed {
+struct OwnLoops::Handed : HandedCall {
   Handed(AdmittedCall&& handed_call, net::Loop& from, OnOutcome&& on_outcome)
-      : home(from), done(std::move(on_outcome)), call(std::move(handed_call)) {}
-  net::Loop& home;
-  OnOutcome done;  // bound to `home`; empty: forgotten
-  const std::shared_ptr<Cancellation> cancellation = std::make_shared<Cancellation>();  // bound to the place's loop
+      : HandedCall(from, std::move(on_outcome)), call(std::move(handed_call)) {}
   std::optional<AdmittedCall> call;  // guarded by OwnLoops::mutex_: until a loop takes it
   Place* place = nullptr;            // guarded by OwnLoops::mutex_: where it runs
 };
@@ -203,11 +199,7 @@ void OwnLoops::take(Place& place) {
 }
 
 void OwnLoops::answer(const std::shared_ptr<Handed>& handed, Outcome outcome) {
-  handed->home.post([handed, outcome = std::make_shared<Outcome>(std::move(outcome))] {
-    if (const OnOutcome done = std::exchange(handed->done, nullptr)) {
-      done(std::move(*outcome));
-    }
-  });
+  send_home(handed, std::move(outcome));
   --live_;  // last, so that nothing is posted to any home when there are none
 }
 

@@ -112,15 +112,7 @@ TEST_F(HandedDapr, IsDeniedAndCountedAsEverywhere) {
 }
 
 TEST_F(HandedDapr, CallsAppsWithTheHopsOfTheCall) {
-  invocation_.on_asked = [&] {
-    later([&] {
-      Outcome answer;
-      answer.reason = Reason::Ok;
-      answer.status = 200;
-      answer.body = make_body("yes");
-      invocation_.waiting(std::move(answer));
-    });
-  };
+  invocation_.on_asked = [&] { later([&] { invocation_.answer("yes"); }); };
   Outcome outcome =
       run("\x03"
           "five euros");

@@ -7,43 +7,31 @@ namespace trilby::invoke {
 class SiblingLoops::There final : public Away {
  public:
   There(net::Loop& loop, net::Loop& home, OnOutcome done)
-      : loop_(loop), shared_(std::make_shared<Shared>(home, std::move(done))) {}
+      : loop_(loop), handed_(std::make_shared<HandedCall>(home, std::move(done))) {}
   There(const There&) = delete;
   There& operator=(const There&) = delete;
   ~There() override { There::forget(); }
 
   void start(AdmittedInvoker& invoker, AdmittedCall call) const {
     // In a shared_ptr, for what is posted can be copied.
-    loop_.post([&invoker, shared = shared_, call = std::make_shared<AdmittedCall>(std::move(call))] {
-      invoker.start_admitted(std::move(*call), shared->cancellation, [shared](Outcome outcome) {
-        shared->home.post([shared, outcome = std::make_shared<Outcome>(std::move(outcome))] {
-          if (const OnOutcome done = std::exchange(shared->done, nullptr)) {
-            done(std::move(*outcome));
-          }
-        });
-      });
+    loop_.post([&invoker, handed = handed_, call = std::make_shared<AdmittedCall>(std::move(call))] {
+      invoker.start_admitted(std::move(*call), handed->cancellation,
+                             [handed](Outcome outcome) { send_home(handed, std::move(outcome)); });
     });
   }
 
-  void forget() override { shared_->done = nullptr; }
+  void forget() override { handed_->done = nullptr; }
 
   bool cancel(Reason why) override {
-    loop_.post([shared = shared_, why] { shared->cancellation->cancel(why); });
+    loop_.post([handed = handed_, why] { handed->cancellation->cancel(why); });
     return true;
   }
 
   bool interrupt() override { return false; }  // nothing that runs there waits in the kernel
 
  private:
-  struct Shared {
-    Shared(net::Loop& from, OnOutcome on_outcome) : home(from), done(std::move(on_outcome)) {}
-    net::Loop& home;
-    OnOutcome done;  // bound to `home`; empty: forgotten
-    const std::shared_ptr<Cancellation> cancellation = std::make_shared<Cancellation>();  // bound to the other loop
-  };
-
   net::Loop& loop_;
-  const std::shared_ptr<Shared> shared_;
+  const std::shared_ptr<HandedCall> handed_;
 };
 
 std::size_t SiblingLoops::add(net::Loop& loop, AdmittedInvoker& invoker) {

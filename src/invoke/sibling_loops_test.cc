@@ -212,13 +212,7 @@ TEST_F(Siblings, TellAppsOfTheSameProcessWhoSentIt) {
   std::string peer;
   invocation_.on_asked = [&] {
     peer = invocation_.called->peer;
-    on_other([&] {
-      Outcome answer;
-      answer.reason = Reason::Ok;
-      answer.status = 200;
-      answer.body = make_body("yes");
-      invocation_.waiting(std::move(answer));
-    });
+    on_other([&] { invocation_.answer("yes"); });
   };
   Call call = asking_call("\x03", home_ways_);
   call.peer = "192.0.2.1:4021";

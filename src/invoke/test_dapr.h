@@ -145,6 +145,13 @@ class FakeInvocation final : public dapr::ServiceInvocation {
       on_asked();
     }
   }
+  void answer(std::string body) {
+    Outcome outcome;
+    outcome.reason = Reason::Ok;
+    outcome.status = 200;
+    outcome.body = make_body(std::move(body));
+    waiting(std::move(outcome));
+  }
   std::string app;
   std::optional<Call> called;
   OnOutcome waiting;
